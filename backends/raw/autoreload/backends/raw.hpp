@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// raw: plain dlfcn. The caller owns the handle, closes it, and caches the pointers.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include <autoreload/backend.hpp>
+
+namespace autoreload::raw {
+
+/// dlopen. @param path the file  @param flags as dlopen takes them  @return the handle, which the caller must close
+[[nodiscard]] result<void*> open(const char* path, int flags = default_load_flags);
+
+/// dlsym. @return the address, or null when there is none; cast it to the function's type and keep it. It dangles as
+/// soon as the handle is closed, and nothing will say so.
+[[nodiscard]] void* find(void* handle, const char* name) noexcept;
+
+/// dlclose. @param path for the error
+result<void> close(void* handle, const char* path);
+
+/// The contract's module: a handle and the pointers that were found in it, side by side.
+template <api_struct Api>
+class module {
+ public:
+  [[nodiscard]] static result<module> load(const char* path, int flags) {
+    result<void*> handle = raw::open(path, flags);
+    if (!handle) return handle.error();
+    auto api = bind<Api>(path, [&](const symbol_info& symbol) { return raw::find(*handle, symbol.name); });
+    if (!api) {
+      (void)raw::close(*handle, path);
+      return api.error();
+    }
+    return module(*handle, *std::move(api));
+  }
+
+  module(module&& other) noexcept :handle_(std::exchange(other.handle_, nullptr)), api_(std::move(other.api_)) {}
+  module& operator=(module&& other) noexcept {
+    std::swap(handle_, other.handle_);
+    std::swap(api_, other.api_);
+    return *this;
+  }
+  ~module() { (void)unload(); }
+
+  [[nodiscard]] const Api& api() const noexcept { return *api_; }
+  [[nodiscard]] void* handle() const noexcept { return handle_; }
+
+  result<void> unload() {
+    api_.reset();
+    if (handle_ == nullptr) return {};
+    return raw::close(std::exchange(handle_, nullptr), "");
+  }
+
+ private:
+  module(void* handle, std::unique_ptr<const Api> api) :handle_(handle), api_(std::move(api)) {}
+
+  void* handle_;
+  std::unique_ptr<const Api> api_;
+};
+
+struct backend {
+  static constexpr std::string_view name = "raw";
+  template <class Api>
+  using module = raw::module<Api>;
+};
+static_assert(loader_backend<backend>);
+
+}  // namespace autoreload::raw

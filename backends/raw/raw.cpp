@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// raw: the three calls of dlfcn.
+#include <autoreload/backends/raw.hpp>
+
+namespace autoreload::raw {
+
+result<void*> open(const char* path, int flags) {
+  void* const handle = ::dlopen(path, flags);
+  if (handle != nullptr) return handle;
+  const char* const text = ::dlerror();
+  return error(stage::load, path, "dlopen refused it").system(text != nullptr ? text : "");
+}
+
+void* find(void* handle, const char* name) noexcept { return ::dlsym(handle, name); }
+
+result<void> close(void* handle, const char* path) {
+  if (::dlclose(handle) == 0) return {};
+  const char* const text = ::dlerror();
+  return error(stage::retire, path, "dlclose refused").system(text != nullptr ? text : "");
+}
+
+}  // namespace autoreload::raw

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// symbols: a struct of function pointers, declared once from the C header and filled whole at load.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include <autoreload/backend.hpp>
+
+namespace autoreload::symbols {
+
+namespace detail {
+struct closer {
+  void operator()(void* handle) const noexcept { ::dlclose(handle); }
+};
+using unique_handle = std::unique_ptr<void, closer>;
+
+[[nodiscard]] result<unique_handle> open(const char* path, int flags);
+[[nodiscard]] result<void> close(unique_handle handle);
+}  // namespace detail
+
+/// A loaded library that *is* its API struct: `auto foo = symbols::module<FooApi>::load("libfoo.so"); foo->foo();`.
+/// All required symbols or nothing; every missing one is named at once.
+template <api_struct Api>
+class module {
+ public:
+  [[nodiscard]] static result<module> load(const char* path, int flags = default_load_flags) {
+    auto handle = detail::open(path, flags);
+    if (!handle) return handle.error();
+    auto api = bind<Api>(path, [&](const symbol_info& symbol) { return ::dlsym(handle->get(), symbol.name); });
+    if (!api) return api.error();
+    return module(*std::move(handle), *std::move(api));
+  }
+
+  [[nodiscard]] const Api* operator->() const noexcept { return api_.get(); }
+  [[nodiscard]] const Api& api() const noexcept { return *api_; }
+  [[nodiscard]] void* handle() const noexcept { return handle_.get(); }
+
+  result<void> unload() {
+    api_.reset();
+    return detail::close(std::move(handle_));
+  }
+
+ private:
+  module(detail::unique_handle handle, std::unique_ptr<const Api> api) :handle_(std::move(handle)),
+      api_(std::move(api)) {}
+
+  detail::unique_handle handle_;
+  std::unique_ptr<const Api> api_;
+};
+
+struct backend {
+  static constexpr std::string_view name = "symbols";
+  template <class Api>
+  using module = symbols::module<Api>;
+};
+static_assert(loader_backend<backend>);
+
+}  // namespace autoreload::symbols

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// autoreload: everything.
+#pragma once
+
+#include <autoreload/backend.hpp>           // IWYU pragma: export
+#include <autoreload/backends/raii.hpp>     // IWYU pragma: export
+#include <autoreload/backends/raw.hpp>      // IWYU pragma: export
+#include <autoreload/backends/symbols.hpp>  // IWYU pragma: export
+#include <autoreload/error.hpp>             // IWYU pragma: export
+#include <autoreload/event.hpp>             // IWYU pragma: export
+#include <autoreload/guard.hpp>             // IWYU pragma: export
+#include <autoreload/options.hpp>           // IWYU pragma: export
+#include <autoreload/pin.hpp>               // IWYU pragma: export
+#include <autoreload/reloadable.hpp>        // IWYU pragma: export
+#include <autoreload/symbol.hpp>            // IWYU pragma: export

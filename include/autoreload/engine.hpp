@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// engine: the reload pipeline without the user's types; `reloadable` puts them on.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <autoreload/options.hpp>
+
+namespace autoreload::detail {
+
+// One loaded library, whatever the backend and the API.
+struct erased_module {
+  virtual ~erased_module() = default;
+  [[nodiscard]] virtual const void* table() const = 0;
+  [[nodiscard]] virtual void* handle() const = 0;
+  virtual result<void> unload() = 0;
+};
+
+// What the engine must know of the user's types.
+struct loader {
+  result<std::unique_ptr<erased_module>> (*load)(const char* path, int flags);
+  std::span<const symbol_info> symbols;
+  std::string_view api_type;
+  const void* not_loaded;  // the table to publish while there is nothing else
+};
+
+template <class Api, class Backend>
+struct module_of final : erased_module {
+  using module = typename Backend::template module<Api>;
+
+  explicit module_of(module loaded) : loaded_(std::move(loaded)) {}
+  [[nodiscard]] const void* table() const override { return &loaded_.api(); }
+  [[nodiscard]] void* handle() const override { return loaded_.handle(); }
+  result<void> unload() override { return loaded_.unload(); }
+
+  static result<std::unique_ptr<erased_module>> load(const char* path, int flags) {
+    result<module> loaded = module::load(path, flags);
+    if (!loaded) return loaded.error();
+    return std::unique_ptr<erased_module>(new module_of(*std::move(loaded)));
+  }
+
+ private:
+  module loaded_;
+};
+
+template <class Api, class Backend>
+loader loader_for() {
+  return {&module_of<Api, Backend>::load, symbols_of<Api>(), compiler_name<Api>(), &not_loaded_api<Api>()};
+}
+
+class engine_core;
+
+// See reloadable for what each of these promises.
+class engine {
+ public:
+  engine(loader api, std::string path, options chosen, std::atomic<const void*>& current);
+  ~engine();
+  engine(const engine&) = delete;
+  engine& operator=(const engine&) = delete;
+
+  void poll();
+  result<bool> reload();
+  void pause();
+  void resume();
+  [[nodiscard]] int descriptor() const;
+  [[nodiscard]] std::uint64_t generation_of(const void* table) const;
+  [[nodiscard]] std::uint64_t generation() const;
+  [[nodiscard]] std::optional<error> last_failure() const;
+  [[nodiscard]] const std::string& path() const;
+  [[nodiscard]] watch_mode watching() const;
+
+ private:
+  std::shared_ptr<engine_core> core_;
+};
+
+}  // namespace autoreload::detail

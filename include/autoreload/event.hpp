@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// event: what the engine has to say.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <autoreload/error.hpp>
+
+namespace autoreload {
+
+/// How long each stage of a reload took. A stage that did not run took zero.
+struct timings {
+  using duration = std::chrono::nanoseconds;
+  duration snapshot{};  ///< open, trust, read, copy
+  duration inspect{};   ///< compare with the running content, check the ELF structure
+  duration guard{};     ///< the ABI checker
+  duration trial{};     ///< the trial load in a helper process
+  duration load{};      ///< dlopen with its constructors, and dlsym
+  duration verify{};    ///< whose symbols are these
+  duration publish{};   ///< the store
+  duration total{};     ///< from the watcher's wake-up to the published generation
+};
+
+enum class event_kind : std::uint8_t {
+  loaded,    ///< a new generation is published
+  refused,   ///< a build was not loaded: see failure
+  waiting,   ///< there is nothing (complete) at the path for now: see failure
+  unloaded,  ///< an old generation left the process
+  retained,  ///< an old generation can't leave: see text for why, or for what it waits
+  warning,   ///< loaded, but something about it will hurt: see text
+};
+
+[[nodiscard]] std::string_view to_string(event_kind kind) noexcept;
+
+/// One thing that happened, as a value.
+struct event {
+  event_kind kind{};
+  std::uint64_t generation = 0;  ///< which one; 0 when none is concerned. The first loaded is 1
+  std::string path;              ///< the library as the user named it
+  std::string text;              ///< for a person
+  std::optional<error> failure;  ///< of refused and waiting
+  timings times;                 ///< of loaded
+};
+
+/// A queue of events for those who prefer to ask: give `queue.observer()` to the options, then take from any thread.
+/// The queue must outlive the engine.
+///
+/// Thread-safety: all members, any thread.
+class event_queue {
+ public:
+  /// The next event, or nothing when none came within `patience`.
+  std::optional<event> next(std::chrono::milliseconds patience = std::chrono::milliseconds{0}) {
+    std::unique_lock lock(mutex_);
+    if (!arrived_.wait_for(lock, patience, [&] { return !events_.empty(); })) return std::nullopt;
+    event first = std::move(events_.front());
+    events_.pop_front();
+    return first;
+  }
+
+  /// The next event of this kind; the others before it are dropped. Nothing when none came within `patience`.
+  std::optional<event> next(event_kind kind, std::chrono::milliseconds patience) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    for (;;) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      std::optional<event> found = next(left.count() > 0 ? left : std::chrono::milliseconds{0});
+      if (!found || found->kind == kind) return found;
+    }
+  }
+
+  /// What to put into options::observer.
+  auto observer() {
+    return [this](const event& happened) {
+      const std::lock_guard lock(mutex_);
+      events_.push_back(happened);
+      arrived_.notify_all();
+    };
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<event> events_;
+};
+
+}  // namespace autoreload

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// options: how an engine watches, is driven, checks and loads.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include <autoreload/backend.hpp>
+#include <autoreload/event.hpp>
+#include <autoreload/guard.hpp>
+
+namespace autoreload {
+
+enum class watch_mode : std::uint8_t {
+  automatic,  ///< inotify; polling where inotify can't see (network and FUSE file systems) or is not to be had
+  inotify,    ///< events from the kernel: reacts at once
+  polling,    ///< compares the file's identity every poll_interval
+};
+
+enum class drive_mode : std::uint8_t {
+  background,  ///< a thread, shared by all engines of the process that are driven like this
+  manual,      ///< no thread: the owner calls poll(), in a frame loop or when descriptor() is readable
+};
+
+struct options {
+  watch_mode watch = watch_mode::automatic;
+  drive_mode drive = drive_mode::background;
+  /// How often polling looks. Other modes ignore it.
+  std::chrono::milliseconds poll_interval{1000};
+  /// dlopen's flags. RTLD_LAZY is refused: an undefined symbol would end the process at its first call.
+  int load_flags = default_load_flags;
+  /// Never unload old generations: for libraries that leave threads, handlers or pointers behind.
+  bool keep_old = false;
+  /// Called for each event, in order, never two at a time for one engine, without any lock of the engine's held: it may
+  /// call the engine, also destroy it. In background mode it runs on the shared thread, so it should not take long.
+  std::function<void(const event&)> observer;
+  /// An ABI checker, or none.
+  std::shared_ptr<abi_checker> guard;
+};
+
+}  // namespace autoreload

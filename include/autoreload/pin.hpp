@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+// pin: keeps one generation of a library loaded while a caller is inside it, at the price of two stores.
+//
+// SHARED  - `current` of each engine: the API table that new calls use. Written by the engine alone (publish).
+//         - the slots of each thread's record: what that thread is inside of. A slot goes from null to a table only in
+//           its own thread, and back to null in whichever thread lets the pin go. Read by every engine's retire stage.
+// ORDER   A caller announces the table in its slot, then looks at `current` again; the engine exchanges `current`, then
+//         looks at the slots. One of the two must see the other's store, which needs a store-load fence on both sides.
+//         The caller's is only a compiler barrier: the engine pays for both with membarrier(2), which runs a full fence
+//         on every thread of the process between its store and its scan (the asymmetric hazard pointer; see Michael
+//         2004 for hazard pointers, and membarrier(2) for the fence). Where the kernel has no membarrier, no thread
+//         ever takes the inlined path, and the slow one has a fence of its own. Stores to a slot are releases and the
+//         scan's loads acquires, so all that a caller did inside happened before the unload that its cleared (or
+//         reused) slot allowed.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace autoreload::detail {
+
+inline constexpr std::size_t cache_line = 64;
+inline constexpr std::size_t slots_per_block = 6;
+
+using pin_slot = std::atomic<const void*>;
+
+// A thread's slots. The first is for the call that isn't nested; the others, and further blocks, serve calls inside
+// calls and pins held across calls. One cache line, so that two threads never write to the same.
+struct alignas(cache_line) pin_block {
+  pin_slot slots[slots_per_block]{};
+  std::atomic<pin_block*> more{nullptr};
+};
+
+// The block of this thread's record, or a block that looks busy until the thread has one. Initial-exec keeps the access
+// to one or two instructions in a shared library too, for 8 bytes of the static TLS block.
+extern constinit thread_local pin_block* this_thread __attribute__((tls_model("initial-exec")));
+
+// Announces `current` in `slot` until both agree. The seam lets a test stop between the steps.
+template <bool Fence, class Seam>
+inline const void* announce(pin_slot& slot, const std::atomic<const void*>& current, Seam&& seam) {
+  const void* table = current.load(std::memory_order_relaxed);
+  for (;;) {
+    seam.chosen();
+    slot.store(table, std::memory_order_release);
+    seam.announced();
+    if constexpr (Fence) {
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+    } else {
+      std::atomic_signal_fence(std::memory_order_seq_cst);  // membarrier makes it a fence when it matters
+    }
+    const void* const again = current.load(std::memory_order_acquire);
+    if (again == table) [[likely]]
+      return table;
+    table = again;
+  }
+}
+
+struct no_seam {
+  static void chosen() noexcept {}
+  static void announced() noexcept {}
+};
+
+struct pinned {
+  const void* table;
+  pin_slot* slot;
+};
+
+// Registers the thread, or finds another slot when the first is taken. @throws std::bad_alloc
+[[gnu::cold, gnu::noinline]] pinned pin_slowly(const std::atomic<const void*>& current);
+
+inline pinned pin(const std::atomic<const void*>& current) {
+  pin_slot& slot = this_thread->slots[0];
+  if (slot.load(std::memory_order_relaxed) != nullptr) [[unlikely]]
+    return pin_slowly(current);
+  return {announce<false>(slot, current, no_seam{}), &slot};
+}
+
+inline void unpin(pin_slot& slot) noexcept { slot.store(nullptr, std::memory_order_release); }
+
+}  // namespace autoreload::detail
+
+namespace autoreload {
+
+/// Makes the calling thread known to the library ahead of its first call, which then neither allocates nor locks. For
+/// audio and other threads that must never wait. Idempotent. @throws std::bad_alloc
+void attach_thread();
+
+/// Pins a generation for one full expression: what `lib->foo(1)` makes and drops. Not copyable, not movable.
+template <class Api>
+class [[nodiscard]] call_pin {
+ public:
+  explicit call_pin(const std::atomic<const void*>& current) : held_(detail::pin(current)) {}
+  call_pin(const call_pin&) = delete;
+  call_pin& operator=(const call_pin&) = delete;
+  ~call_pin() { detail::unpin(*held_.slot); }
+
+  const Api* operator->() const noexcept { return static_cast<const Api*>(held_.table); }
+
+ private:
+  detail::pinned held_;
+};
+
+/// Pins a generation until it is destroyed: several calls see one version, and a test and a call see the same optional.
+///
+/// Thread-safety: one thread at a time; may be moved to and dropped by another thread than the one that made it. A pin
+/// that is never dropped (a longjmp over it, a leaked object) keeps its generation loaded for good, and nothing else.
+template <class Api>
+class [[nodiscard]] pin {
+ public:
+  explicit pin(const std::atomic<const void*>& current) : held_(detail::pin(current)) {}
+  pin(pin&& other) noexcept : held_(std::exchange(other.held_, {})) {}
+  pin& operator=(pin&& other) noexcept {
+    if (this != &other) {
+      release();
+      held_ = std::exchange(other.held_, {});
+    }
+    return *this;
+  }
+  ~pin() { release(); }
+
+  [[nodiscard]] const Api* operator->() const noexcept { return static_cast<const Api*>(held_.table); }
+  [[nodiscard]] const Api& operator*() const noexcept { return *static_cast<const Api*>(held_.table); }
+
+  /// Lets the generation go before the end of scope. Calling through the pin afterwards is undefined.
+  void release() noexcept {
+    if (held_.slot != nullptr) detail::unpin(*held_.slot);
+    held_ = {};
+  }
+
+ private:
+  detail::pinned held_;
+};
+
+}  // namespace autoreload

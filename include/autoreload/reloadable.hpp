@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// reloadable: a library that can be called from any thread while it is being replaced.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <autoreload/backends/symbols.hpp>
+#include <autoreload/engine.hpp>
+#include <autoreload/options.hpp>
+#include <autoreload/pin.hpp>
+
+namespace autoreload {
+
+/// A C library that is replaced under its callers.
+///
+/// ```cpp
+/// struct FooApi {
+///   autoreload::required<::foo> foo;
+///   autoreload::optional<::bar> bar;
+/// };
+/// autoreload::reloadable<FooApi> lib("build/libfoo.so");
+/// lib->foo();                          // always the newest generation
+/// auto pin = lib.pin();                // several calls that must see one generation
+/// if (pin->bar) pin->bar();
+/// ```
+///
+/// The constructor watches first and looks then, on the calling thread: when it returns, a library that was there is
+/// loaded, and no later change is missed. A library that is missing or unusable is no error: it is waited for, loaded()
+/// is false, and calls to required functions throw `error`.
+///
+/// Thread-safety: operator->, pin, call, try_call, loaded, generation, reload, pause, resume: any thread, any time
+/// between the end of the constructor and the start of the destructor; they may also be called from inside the library
+/// (a host callback) and from the observer. poll(): one thread at a time.
+///
+/// Lifetime: destroying it while another thread calls through it is an error of the host, as with any object. Pins may
+/// outlive it: their generation stays loaded until they go, and is unloaded when any engine of the process next
+/// retires.
+///
+/// @tparam Api      a struct of required and optional symbols (see symbol.hpp)
+/// @tparam Backend  a loader_backend
+template <api_struct Api, loader_backend Backend = symbols::backend>
+class reloadable {
+ public:
+  /// @param path    the library: a file, or a symbolic link to one; need not exist yet
+  /// @param chosen  see options
+  /// @throws error of stage use for an empty path or impossible options
+  explicit reloadable(std::string path, options chosen = {})
+      : engine_(detail::loader_for<Api, Backend>(), std::move(path), std::move(chosen), current_) {}
+
+  /// Stops watching and retires the running generation. Waits for an observer that is running on another thread.
+  ~reloadable() = default;
+
+  /// Calls one function of the newest generation: `lib->foo(1, 2)`. The generation is pinned until the end of the full
+  /// expression, so arguments and the uses of the result in it are covered, too. For a call's own duration and no
+  /// longer, see call(). Cost: 8 to 10 instructions over a raw function pointer. @throws error when nothing is loaded
+  [[nodiscard]] call_pin<Api> operator->() const { return call_pin<Api>(current_); }
+
+  /// Pins the newest generation until the pin is destroyed.
+  [[nodiscard]] autoreload::pin<Api> pin() const { return autoreload::pin<Api>(current_); }
+
+  /// Calls one required function; the generation is pinned for the call and no longer: `lib.call<&FooApi::foo>(1, 2)`.
+  template <auto Member, class... A>
+  decltype(auto) call(A&&... arguments) const {
+    const call_pin<Api> held(current_);
+    return (held.operator->()->*Member)(std::forward<A>(arguments)...);
+  }
+
+  /// Calls an optional function if the newest generation has it: the test and the call see the same one.
+  /// @return whether it was called, for a void function; else its value, or nothing
+  template <auto Member, class... A>
+  auto try_call(A&&... arguments) const {
+    const call_pin<Api> held(current_);
+    const auto& function = held.operator->()->*Member;
+    using value = decltype(function(std::forward<A>(arguments)...));
+    if constexpr (std::is_void_v<value>) {
+      if (function) function(std::forward<A>(arguments)...);
+      return static_cast<bool>(function);
+    } else {
+      return function ? std::optional<value>(function(std::forward<A>(arguments)...)) : std::nullopt;
+    }
+  }
+
+  /// Whether a generation is published.
+  [[nodiscard]] bool loaded() const noexcept { return generation() != 0; }
+  /// The number of the newest generation: 1 for the first, 0 for none yet.
+  [[nodiscard]] std::uint64_t generation() const { return engine_.generation(); }
+  /// The number of a pinned generation.
+  [[nodiscard]] std::uint64_t generation(const autoreload::pin<Api>& held) const {
+    return engine_.generation_of(&*held);
+  }
+  /// Why the newest build was not loaded, or nothing when what is at the path is what runs.
+  [[nodiscard]] std::optional<error> last_failure() const { return engine_.last_failure(); }
+
+  /// Manual drive: looks, reloads if there is something new, unloads what nobody uses any more, and delivers events.
+  /// Does not block but for the work itself. In background mode it only delivers events that are due.
+  void poll() { engine_.poll(); }
+  /// Manual drive: a descriptor for poll(2), epoll or an event loop, readable when poll() has something to do. Owned by
+  /// the engine: don't read or close it. -1 in background mode.
+  [[nodiscard]] int descriptor() const { return engine_.descriptor(); }
+
+  /// Loads what is at the path now, on the calling thread, also when paused and also when its content is what runs (so
+  /// the library's statics start anew). @return true, or why not
+  result<bool> reload() { return engine_.reload(); }
+  /// Stops reacting to changes; calls go on. Changes made meanwhile are taken by resume().
+  void pause() { engine_.pause(); }
+  void resume() { engine_.resume(); }
+
+  [[nodiscard]] const std::string& path() const { return engine_.path(); }
+  /// How it watches: inotify or polling.
+  [[nodiscard]] watch_mode watching() const { return engine_.watching(); }
+
+  reloadable(const reloadable&) = delete;
+  reloadable& operator=(const reloadable&) = delete;
+
+ private:
+  alignas(detail::cache_line) std::atomic<const void*> current_{&not_loaded_api<Api>()};
+  detail::engine engine_;
+};
+
+}  // namespace autoreload

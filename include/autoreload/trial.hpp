@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// trial: whether and how a new library is loaded in a helper process first.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace autoreload {
+
+/// A trial load runs the library's constructors in a helper process before the host does, so that one that crashes,
+/// exits, throws or hangs is refused while the running generation goes on. A value.
+///
+/// It costs a process: about a millisecond, whatever the size of the host. What constructors do to the world outside
+/// the process (files, sockets) they do twice. The helper runs with the host's rights: it is no sandbox.
+struct trial_policy {
+  /// Off unless asked for.
+  bool enabled = false;
+  /// Loading and unloading must both be over by then, or the library is refused.
+  std::chrono::milliseconds time_limit{2000};
+  /// Bytes of heap and other private memory that the helper may have; 0: no limit. Not applied when the host runs with
+  /// AddressSanitizer or ThreadSanitizer, which reserve terabytes.
+  std::uint64_t memory_limit = std::uint64_t{4} << 30;
+  /// Unload it in the helper too, so that a destructor that crashes is refused. Without this only constructors are
+  /// tried.
+  bool destructors = true;
+};
+
+}  // namespace autoreload

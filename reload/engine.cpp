@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: MIT
+// engine: drives the pipeline (by the service's thread or by the owner) and tells what happened.
+#include <autoreload/engine.hpp>
+
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <new>
+#include <system_error>
+
+#include "engine_core.hpp"
+#include "pin_registry.hpp"
+#include "publish.hpp"
+#include "service.hpp"
+
+namespace autoreload {
+
+std::string_view to_string(event_kind kind) noexcept {
+  switch (kind) {
+    case event_kind::loaded: return "loaded";
+    case event_kind::refused: return "refused";
+    case event_kind::waiting: return "waiting";
+    case event_kind::unloaded: return "unloaded";
+    case event_kind::retained: return "retained";
+    case event_kind::warning: return "warning";
+  }
+  return "unknown";
+}
+
+}  // namespace autoreload
+
+namespace autoreload::detail {
+
+// Holds work_, unless this very thread holds it already: then the caller is inside the pipeline and must turn back.
+class engine_core::work_lock {
+ public:
+  enum class how : std::uint8_t { wait, try_once };
+
+  work_lock(engine_core& core, how acquire) : core_(core) {
+    if (core_.worker_.load() == std::this_thread::get_id()) {
+      inside_ = true;
+      return;
+    }
+    lock_ = acquire == how::wait ? std::unique_lock(core_.work_) : std::unique_lock(core_.work_, std::try_to_lock);
+    if (lock_) core_.worker_ = std::this_thread::get_id();
+  }
+  work_lock(const work_lock&) = delete;
+  work_lock& operator=(const work_lock&) = delete;
+  ~work_lock() { unlock(); }
+
+  void unlock() {
+    if (!lock_) return;
+    core_.set_deadline();
+    core_.worker_ = std::thread::id();
+    lock_.unlock();
+  }
+  [[nodiscard]] bool held() const noexcept { return lock_.owns_lock(); }
+  [[nodiscard]] bool inside() const noexcept { return inside_; }
+
+ private:
+  engine_core& core_;
+  std::unique_lock<std::mutex> lock_;
+  bool inside_ = false;
+};
+
+engine_core::engine_core(loader api, std::string path, options chosen, std::atomic<const void*>& current)
+    : api_(api), path_(std::move(path)), options_(std::move(chosen)), current_(&current), process_(getpid()) {
+  const auto refuse_use = [&](const char* reason, const char* advice) {
+    throw error(stage::use, path_, reason).advise(advice);
+  };
+  if (path_.empty() || path_.find('\0') != std::string::npos) {
+    refuse_use("this is no path", "name the library's file");
+  }
+  if ((options_.load_flags & RTLD_NOW) == 0 || (options_.load_flags & (RTLD_NOLOAD | RTLD_NODELETE)) != 0) {
+    refuse_use("these dlopen flags can't be used for reloading",
+               "use RTLD_NOW with RTLD_LOCAL or RTLD_GLOBAL: a lazy binding ends the process at a missing symbol");
+  }
+  if (options_.poll_interval <= std::chrono::milliseconds::zero()) {
+    refuse_use("the poll interval is not positive", "give it in milliseconds, 1 or more");
+  }
+}
+
+void engine_core::open() {
+  prepare_pins();
+  const bool background = options_.drive == drive_mode::background;
+  {
+    const work_lock work(*this, work_lock::how::wait);
+    if (background) {
+      service_ = service::get();
+    } else {
+      readable_ = descriptor(epoll_create1(EPOLL_CLOEXEC));
+      timer_ = descriptor(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+      epoll_event interest{EPOLLIN, {}};
+      if (!readable_ || !timer_ || epoll_ctl(readable_.get(), EPOLL_CTL_ADD, timer_.get(), &interest) != 0) {
+        throw error(stage::use, path_, "no descriptor for the event loop")
+            .system(std::generic_category().message(errno));
+      }
+    }
+    start_watching();
+    look();
+    first_look_ = false;
+  }
+  deliver();
+  step();
+  if (service_ != nullptr) service_->add(shared_from_this());
+}
+
+void engine_core::close() {
+  const std::shared_ptr<service> served = service_;
+  if (served != nullptr) served->remove(this);
+  {
+    const work_lock work(*this, work_lock::how::wait);
+    publish(*current_, api_.not_loaded);
+    number_ = 0;
+    watch_.reset();
+    if (running_ != nullptr) retired_.add(std::move(running_), options_.keep_old);
+    retired_.abandon();
+    current_ = nullptr;
+    service_.reset();
+  }
+  std::unique_lock lock(events_);
+  closed_ = true;
+  queue_.clear();
+  delivered_.wait(lock, [&] { return deliverer_ == std::thread::id() || deliverer_ == std::this_thread::get_id(); });
+}
+
+bool engine_core::forked() const noexcept { return process_ != getpid(); }
+
+// ---- watching
+
+void engine_core::start_watching() {
+  const bool by_polling =
+      options_.watch == watch_mode::polling || (options_.watch == watch_mode::automatic && needs_polling(path_));
+  std::shared_ptr<watch_hub> hub;
+  std::optional<error> failure;
+  if (!by_polling) {
+    if (service_ != nullptr) {
+      hub = service_->hub();
+      if (hub == nullptr) failure = error(stage::watch, path_, "the system grants no inotify instance");
+    } else if (auto made = watch_hub::make()) {
+      hub = own_hub_ = *std::move(made);
+      epoll_event interest{EPOLLIN, {}};
+      epoll_ctl(readable_.get(), EPOLL_CTL_ADD, own_hub_->readable(), &interest);
+    } else {
+      failure = made.error();
+    }
+  }
+  watch_.emplace(hub);
+  if (failure) fall_back_to_polling(*failure);
+  if (by_polling) {
+    polling_ = true;
+    poll_at_ = clock::now() + options_.poll_interval;
+  } else if (hub != nullptr) {
+    watch_again();
+  }
+}
+
+void engine_core::watch_again() {
+  const result<bool> armed = watch_->arm({path_});
+  if (!armed) {
+    fall_back_to_polling(armed.error());
+  } else {
+    if (polling_ && options_.watch != watch_mode::polling) {  // what was short is there again
+      polling_ = false;
+      poll_at_ = never;
+      warn(0, "inotify is to be had again: no more polling");
+    }
+    if (*armed) watch_->mark_changed();
+  }
+}
+
+void engine_core::fall_back_to_polling(const error& reason) {
+  const bool first = !polling_.exchange(true);
+  poll_at_ = clock::now() + options_.poll_interval;
+  if (!first) return;
+  std::string text = "polling every " + std::to_string(options_.poll_interval.count());
+  text += " ms instead of inotify, which is tried again each time: ";
+  warn(0, text + reason.what());
+}
+
+// ---- driving
+
+bool engine_core::is_due(time_point now) {
+  if (watch_->take_changed()) return true;
+  if (look_at_ <= now) {
+    look_at_ = never;
+    return true;
+  }
+  if (poll_at_ > now) return false;
+  poll_at_ = now + options_.poll_interval;
+  if (watch_->has_hub()) watch_again();  // polling was a way out: try inotify again
+  struct stat status {};
+  if (stat(path_.c_str(), &status) != 0) return looked_at_.has_value() || !awaited_;
+  return looked_at_ != file_identity::of(status);
+}
+
+// Looks at the file, and again while names on the way to it keep changing.
+void engine_core::look() {
+  woken_ = clock::now();
+  for (int round = 0; round < 8; ++round) {
+    run_pipeline(false);
+    if (!watch_->has_hub() || !watch_->take_moved()) return;
+    watch_again();
+    if (!watch_->take_changed()) return;
+  }
+}
+
+void engine_core::step() {
+  if (!watch_ || (!watch_->has_changed() && clock::now() < deadline())) return;
+  if (forked()) return;
+  bool again = false;
+  do {
+    {
+      work_lock work(*this, work_lock::how::try_once);
+      if (!work.held() || current_ == nullptr) return;
+      again = false;
+      try {
+        const time_point now = clock::now();
+        if (!paused_ && is_due(now)) {
+          look();
+          again = running_ != nullptr && running_->image.origin;  // after the news: what nobody waits for
+        } else {
+          if (running_ != nullptr && running_->image.origin) complete(running_->image);
+          if (sweep_at_ <= now) sweep();
+          if (awaited_ && say_at_ <= now) {
+            say_at_ = never;
+            if (run_pipeline(false) == outcome::waiting && awaited_ && said_ != awaited_->what()) {
+              said_ = awaited_->what();
+              emit({event_kind::waiting, number_, path_, awaited_->reason(), awaited_, {}});
+            }
+          }
+        }
+        again = again || sweep_at_ <= now;
+      } catch (const std::bad_alloc&) {
+        refuse(error(stage::use, path_, "out of memory").advise("the running generation goes on; it is tried again"));
+        look_at_ = clock::now() + std::chrono::seconds(1);
+      }
+    }
+    deliver();
+  } while (again);
+}
+
+engine_core::time_point engine_core::deadline() const noexcept { return time_point(clock::duration(deadline_.load())); }
+
+// Called as the last thing under work_.
+void engine_core::set_deadline() {
+  time_point next = std::min(sweep_at_, running_ != nullptr && running_->image.origin ? time_point{} : never);
+  if (!paused_) next = std::min({next, look_at_, awaited_ ? say_at_ : never, poll_at_});
+  deadline_ = next.time_since_epoch().count();
+  if (!timer_) return;
+  itimerspec when{};
+  if (next != never) {
+    const auto since = std::max(next.time_since_epoch(), clock::duration{1});
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
+    when.it_value = {seconds.count(), std::chrono::nanoseconds(since - seconds).count()};
+  }
+  timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+}
+
+void engine_core::poll() {
+  if (forked()) return;
+  if (own_hub_ != nullptr) {
+    own_hub_->drain();
+    step();
+  }
+  if (service_ == nullptr && own_hub_ == nullptr) step();
+  deliver();
+}
+
+result<bool> engine_core::reload() {
+  if (forked()) {
+    return error(stage::use, path_, "this process was forked from the one that watches")
+        .advise("construct a new reloadable in the child; calls through this one go on");
+  }
+  bool published = false;
+  {
+    work_lock work(*this, work_lock::how::wait);
+    if (work.inside()) {
+      return error(stage::use, path_, "reload() was called from inside this library's own loading or unloading")
+          .advise("ask for it from another thread, or later");
+    }
+    if (current_ == nullptr) return error(stage::use, path_, "the engine is closed");
+    woken_ = clock::now();
+    published = run_pipeline(true) == outcome::published;
+  }
+  deliver();
+  step();
+  if (service_ != nullptr) service_->wake();  // it may have been turned away meanwhile
+  if (published) return true;
+  if (auto why = failure()) return *why;
+  const std::lock_guard lock(names_);
+  return error(stage::snapshot, path_, "somebody is writing the file").advise("it is loaded when they are done");
+}
+
+void engine_core::pause() { paused_ = true; }
+
+void engine_core::resume() {
+  paused_ = false;
+  {
+    const work_lock work(*this, work_lock::how::wait);
+    if (watch_) watch_->mark_changed();
+  }
+  if (service_ != nullptr) service_->wake();
+}
+
+// ---- telling
+
+void engine_core::emit(event happened) {
+  if (!options_.observer) return;
+  const std::lock_guard lock(events_);
+  if (!closed_) queue_.push_back(std::move(happened));
+}
+
+// One thread delivers at a time, which keeps the order; who comes meanwhile leaves its events to that one.
+void engine_core::deliver() {
+  std::unique_lock lock(events_);
+  if (deliverer_ != std::thread::id()) return;
+  deliverer_ = std::this_thread::get_id();
+  struct done {  // also when an observer throws
+    engine_core& core;
+    std::unique_lock<std::mutex>& lock;
+    ~done() {
+      if (!lock) lock.lock();
+      core.deliverer_ = std::thread::id();
+      core.delivered_.notify_all();
+    }
+  } const at_the_end{*this, lock};
+  while (!queue_.empty()) {
+    const event next = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    options_.observer(next);
+    lock.lock();
+  }
+}
+
+void engine_core::warn(std::uint64_t number, const std::string& text) {
+  if (std::find(warned_.begin(), warned_.end(), text) != warned_.end()) return;
+  warned_.push_back(text);
+  emit({event_kind::warning, number, path_, text, std::nullopt, {}});
+}
+
+void engine_core::report(const std::vector<retirement>& retired) {
+  for (const retirement& one : retired) {
+    emit({one.unloaded ? event_kind::unloaded : event_kind::retained,
+          one.generation,
+          path_,
+          one.text,
+          std::nullopt,
+          {}});
+  }
+}
+
+std::uint64_t engine_core::number_of(const void* table) const {
+  const std::lock_guard lock(names_);
+  const auto found = std::find_if(tables_.begin(), tables_.end(), [&](const auto& one) { return one.first == table; });
+  return found == tables_.end() ? 0 : found->second;
+}
+
+std::optional<error> engine_core::failure() const {
+  const std::lock_guard lock(names_);
+  return failure_;
+}
+
+// ---- the handle that `reloadable` holds
+
+engine::engine(loader api, std::string path, options chosen, std::atomic<const void*>& current)
+    : core_(std::make_shared<engine_core>(api, std::move(path), std::move(chosen), current)) {
+  core_->open();
+}
+
+engine::~engine() {
+  if (core_->forked()) {
+    // The thread, the locks' owners and the inotify instance are the parent's: leave them and the library alone.
+    new std::shared_ptr<engine_core>(std::move(core_));
+    return;
+  }
+  core_->close();
+}
+
+void engine::poll() { core_->poll(); }
+result<bool> engine::reload() { return core_->reload(); }
+void engine::pause() { core_->pause(); }
+void engine::resume() { core_->resume(); }
+int engine::descriptor() const { return core_->readable(); }
+std::uint64_t engine::generation_of(const void* table) const { return core_->number_of(table); }
+std::uint64_t engine::generation() const { return core_->number(); }
+std::optional<error> engine::last_failure() const { return core_->failure(); }
+const std::string& engine::path() const { return core_->path(); }
+watch_mode engine::watching() const { return core_->watching(); }
+
+}  // namespace autoreload::detail

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// engine_core: one library's pipeline and its state.
+//
+// SHARED  - the pipeline's state (watch, running generation, retired ones, snapshotter): guarded by `work_`, held while
+// the pipeline
+//           runs. A thread that holds it and comes back (a constructor of the library calls the host, which calls
+//           reload()) is turned away instead of deadlocking.
+//         - `tables_` and `failure_`: guarded by `names_`, held for a few instructions, so that questions don't wait
+//         for a dlopen.
+//         - the event queue: guarded by `events_`; never held while an observer runs, nor is `work_`.
+//         - `current_`: see pin.hpp.  `deadline_`, `number_`, `paused_`: single values that stand alone; the default
+//         order is for
+//           simplicity, none is on a call's path.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <autoreload/engine.hpp>
+
+#include "descriptor.hpp"
+#include "generation.hpp"
+#include "retire.hpp"
+#include "snapshot.hpp"
+#include "watch.hpp"
+
+namespace autoreload {
+class service;
+}
+
+namespace autoreload::detail {
+
+class engine_core : public std::enable_shared_from_this<engine_core> {
+ public:
+  using clock = std::chrono::steady_clock;
+  using time_point = clock::time_point;
+  static constexpr time_point never = time_point::max();
+
+  engine_core(loader api, std::string path, options chosen, std::atomic<const void*>& current);
+  engine_core(const engine_core&) = delete;
+  engine_core& operator=(const engine_core&) = delete;
+  ~engine_core() = default;
+
+  /// Watches, looks for the first time, and joins the service.
+  void open();
+  /// Leaves the service, unpublishes and retires the running generation.
+  void close();
+
+  /// Does what is due: reload, report, unload. Never throws (but what an observer throws, in manual mode).
+  void step();
+  /// When step() is next worth a call, unless an event comes first.
+  [[nodiscard]] time_point deadline() const noexcept;
+
+  void poll();
+  result<bool> reload();
+  void pause();
+  void resume();
+  [[nodiscard]] int readable() const noexcept { return readable_.get(); }
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+  [[nodiscard]] std::uint64_t number_of(const void* table) const;
+  [[nodiscard]] std::optional<error> failure() const;
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  /// Whether this process is a fork of the one that made the engine.
+  [[nodiscard]] bool forked() const noexcept;
+  [[nodiscard]] watch_mode watching() const noexcept { return polling_ ? watch_mode::polling : watch_mode::inotify; }
+
+ private:
+  class work_lock;
+
+  // drive (engine.cpp)
+  void start_watching();
+  void watch_again();
+  void fall_back_to_polling(const error& reason);
+  [[nodiscard]] bool is_due(time_point now);
+  void look();
+  void set_deadline();
+  void emit(event happened);
+  void deliver();
+  void report(const std::vector<retirement>& retired);
+
+  // the stages as one function, and what ends it early (pipeline.cpp)
+  enum class outcome : std::uint8_t { published, unchanged, waiting, refused };
+  outcome run_pipeline(bool forced);
+  outcome wait_for(error reason);
+  outcome refuse(error reason);
+  outcome try_again(const std::optional<file_identity>& seen);
+  void warn(std::uint64_t number, const std::string& text);
+  void retire_old(std::unique_ptr<generation> old);
+  void sweep();
+
+  const loader api_;
+  const std::string path_;
+  const options options_;
+  std::atomic<const void*>* current_;  // null once closed
+  const pid_t process_;
+
+  std::mutex work_;
+  std::atomic<std::thread::id> worker_{};  // who holds work_
+  std::shared_ptr<watch_hub> own_hub_;     // manual drive
+  std::optional<watch> watch_;
+  snapshotter snapshotter_;
+  std::unique_ptr<generation> running_;
+  retirer retired_;
+  std::optional<file_identity> looked_at_;  // what the last verdict was about; empty: look whenever asked
+  std::optional<std::uint64_t> refused_;    // digest of the last refused content, so that it is refused once
+  std::vector<std::string> warned_;
+  std::optional<error> awaited_;  // why there is nothing to load, not yet reported
+  std::string said_;              // the last reported reason to wait
+  std::optional<file_identity> busy_with_;
+  time_point busy_since_{};
+  std::chrono::milliseconds busy_pause_{0};
+  time_point woken_{};
+  time_point look_at_ = never;   // another look without an event
+  time_point say_at_ = never;    // time to report awaited_
+  time_point sweep_at_ = never;  // another attempt to unload
+  std::chrono::milliseconds sweep_pause_{0};
+  time_point poll_at_ = never;  // polling's next look
+  bool first_look_ = true;
+
+  std::atomic<clock::rep> deadline_{never.time_since_epoch().count()};
+  std::atomic<std::uint64_t> number_{0};
+  std::atomic<bool> paused_{false};
+  std::atomic<bool> polling_{false};
+
+  mutable std::mutex names_;
+  std::vector<std::pair<const void*, std::uint64_t>> tables_;
+  std::optional<error> failure_;
+
+  std::mutex events_;
+  std::condition_variable delivered_;
+  std::deque<event> queue_;
+  std::thread::id deliverer_{};
+  bool closed_ = false;
+
+  descriptor readable_;  // manual drive: an epoll of the hub and the timer
+  descriptor timer_;
+  std::shared_ptr<service> service_;
+};
+
+}  // namespace autoreload::detail

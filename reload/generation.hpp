@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// generation: one loaded version of the library and what it needs as long as it is loaded.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include <autoreload/engine.hpp>
+
+#include "inspect.hpp"
+#include "snapshot.hpp"
+
+namespace autoreload {
+
+struct generation {
+  std::uint64_t number = 0;
+  snapshot image;  // outlives the module: its descriptor's number is in the link map's name
+  elf_facts facts;
+  std::unique_ptr<detail::erased_module> module;
+};
+
+}  // namespace autoreload

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// pin_registry: every thread's pins, as the retire stage sees them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <vector>
+
+namespace autoreload {
+
+/// Prepares the process for pins: registers with membarrier(2) and for fork(2). Any thread; the first call does it.
+void prepare_pins();
+
+/// After this returns, no thread can newly pin a table that was unpublished before the call. About 10 µs.
+void grace_barrier() noexcept;
+
+/// One pin: a table and the thread that announced it.
+struct held_pin {
+  const void* table;
+  pid_t thread;  ///< as gettid() gives it, at the time of the thread's first call
+};
+
+/// Everything that is pinned at this moment. A table that a call of grace_barrier() has passed by and that is not
+/// listed will never be listed again. Any thread.
+[[nodiscard]] std::vector<held_pin> held_pins();
+
+/// Whether membarrier works here; otherwise every pin pays for a fence.
+[[nodiscard]] bool has_membarrier() noexcept;
+
+}  // namespace autoreload

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+// pipeline: the way of a new library into the process, one stage after the other.
+#include <algorithm>
+#include <functional>
+#include <string_view>
+
+#include "engine_core.hpp"
+#include "inspect.hpp"
+#include "load.hpp"
+#include "publish.hpp"
+
+namespace autoreload::detail {
+namespace {
+
+// Measures one stage after the other.
+class stopwatch {
+ public:
+  explicit stopwatch(engine_core::time_point start) : start_(start), last_(start) {}
+  timings::duration lap() {
+    const auto now = engine_core::clock::now();
+    return now - std::exchange(last_, now);
+  }
+  [[nodiscard]] timings::duration total() const { return last_ - start_; }
+
+ private:
+  engine_core::time_point start_;
+  engine_core::time_point last_;
+};
+
+std::uint64_t digest_of(std::span<const std::byte> bytes) {
+  return std::hash<std::string_view>{}({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+}  // namespace
+
+// Load before unload, always: whatever ends this early leaves the running generation as it was.
+engine_core::outcome engine_core::run_pipeline(bool forced) {
+  timings times;
+  stopwatch watch(woken_);
+  const bool whole = options_.guard != nullptr;
+
+  // snapshot: bytes that nobody can change any more
+  const bool patient = busy_with_ && clock::now() - busy_since_ > std::chrono::seconds(1);
+  snapshot_outcome taken = snapshotter_.take({path_, whole, patient});
+  switch (taken.state) {
+    case snapshot_state::ready: break;
+    case snapshot_state::busy: return try_again(taken.seen);
+    case snapshot_state::absent:
+      looked_at_.reset();
+      return wait_for(
+          error(stage::snapshot, path_, "there is no such file").advise("it is loaded as soon as it is there"));
+    case snapshot_state::failed:
+      looked_at_.reset();
+      if (taken.may_pass) look_at_ = clock::now() + std::chrono::seconds(1);
+      return refuse(*std::move(taken.failure));
+  }
+  busy_with_.reset();
+  looked_at_.reset();  // no verdict yet
+  times.snapshot = watch.lap();
+
+  // inspect: is it new, complete, and fit for the loader
+  const auto decided = [&](outcome verdict) {
+    // A file that changed a moment ago may change again without getting another time: then look again when asked.
+    if (taken.image.source.settled()) looked_at_ = taken.image.source;
+    snapshotter_.drop();
+    return verdict;
+  };
+  if (!forced && running_ != nullptr && snapshotter_.same_content(running_->image)) {
+    awaited_.reset();
+    said_.clear();
+    refused_.reset();
+    const std::lock_guard lock(names_);
+    failure_.reset();
+    return decided(outcome::unchanged);
+  }
+  const std::uint64_t digest = digest_of(taken.bytes.first(std::min<std::size_t>(taken.bytes.size(), 65536))) ^
+                               static_cast<std::uint64_t>(taken.image.source.modified) ^ taken.image.size;
+  if (!forced && refused_ == digest) return decided(outcome::refused);
+  const auto refuse_content = [&](error reason) {
+    refused_ = digest;
+    return decided(refuse(std::move(reason)));
+  };
+  const inspection seen = inspect(taken.bytes);
+  if (seen.is == verdict::incomplete) {
+    return wait_for(error(stage::inspect, path_, seen.reason).advise(seen.advice));
+  }
+  if (seen.is == verdict::wrong) {
+    return refuse_content(error(stage::inspect, path_, seen.reason).advise(seen.advice));
+  }
+  times.inspect = watch.lap();
+  if (const result<void> kept = snapshotter_.keep(taken.image, whole); !kept) {
+    look_at_ = clock::now() + std::chrono::seconds(1);
+    return refuse(kept.error());
+  }
+  times.snapshot += watch.lap();
+
+  // guard: would its callers still fit
+  if (options_.guard != nullptr) {
+    const guard_verdict opinion =
+        options_.guard->check({path_, taken.image.memory.get(), running_ != nullptr ? running_->image.memory.get() : -1,
+                               api_.symbols, api_.api_type});
+    std::string remarks;
+    for (const std::string& difference : opinion.differences) remarks += "\n  " + difference;
+    if (opinion.refuse) {
+      return refuse_content(error(stage::guard, path_, "its ABI does not fit the host:" + remarks)
+                                .advise("rebuild the host against the new header, or undo the change"));
+    }
+    for (const std::string& difference : opinion.differences) warn(number_ + 1, "ABI: " + difference);
+    for (const std::string& note : opinion.notes) warn(number_ + 1, "ABI: " + note);
+    times.guard = watch.lap();
+  }
+
+  // load: all required symbols or nothing
+  auto loaded = load(api_, path_, taken.image, taken.bytes, options_.load_flags);
+  if (!loaded) return refuse_content(std::move(loaded.error()));
+  times.load = watch.lap();
+
+  // publish: the next call of every thread is in the new generation
+  auto next = std::make_unique<generation>();
+  next->number = number_ + 1;
+  next->image = std::move(taken.image);
+  next->facts = seen.facts;
+  next->module = *std::move(loaded);
+  const void* const table = next->module->table();
+  {
+    const std::lock_guard lock(names_);
+    std::erase_if(tables_, [&](const auto& one) { return one.first == table; });
+    tables_.emplace_back(table, next->number);
+    failure_.reset();
+  }
+  std::unique_ptr<generation> old = std::exchange(running_, std::move(next));
+  publish(*current_, table);
+  number_ = running_->number;
+  times.publish = watch.lap();
+  times.total = watch.total();
+
+  awaited_.reset();
+  said_.clear();
+  refused_.reset();
+  emit({event_kind::loaded, running_->number, path_, "", std::nullopt, times});
+  for (const std::string& warning : seen.warnings) warn(running_->number, warning);
+
+  // retire: the old one goes when nobody is inside any more
+  if (old != nullptr) {
+    retired_.add(std::move(old), options_.keep_old);
+    sweep_pause_ = std::chrono::milliseconds(0);
+    sweep_at_ = clock::now();
+  }
+  if (running_->image.source.settled()) looked_at_ = running_->image.source;
+  snapshotter_.drop();
+  return outcome::published;
+}
+
+// There is nothing to load for now. A linker at work goes through such states: only one that lasts is worth a word.
+engine_core::outcome engine_core::wait_for(error reason) {
+  if (first_look_) {
+    said_ = reason.what();
+    emit({event_kind::waiting, number_, path_, reason.reason(), reason, {}});
+  }
+  if (!awaited_ || std::string_view(awaited_->what()) != reason.what()) {
+    say_at_ = clock::now() + std::chrono::milliseconds(500);
+  }
+  {
+    const std::lock_guard lock(names_);
+    failure_ = reason;
+  }
+  awaited_ = std::move(reason);
+  return outcome::waiting;
+}
+
+engine_core::outcome engine_core::refuse(error reason) {
+  awaited_.reset();
+  said_.clear();
+  {
+    const std::lock_guard lock(names_);
+    const bool again = !refused_ && failure_ && std::string_view(failure_->what()) == reason.what();
+    failure_ = reason;
+    if (again) return outcome::refused;  // a shortage that lasts is reported once
+  }
+  emit({event_kind::refused, number_, path_, reason.reason(), std::move(reason), {}});
+  return outcome::refused;
+}
+
+// Somebody is writing. The kernel tells when they close it; should it not (a forgotten descriptor in another process),
+// it is taken once it has not changed for a second.
+engine_core::outcome engine_core::try_again(const std::optional<file_identity>& seen) {
+  const time_point now = clock::now();
+  if (busy_with_ != seen || !busy_with_) {
+    busy_with_ = seen;
+    busy_since_ = now;
+    busy_pause_ = std::chrono::milliseconds(10);
+  }
+  look_at_ = now + busy_pause_;
+  busy_pause_ = std::min(busy_pause_ * 2, std::chrono::milliseconds(250));
+  looked_at_.reset();
+  return outcome::waiting;
+}
+
+void engine_core::sweep() {
+  const std::vector<retirement> done = retired_.sweep();
+  {
+    const std::lock_guard lock(names_);
+    for (const retirement& one : done) {
+      if (one.unloaded) {
+        std::erase_if(tables_, [&](const auto& entry) { return entry.second == one.generation; });
+      }
+    }
+  }
+  report(done);
+  sweep_at_ = never;
+  if (!retired_.pending()) return;
+  sweep_pause_ = std::clamp(sweep_pause_ * 2, std::chrono::milliseconds(1), std::chrono::milliseconds(250));
+  sweep_at_ = clock::now() + sweep_pause_;
+}
+
+}  // namespace autoreload::detail

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// retire: scans the pins, closes, and checks that the code really left.
+//
+// SHARED  the orphanage, a process-wide list of generations whose engine is gone while a pin still holds them; guarded
+// by its mutex.
+#include "retire.hpp"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include "pin_registry.hpp"
+
+namespace autoreload {
+namespace {
+
+constexpr std::chrono::seconds patience{1};  // a call that is longer than this is worth a word
+
+bool still_mapped(const generation& old) {
+  // RTLD_NOLOAD finds it by its name, which its open descriptor keeps unique. Closing that reference again also makes
+  // glibc look whether libraries that waited for thread_local destructors can go.
+  void* const handle = dlopen(old.image.load_path.c_str(), RTLD_NOLOAD | RTLD_LAZY);
+  if (handle == nullptr) return false;
+  dlclose(handle);
+  void* const again = dlopen(old.image.load_path.c_str(), RTLD_NOLOAD | RTLD_LAZY);
+  if (again == nullptr) return false;
+  dlclose(again);
+  return true;
+}
+
+struct obstacle {
+  bool forever;
+  std::string text;
+};
+
+obstacle why_it_stays(const elf_facts& facts) {
+#ifndef __GLIBC__
+  return {true, "the C library's dlclose never unmaps (musl): every generation stays in memory"};
+#endif
+  if (facts.no_delete) {
+    return {true, "it was linked with -z nodelete (DF_1_NODELETE): dlclose keeps it for good; link without that flag"};
+  }
+  if (!facts.unique_symbols.empty()) {
+    return {true, "it defines the STB_GNU_UNIQUE symbol " + facts.unique_symbols.front() +
+                      ", which pins it for good; compile with -fno-gnu-unique"};
+  }
+  if (facts.thread_destructors) {
+    return {false, "destructors of its thread_local objects are pending: it leaves after those threads have ended"};
+  }
+  return {false, "another loaded library refers to it, or somebody else opened it"};
+}
+
+}  // namespace
+
+// Generations of engines that are gone.
+struct orphanage {
+  std::mutex mutex;
+  std::vector<retirer::entry> waiting;
+
+  static orphanage& get() {
+    static auto* const one = new orphanage;
+    return *one;
+  }
+
+  void adopt(std::vector<retirer::entry> orphans) {
+    const std::lock_guard lock(mutex);
+    std::move(orphans.begin(), orphans.end(), std::back_inserter(waiting));
+  }
+
+  // A library's destructors run in here and may destroy another engine: so not under the mutex.
+  void sweep() {
+    std::vector<retirer::entry> mine;
+    {
+      const std::lock_guard lock(mutex);
+      mine.swap(waiting);
+    }
+    if (mine.empty()) return;
+    std::vector<retirement> nobody_asks;
+    retirer::sweep(mine, nobody_asks);
+    adopt(std::move(mine));
+  }
+};
+
+void retirer::add(std::unique_ptr<generation> old, bool keep) {
+  const void* const table = old->module->table();
+  if (keep) {
+    (void)old.release();  // reachable by its callers, if they kept pointers; never to be closed
+    return;
+  }
+  waiting_.push_back({std::move(old), table, std::chrono::steady_clock::now()});
+  fresh_ = true;
+}
+
+void retirer::sweep(std::vector<entry>& waiting, std::vector<retirement>& done) {
+  const std::vector<held_pin> pins = held_pins();
+  const auto now = std::chrono::steady_clock::now();
+  std::erase_if(waiting, [&](entry& one) {
+    const std::uint64_t number = one.old->number;
+    if (!one.closed) {
+      const auto holder =
+          std::find_if(pins.begin(), pins.end(), [&](const held_pin& pin) { return pin.table == one.table; });
+      if (holder != pins.end()) {
+        if (!one.reported && now - one.since >= patience) {
+          one.reported = true;
+          done.push_back({number, one.table, false,
+                          "a call or pin of thread " + std::to_string(holder->thread) + " is still inside it"});
+        }
+        return false;
+      }
+      if (const result<void> closed = one.old->module->unload(); !closed) {
+        done.push_back({number, one.table, false, closed.error().what()});
+      }
+      one.closed = true;
+      one.reported = false;
+    }
+    if (!still_mapped(*one.old)) {
+      done.push_back({number, one.table, true, "unloaded"});
+      return true;
+    }
+    const obstacle reason = why_it_stays(one.old->facts);
+    if (!one.reported) done.push_back({number, one.table, false, reason.text});
+    one.reported = true;
+    // What never leaves keeps its name for ever, so its descriptor must stay open: another file under that number would
+    // be taken for it. That is the one thing that is given up on purpose.
+    if (reason.forever) (void)one.old.release();
+    return reason.forever;
+  });
+}
+
+std::vector<retirement> retirer::sweep() {
+  std::vector<retirement> done;
+  if (std::exchange(fresh_, false)) grace_barrier();
+  if (!waiting_.empty()) sweep(waiting_, done);
+  orphanage::get().sweep();
+  return done;
+}
+
+void retirer::abandon() {
+  (void)sweep();
+  if (!waiting_.empty()) orphanage::get().adopt(std::exchange(waiting_, {}));
+}
+
+}  // namespace autoreload

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: MIT
+// snapshot: reads a file that nobody is writing, and keeps it in memory under a name of its own.
+//
+// Two things keep a torn read out. A read lease (fcntl F_SETLEASE) can only be had while nobody has the file open or
+// mapped for writing, and makes a writer's open wait until it is given back: with it the read is exact. Who doesn't own
+// the file can't have one; then the file's identity before and after the read must be the same and old enough for a
+// change to show.
+#include "snapshot.hpp"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <system_error>
+
+namespace autoreload {
+namespace {
+
+constexpr std::uint64_t head_size = 4096;           // holds the ELF header and every sane program header table
+constexpr std::size_t keep_warm = 1024 * 1024;      // a buffer of this size stays for the next reload
+constexpr std::size_t step = std::size_t{1} << 30;  // read(2) moves at most 2 GiB - 4 KiB at once
+
+std::string system_text(int number) { return std::generic_category().message(number); }
+
+// A read lease on a file that nobody writes to.
+class read_lease {
+ public:
+  explicit read_lease(int file) : file_(file) {
+    // A writer that arrives while it is held makes the kernel signal us: by default SIGIO, which ends a process. SIGURG
+    // is ignored by default, and its handlers expect it at any time.
+    fcntl(file_, F_SETSIG, SIGURG);
+    held_ = fcntl(file_, F_SETLEASE, F_RDLCK) == 0;
+    writer_ = !held_ && errno == EAGAIN;
+  }
+  read_lease(const read_lease&) = delete;
+  read_lease& operator=(const read_lease&) = delete;
+  ~read_lease() {
+    if (held_) fcntl(file_, F_SETLEASE, F_UNLCK);
+  }
+  [[nodiscard]] bool held() const { return held_; }
+  [[nodiscard]] bool writer() const { return writer_; }
+
+ private:
+  int file_;
+  bool held_ = false;
+  bool writer_ = false;
+};
+
+bool read_all(int file, std::byte* to, file_range range) {
+  while (range.begin < range.end) {
+    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(range.end - range.begin, step));
+    const ssize_t got = pread(file, to + range.begin, want, static_cast<off_t>(range.begin));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    range.begin += static_cast<std::uint64_t>(got);
+  }
+  return true;
+}
+
+bool write_all(int file, const std::byte* from, file_range range) {
+  while (range.begin < range.end) {
+    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(range.end - range.begin, step));
+    const ssize_t put = pwrite(file, from + range.begin, want, static_cast<off_t>(range.begin));
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return false;
+    range.begin += static_cast<std::uint64_t>(put);
+  }
+  return true;
+}
+
+// The parts that matter to the loader and to inspect(): what the program headers load, and the tables themselves. Where
+// the head makes no sense the head alone is enough for inspect() to say so.
+std::vector<file_range> mapped_ranges(const std::byte* head, std::uint64_t size) {
+  std::vector<file_range> ranges{{0, std::min(size, head_size)}};
+  const auto add = [&](std::uint64_t begin, std::uint64_t length) {
+    if (begin < size) ranges.push_back({begin, begin + std::min(length, size - begin)});
+  };
+  Elf64_Ehdr header;
+  if (size < sizeof header) return ranges;
+  std::memcpy(&header, head, sizeof header);
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof(Elf64_Phdr)) return ranges;
+  const std::uint64_t table = std::uint64_t{header.e_phnum} * sizeof(Elf64_Phdr);
+  if (header.e_phoff > head_size || table > head_size - header.e_phoff || header.e_phoff + table > size) {
+    return {{0, size}};
+  }
+  for (std::size_t i = 0; i < header.e_phnum; ++i) {
+    Elf64_Phdr segment;
+    std::memcpy(&segment, head + header.e_phoff + i * sizeof segment, sizeof segment);
+    // The loader maps whole pages: what lies around a segment in its pages is visible to the program, too.
+    constexpr std::uint64_t page = 4096;
+    if (segment.p_type == PT_LOAD && segment.p_filesz > 0 && segment.p_filesz <= size && segment.p_offset < size) {
+      const std::uint64_t begin = segment.p_offset & ~(page - 1);
+      add(begin, ((segment.p_offset + segment.p_filesz + page - 1) & ~(page - 1)) - begin);
+    }
+  }
+  add(header.e_shoff, std::uint64_t{header.e_shnum} * header.e_shentsize);
+
+  std::sort(ranges.begin(), ranges.end(), [](auto& a, auto& b) { return a.begin < b.begin; });
+  std::vector<file_range> merged;
+  for (const file_range& range : ranges) {
+    if (!merged.empty() && range.begin <= merged.back().end) {
+      merged.back().end = std::max(merged.back().end, range.end);
+    } else {
+      merged.push_back(range);
+    }
+  }
+  return merged;
+}
+
+std::vector<file_range> gaps(const std::vector<file_range>& ranges, std::uint64_t size) {
+  std::vector<file_range> rest;
+  std::uint64_t at = 0;
+  for (const file_range& range : ranges) {
+    if (range.begin > at) rest.push_back({at, range.begin});
+    at = range.end;
+  }
+  if (at < size) rest.push_back({at, size});
+  return rest;
+}
+
+const char* base_name(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return path.c_str() + (slash == std::string::npos ? 0 : slash + 1);
+}
+
+int new_memfd(const char* name) {
+#ifndef MFD_EXEC
+  constexpr unsigned MFD_EXEC = 0x10;
+#endif
+  // Where vm.memfd_noexec is set, a memfd must say that it will be executed; kernels before 6.3 don't know the flag.
+  int memory = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+  if (memory < 0 && errno != EMFILE && errno != ENFILE && errno != ENOMEM) {
+    memory = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  }
+  return memory;
+}
+
+// A debugger opens the name in its own process, so it can't be /proc/self; and a process's number in this /proc is what
+// /proc says it is, also inside a container.
+std::string proc_path(int file) {
+  std::array<char, 32> self{};
+  if (readlink("/proc/self", self.data(), self.size() - 1) <= 0) return {};
+  std::string path = "/proc/" + std::string(self.data()) + "/fd/" + std::to_string(file);
+  return access(path.c_str(), F_OK) == 0 ? path : std::string();
+}
+
+std::string real_folder(int file, const std::string& path) {
+  std::array<char, PATH_MAX> target{};
+  const std::string link = "/proc/self/fd/" + std::to_string(file);
+  const ssize_t length = readlink(link.c_str(), target.data(), target.size() - 1);
+  std::string real(target.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+  if (real.empty() || real.front() != '/') {
+    char* const resolved = realpath(path.c_str(), nullptr);
+    real = resolved != nullptr ? resolved : path;
+    std::free(resolved);
+  }
+  const std::size_t slash = real.rfind('/');
+  return slash == std::string::npos ? "." : real.substr(0, std::max<std::size_t>(slash, 1));
+}
+
+// Where there is no memfd or no /proc: a file that exists just until it is loaded.
+int new_temporary(std::string& path) {
+  const std::array<const char*, 5> folders{std::getenv("XDG_RUNTIME_DIR"), std::getenv("TMPDIR"), "/dev/shm", "/tmp",
+                                           "/var/tmp"};
+  for (const char* const folder : folders) {
+    struct statvfs system;
+    if (folder == nullptr || statvfs(folder, &system) != 0 || (system.f_flag & (ST_NOEXEC | ST_RDONLY)) != 0) continue;
+    std::string name = std::string(folder) + "/autoreload-XXXXXX";
+    const int file = mkostemp(name.data(), O_CLOEXEC);
+    if (file >= 0) {
+      path = name;
+      return file;
+    }
+  }
+  return -1;
+}
+
+bool is_shortage(int number) {
+  return number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOSPC || number == EDQUOT;
+}
+
+}  // namespace
+
+snapshotter::~snapshotter() {
+  if (buffer_ != nullptr) munmap(buffer_, capacity_);
+}
+
+bool snapshotter::reserve(std::size_t size) {
+  if (size > capacity_) {
+    if (buffer_ != nullptr) munmap(buffer_, capacity_);
+    capacity_ = 0;
+    const std::size_t rounded = std::max(keep_warm, (size + 0xffff) & ~std::size_t{0xffff});
+    void* const memory =
+        mmap(nullptr, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    buffer_ = memory == MAP_FAILED ? nullptr : static_cast<std::byte*>(memory);
+    if (buffer_ == nullptr) return false;
+    capacity_ = rounded;
+  } else {
+    // Holes of this file must read as zeros, not as the last file.
+    for (const file_range& old : copied_) {
+      if (old.end - old.begin > keep_warm) {
+        madvise(buffer_ + ((old.begin + 4095) & ~std::uint64_t{4095}),
+                old.end - ((old.begin + 4095) & ~std::uint64_t{4095}), MADV_DONTNEED);
+      }
+      std::memset(buffer_ + old.begin, 0, std::min<std::uint64_t>(old.end - old.begin, keep_warm));
+    }
+  }
+  copied_.clear();
+  used_ = size;
+  return true;
+}
+
+void snapshotter::drop() {
+  if (capacity_ <= keep_warm) return;
+  munmap(buffer_, capacity_);
+  buffer_ = nullptr;
+  capacity_ = 0;
+  copied_.clear();
+}
+
+snapshot_outcome snapshotter::take(const request& wanted) {
+  snapshot_outcome outcome;
+  const auto fail = [&](const char* reason, int number) {
+    outcome.state = snapshot_state::failed;
+    outcome.failure = error(stage::snapshot, wanted.path, reason).system(system_text(number));
+    outcome.may_pass = is_shortage(number);
+    return std::move(outcome);
+  };
+
+  // O_NONBLOCK: a FIFO in its place must not hang the host.
+  descriptor file(open(wanted.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!file) {
+    if (errno == ENOENT || errno == ENOTDIR) {
+      outcome.state = snapshot_state::absent;
+      return outcome;
+    }
+    return fail("the file can't be opened", errno);
+  }
+  struct stat before {};
+  if (fstat(file.get(), &before) != 0) return fail("the file's status can't be read", errno);
+  if (!S_ISREG(before.st_mode)) {
+    outcome.failure = error(stage::snapshot, wanted.path, "this is not a regular file");
+    return outcome;
+  }
+  const file_identity identity = file_identity::of(before);
+  const auto busy = [&] {
+    outcome.state = snapshot_state::busy;
+    outcome.seen = identity;
+    return std::move(outcome);
+  };
+
+  std::optional<read_lease> lease;
+  lease.emplace(file.get());
+  if (lease->writer() && !wanted.patient) return busy();
+  if (!lease->held() && !lease->writer() && !identity.settled()) return busy();
+
+  const std::uint64_t size = identity.size;
+  if (!reserve(static_cast<std::size_t>(size))) return fail("there is no memory to read the file", ENOMEM);
+  if (!read_all(file.get(), buffer_, {0, std::min(size, head_size)})) return busy();
+  copied_ = wanted.whole ? std::vector<file_range>{{0, size}} : mapped_ranges(buffer_, size);
+  for (const file_range& range : copied_) {
+    // The head was read already.
+    if (!read_all(file.get(), buffer_, {std::max(range.begin, std::min(size, head_size)), range.end})) return busy();
+  }
+  struct stat after {};
+  if (fstat(file.get(), &after) != 0 || !(file_identity::of(after) == identity)) return busy();
+  lease.reset();
+
+  outcome.state = snapshot_state::ready;
+  outcome.bytes = {buffer_, static_cast<std::size_t>(size)};
+  outcome.image.source = identity;
+  outcome.image.size = size;
+  outcome.image.folder = real_folder(file.get(), wanted.path);
+  outcome.image.later = gaps(copied_, size);
+  outcome.image.origin = std::move(file);
+  outcome.image.load_path = wanted.path;  // for the copy's name; keep() puts the real one
+  return outcome;
+}
+
+result<void> snapshotter::keep(snapshot& image, bool whole) {
+  const std::string path = image.load_path;
+  descriptor memory(new_memfd(base_name(path)));
+  if (memory) image.load_path = proc_path(memory.get());
+  if (!memory || image.load_path.empty()) {
+    const int reason = errno;
+    memory = descriptor(new_temporary(image.load_path));
+    image.named = static_cast<bool>(memory);
+    if (!memory) {
+      return error(stage::snapshot, path,
+                   "no place for a private copy: neither memfd with /proc nor a temporary folder")
+          .system(system_text(reason))
+          .advise("mount /proc, or point TMPDIR to a folder that is writable and not mounted noexec");
+    }
+  }
+  const auto fail = [&]() -> result<void> {
+    const int reason = errno;
+    forget_name(image);
+    return error(stage::snapshot, path, "the private copy can't be written").system(system_text(reason));
+  };
+  // The size comes first, or what follows the last mapped part would be missing.
+  if (ftruncate(memory.get(), static_cast<off_t>(image.size)) != 0) return fail();
+  if (!whole && !image.later.empty()) {
+    // Until complete() has brought the sections there are none, or a debugger would read zeros as debug information.
+    Elf64_Ehdr header;
+    std::memcpy(&header, buffer_, sizeof header);
+    header.e_shoff = 0;
+    header.e_shnum = header.e_shstrndx = 0;
+    if (pwrite(memory.get(), &header, sizeof header, 0) != sizeof header) return fail();
+    for (file_range range : copied_) {
+      range.begin = std::max<std::uint64_t>(range.begin, sizeof header);
+      if (!write_all(memory.get(), buffer_, range)) return fail();
+    }
+  } else {
+    for (const file_range& range : copied_) {
+      if (!write_all(memory.get(), buffer_, range)) return fail();
+    }
+  }
+  image.memory = std::move(memory);
+  return {};
+}
+
+bool snapshotter::same_content(const snapshot& other) const {
+  if (!other.memory || other.size != used_) return false;
+  std::array<std::byte, 16384> chunk;
+  for (const file_range& range : copied_) {
+    for (std::uint64_t at = range.begin; at < range.end;) {
+      const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(range.end - at, chunk.size()));
+      const ssize_t got = pread(other.memory.get(), chunk.data(), want, static_cast<off_t>(at));
+      if (got <= 0 || std::memcmp(chunk.data(), buffer_ + at, static_cast<std::size_t>(got)) != 0) return false;
+      at += static_cast<std::uint64_t>(got);
+    }
+  }
+  return true;
+}
+
+namespace {
+
+// Whether all of it arrived and the file is still the one that was loaded.
+bool copy_rest(const snapshot& image) {
+  std::vector<std::byte> chunk(std::size_t{256} * 1024);
+  for (const file_range& range : image.later) {
+    for (std::uint64_t at = range.begin; at < range.end;) {
+      const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(range.end - at, chunk.size()));
+      const ssize_t got = pread(image.origin.get(), chunk.data(), want, static_cast<off_t>(at));
+      if (got <= 0 ||
+          pwrite(image.memory.get(), chunk.data(), static_cast<std::size_t>(got), static_cast<off_t>(at)) != got) {
+        return false;
+      }
+      at += static_cast<std::uint64_t>(got);
+    }
+  }
+  Elf64_Ehdr header;
+  struct stat now {};
+  return pread(image.origin.get(), &header, sizeof header, 0) == sizeof header &&
+         fstat(image.origin.get(), &now) == 0 && file_identity::of(now) == image.source &&
+         pwrite(image.memory.get(), &header, sizeof header, 0) == sizeof header;
+}
+
+}  // namespace
+
+void complete(snapshot& image) {
+  if (image.origin && !image.later.empty()) (void)copy_rest(image);
+  image.later.clear();
+  image.origin = descriptor();
+  fcntl(image.memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+}
+
+void forget_name(snapshot& image) {
+  if (image.named) unlink(image.load_path.c_str());
+  image.named = false;
+}
+
+}  // namespace autoreload

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// snapshot: a private copy of the library, so that what was checked is what is loaded and no later write reaches it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <autoreload/error.hpp>
+
+#include "descriptor.hpp"
+#include "file_identity.hpp"
+
+namespace autoreload {
+
+/// A part of a file, bytes.
+struct file_range {
+  std::uint64_t begin;
+  std::uint64_t end;
+};
+
+/// A snapshot: an anonymous file in memory. It vanishes with its descriptor, whatever ends the process.
+struct snapshot {
+  descriptor memory;      ///< the copy; keep it open as long as the library is loaded: its number is the library's name
+  std::string load_path;  ///< what to give to dlopen
+  bool named = false;     ///< a temporary file, because there is no /proc or no memfd: call forget_name after loading
+  file_identity source;   ///< what was copied
+  std::string folder;     ///< the real folder of the file, for $ORIGIN
+  std::uint64_t size = 0;         ///< bytes
+  descriptor origin;              ///< the library's file, until complete() has run
+  std::vector<file_range> later;  ///< parts that the loader doesn't map, not copied yet
+};
+
+enum class snapshot_state : std::uint8_t {
+  ready,   ///< image and bytes are there
+  absent,  ///< there is no file
+  busy,    ///< somebody has it open for writing, or it changed while it was read
+  failed,  ///< see failure
+};
+
+struct snapshot_outcome {
+  snapshot_state state = snapshot_state::failed;
+  snapshot image;
+  std::span<const std::byte> bytes;   ///< the whole file, holes as zeros; valid until the next take() or drop()
+  std::optional<error> failure;       ///< of failed
+  bool may_pass = false;              ///< failed for want of a resource: worth another try without any event
+  std::optional<file_identity> seen;  ///< of busy
+};
+
+/// Takes snapshots. Reuses its buffer; not thread-safe.
+class snapshotter {
+ public:
+  snapshotter() = default;
+  snapshotter(const snapshotter&) = delete;
+  snapshotter& operator=(const snapshotter&) = delete;
+  ~snapshotter();
+
+  struct request {
+    const std::string& path;
+    bool whole;    ///< copy debug information at once, for a guard that reads it
+    bool patient;  ///< take it although somebody holds it open for writing, when it has not changed for long
+  };
+
+  /// Reads the file into a buffer and checks that nobody changed it meanwhile. Nothing is allocated in memfds yet, so a
+  /// file that turns out to be what already runs costs one read.
+  [[nodiscard]] snapshot_outcome take(const request& wanted);
+
+  /// Makes the memfd from the bytes that take() read (and that were inspected since).
+  [[nodiscard]] result<void> keep(snapshot& image, bool whole);
+
+  /// Whether the bytes are those of another snapshot. One read when they differ early, as a build-id makes them.
+  [[nodiscard]] bool same_content(const snapshot& other) const;
+
+  /// Gives large buffers back to the system.
+  void drop();
+
+ private:
+  bool reserve(std::size_t size);
+
+  std::byte* buffer_ = nullptr;
+  std::size_t capacity_ = 0;
+  std::size_t used_ = 0;
+  std::vector<file_range> copied_;
+};
+
+/// Copies what the loader doesn't map (debug information) into the snapshot, for debuggers and profilers, and seals it.
+/// Runs after publish, so no reload waits for it. When the file has changed meanwhile, the snapshot has no sections.
+void complete(snapshot& image);
+
+/// Removes a temporary file's name once it is loaded.
+void forget_name(snapshot& image);
+
+}  // namespace autoreload

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+// watch: inotify on every folder between the root and the file.
+#include "watch.hpp"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <deque>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+
+namespace autoreload {
+namespace {
+
+// A file is complete when its writer closes it or its name appears. IN_CREATE sees links, and folders. IN_ATTRIB sees a
+// mode that lets us read it at last. IN_MODIFY would wake us for each write of a linker and say nothing.
+constexpr std::uint32_t file_events = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ATTRIB | IN_DELETE | IN_MOVED_FROM;
+constexpr std::uint32_t folder_events = IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_MOVED_FROM;
+constexpr std::uint32_t own_events = IN_DELETE_SELF | IN_MOVE_SELF;
+
+constexpr int most_links = 40;  // as the kernel: more is ELOOP
+
+std::deque<std::string> components(std::string_view path) {
+  std::deque<std::string> parts;
+  for (std::size_t at = 0; at < path.size();) {
+    const std::size_t slash = std::min(path.find('/', at), path.size());
+    const std::string_view part = path.substr(at, slash - at);
+    if (!part.empty() && part != ".") parts.emplace_back(part);
+    at = slash + 1;
+  }
+  return parts;
+}
+
+std::string join(const std::string& folder, const std::string& name) {
+  return folder.empty() || folder.back() == '/' ? folder + name : folder + "/" + name;
+}
+
+}  // namespace
+
+result<std::shared_ptr<watch_hub>> watch_hub::make() {
+  descriptor inotify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (inotify) return std::shared_ptr<watch_hub>(new watch_hub(std::move(inotify)));
+  return error(stage::watch, {}, "the system grants no inotify instance")
+      .system(std::generic_category().message(errno))
+      .advise("raise fs.inotify.max_user_instances, or watch by polling");
+}
+
+void watch_hub::drain() {
+  alignas(inotify_event) std::array<char, 16384> buffer;
+  for (;;) {
+    const ssize_t length = read(inotify_.get(), buffer.data(), buffer.size());
+    if (length <= 0) return;
+    for (ssize_t at = 0; at < length;) {
+      const auto* const event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+      tell(event->wd, event->mask, event->len > 0 ? std::string_view(event->name) : std::string_view());
+      at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+    }
+  }
+}
+
+void watch_hub::tell(int folder, std::uint32_t what, std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  const auto shake = [](watch& one) {
+    one.moved_.store(true, std::memory_order_release);
+    one.changed_.store(true, std::memory_order_release);
+  };
+  if ((what & IN_Q_OVERFLOW) != 0) {  // events were lost: everybody looks for themselves
+    for (auto& [wd, watches] : watches_of_)
+      std::for_each(watches.begin(), watches.end(), [&](watch* one) { shake(*one); });
+    return;
+  }
+  const auto found = watches_of_.find(folder);
+  if (found == watches_of_.end()) return;
+  for (watch* const one : found->second) {
+    if ((what & (own_events | IN_IGNORED | IN_UNMOUNT)) != 0) {
+      shake(*one);
+      continue;
+    }
+    for (const watch::interest& interest : one->interests_) {
+      if (interest.folder != folder || interest.name != name) continue;
+      if (!interest.last && (what & folder_events) == 0) continue;
+      if (!interest.last || (what & folder_events) != 0) one->moved_.store(true, std::memory_order_release);
+      one->changed_.store(true, std::memory_order_release);
+    }
+  }
+  if ((what & IN_IGNORED) != 0) {  // the kernel dropped the folder: its number may be given out again
+    for (watch* const one : found->second) {
+      std::erase_if(one->interests_, [&](const watch::interest& interest) { return interest.folder == folder; });
+    }
+    watches_of_.erase(found);
+  }
+}
+
+watch::~watch() { detach(); }
+
+void watch::detach() {
+  if (hub_ == nullptr) return;
+  {
+    const std::lock_guard lock(hub_->mutex_);
+    forget_folders({});
+    interests_.clear();
+  }
+  hub_.reset();
+}
+
+// Drops this watch from folders that are in interests_ but not in still_used. The hub's mutex is held.
+void watch::forget_folders(const std::vector<interest>& still_used) {
+  for (const interest& old : interests_) {
+    const auto same = [&](const interest& one) { return one.folder == old.folder; };
+    if (std::any_of(still_used.begin(), still_used.end(), same)) continue;
+    const auto found = hub_->watches_of_.find(old.folder);
+    if (found == hub_->watches_of_.end()) continue;
+    std::erase(found->second, this);
+    if (!found->second.empty()) continue;
+    hub_->watches_of_.erase(found);
+    inotify_rm_watch(hub_->inotify_.get(), old.folder);
+  }
+}
+
+// Every (folder, name) whose change can change what the path leads to, links expanded, up to the first that is missing.
+std::vector<watch::step> watch::way_to(const std::string& path) {
+  std::vector<step> way;
+  std::deque<std::string> left = components(path);
+  std::string folder = path.starts_with('/') ? "/" : ".";
+  int links = 0;
+  while (!left.empty()) {
+    const std::string name = std::move(left.front());
+    left.pop_front();
+    if (name == "..") {
+      // The parent by the system's reckoning: the folder before it is real, links in it are expanded already.
+      folder = join(folder, name);
+      continue;
+    }
+    way.push_back({folder, name, left.empty()});
+    const std::string here = join(folder, name);
+    struct stat status {};
+    if (lstat(here.c_str(), &status) != 0) break;
+    if (S_ISLNK(status.st_mode)) {
+      std::array<char, PATH_MAX> target{};
+      if (++links > most_links || readlink(here.c_str(), target.data(), target.size() - 1) <= 0) break;
+      const std::string_view to(target.data());
+      std::deque<std::string> parts = components(to);
+      left.insert(left.begin(), std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end()));
+      if (to.starts_with('/')) folder = std::string(1, '/');
+      continue;
+    }
+    folder = here;
+  }
+  return way;
+}
+
+result<bool> watch::arm(const std::vector<std::string>& paths) {
+  if (hub_ == nullptr) return false;
+  bool news = false;
+  // A name may change between our look at it and the watch on its folder; so after all watches are set the way must
+  // still be the same. It nearly always is at the second look.
+  for (int round = 0; round < 8; ++round) {
+    std::vector<interest> wanted;
+    const std::lock_guard lock(hub_->mutex_);
+    std::optional<error> failure;
+    for (const std::string& path : paths) {
+      for (const step& one : way_to(path)) {
+        const std::uint32_t events = (one.last ? file_events : folder_events) | own_events | IN_ONLYDIR | IN_MASK_ADD;
+        const int folder = inotify_add_watch(hub_->inotify_.get(), one.folder.c_str(), events);
+        if (folder < 0) {
+          const int reason = errno;
+          // A folder on the way that we may not read is no obstacle as long as the file's own folder can be watched.
+          if (one.last || reason == ENOSPC || reason == ENOMEM) {
+            failure = error(stage::watch, path, "the folder \"" + one.folder + "\" can't be watched")
+                          .system(std::generic_category().message(reason))
+                          .advise(reason == ENOSPC ? "raise fs.inotify.max_user_watches, or watch by polling"
+                                                   : "make the folder readable, or watch by polling");
+          }
+          continue;
+        }
+        auto& watches = hub_->watches_of_[folder];
+        if (std::find(watches.begin(), watches.end(), this) == watches.end()) watches.push_back(this);
+        wanted.push_back({folder, one.name, one.last});
+      }
+    }
+    const bool same = wanted == interests_;
+    forget_folders(wanted);
+    interests_ = std::move(wanted);
+    if (failure) return *failure;
+    if (same) return news;
+    news = true;
+  }
+  changed_.store(true, std::memory_order_release);  // the way keeps changing: look again
+  moved_.store(true, std::memory_order_release);
+  return news;
+}
+
+bool needs_polling(const std::string& path) {
+  // The magic numbers that statfs(2) lists; those that linux/magic.h lacks are spelled out.
+  constexpr std::array<long, 11> unseen{
+      NFS_SUPER_MAGIC,  SMB_SUPER_MAGIC, 0xff534d42L /* CIFS */, 0xfe534d42L /* SMB2 */,   V9FS_MAGIC, FUSE_SUPER_MAGIC,
+      CODA_SUPER_MAGIC, AFS_SUPER_MAGIC, 0x00c36400L /* Ceph */, 0x0bd00bd0L /* Lustre */, 0x47504653L /* GPFS */};
+  std::error_code ignored;
+  for (std::filesystem::path at = std::filesystem::absolute(path, ignored); !at.empty(); at = at.parent_path()) {
+    struct statfs system;
+    if (statfs(at.c_str(), &system) == 0) {
+      return std::find(unseen.begin(), unseen.end(), static_cast<long>(system.f_type)) != unseen.end();
+    }
+    if (at == at.parent_path()) break;
+  }
+  return false;
+}
+
+}  // namespace autoreload

@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: MIT
+// trial_test: real libraries that crash, exit, throw, hang and worse, each loaded in the real helper.
+#include "../reload/trial.hpp"
+
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "../reload/descriptor.hpp"
+#include "safety_support.hpp"
+
+namespace autoreload {
+namespace {
+
+using namespace std::chrono_literals;
+using test::ending;
+using test::in_child;
+using clock = std::chrono::steady_clock;
+
+std::string fixture(const std::string& name) { return test::built("TRIAL_FIXTURES") + "/" + name + ".so"; }
+
+result<void> try_out(const std::string& name, const trial_options& options = {}) {
+  const descriptor snapshot(test::copy_to_memory(fixture(name)));
+  return trial_load(snapshot.get(), "build/" + name + ".so", options);
+}
+
+std::string refusal(const std::string& name, const trial_options& options = {}) {
+  const auto tried = try_out(name, options);
+  return tried ? "it passed" : tried.error().reason();
+}
+
+trial_options within(std::chrono::milliseconds limit) {
+  trial_options options;
+  options.policy.time_limit = limit;
+  return options;
+}
+
+// For the constructors that tell a process number: they write it to a file of this name.
+class told_number {
+ public:
+  told_number() { ::setenv("TRIAL_FIXTURE_FILE", file().c_str(), 1); }
+  ~told_number() { ::unsetenv("TRIAL_FIXTURE_FILE"); }
+  [[nodiscard]] pid_t get() const { return std::atoi(test::read_file(file()).c_str()); }
+  pid_t wait_for() const {
+    while (get() == 0) std::this_thread::sleep_for(1ms);
+    return get();
+  }
+
+ private:
+  [[nodiscard]] std::string file() const { return folder_ / "number"; }
+  test::temporary_folder folder_;
+};
+
+int open_descriptors() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<int>(std::distance(begin(all), end(all)));
+}
+
+TEST(trial, passes_libraries_that_load_and_unload) {
+  EXPECT_EQ(refusal("good"), "it passed");
+  EXPECT_EQ(refusal("plain_cpp"), "it passed");
+}
+
+TEST(trial, names_the_signal_of_a_constructor_that_crashes) {
+  const auto tried = try_out("crashes");
+  ASSERT_FALSE(tried);
+  EXPECT_EQ(tried.error().at(), stage::trial);
+  EXPECT_EQ(tried.error().path(), "build/crashes.so");
+  EXPECT_EQ(tried.error().reason(), "its constructor died of SIGSEGV");
+}
+
+TEST(trial, tells_an_exit_and_shows_what_the_library_said_before) {
+  const auto tried = try_out("exits");
+  ASSERT_FALSE(tried);
+  EXPECT_EQ(tried.error().reason(), "it called exit(3) while it was being loaded");
+  EXPECT_EQ(tried.error().system(), "configuration file not found");
+  EXPECT_EQ(refusal("exits_quietly"), "it called exit(0) while it was being loaded");
+}
+
+TEST(trial, tells_an_exception_from_an_abort) {
+  const auto thrown = try_out("throws");
+  ASSERT_FALSE(thrown);
+  EXPECT_EQ(thrown.error().reason(), "its constructor threw an exception that nobody caught (SIGABRT)");
+  EXPECT_NE(thrown.error().system().find("no settings file"), std::string::npos) << thrown.error().system();
+  EXPECT_EQ(refusal("aborts"), "its constructor died of SIGABRT");
+}
+
+TEST(trial, keeps_the_end_of_a_long_standard_error) {
+  const auto tried = try_out("aborts");
+  ASSERT_FALSE(tried);
+  const std::string& text = tried.error().system();
+  EXPECT_LE(text.size(), 1024U);
+  EXPECT_GT(text.size(), 1000U);
+  EXPECT_TRUE(text.ends_with("line 98 of a long complaint\nline 99 of a long complaint")) << text;
+}
+
+TEST(trial, gives_up_on_a_constructor_that_hangs_and_kills_it) {
+  const told_number number;
+  const auto start = clock::now();
+  EXPECT_EQ(refusal("hangs", within(100ms)), "its constructor did not finish in 100 ms");
+  EXPECT_GE(clock::now() - start, 100ms);
+  ASSERT_GT(number.get(), 0);
+  EXPECT_TRUE(test::ends_within(number.get(), 10'000));
+}
+
+TEST(trial, gives_up_on_a_library_that_stops_its_process) {
+  EXPECT_EQ(refusal("stops_itself", within(50ms)), "its constructor did not finish in 50 ms");
+}
+
+TEST(trial, refuses_a_destructor_that_crashes_unless_told_not_to_unload) {
+  EXPECT_EQ(refusal("crashes_at_unload"), "its destructor died of SIGSEGV");
+  trial_options options;
+  options.policy.destructors = false;
+  EXPECT_EQ(refusal("crashes_at_unload", options), "it passed");
+}
+
+TEST(trial, leaves_a_missing_host_symbol_to_the_real_load) { EXPECT_EQ(refusal("needs_host"), "it passed"); }
+
+TEST(trial, leaves_a_file_that_is_no_library_to_the_real_load) {
+  const test::temporary_folder folder;
+  test::write_file(folder / "text", "not a library\n");
+  const descriptor snapshot(test::copy_to_memory(folder / "text"));
+  EXPECT_TRUE(trial_load(snapshot.get(), folder / "text", {}));
+}
+
+TEST(trial, kills_the_children_of_a_constructor) {
+  const told_number number;
+  EXPECT_EQ(refusal("leaves_child"), "it passed");
+  ASSERT_GT(number.get(), 0);
+  EXPECT_TRUE(test::ends_within(number.get(), 10'000));
+}
+
+TEST(trial, limits_memory) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers reserve more memory than any limit allows";
+#endif
+  trial_options options;
+  options.policy.memory_limit = 256 << 20;
+  EXPECT_EQ(refusal("eats_memory", options), "it called exit(9) while it was being loaded");
+}
+
+TEST(trial, looks_symbols_up_and_tells_which_one_crashed) {
+  EXPECT_EQ(refusal("crashes_at_lookup"), "it passed");
+  trial_options options;
+  options.symbols = {"answer", "indirect"};
+  EXPECT_EQ(refusal("crashes_at_lookup", options), "the resolver of its symbol \"indirect\" died of SIGILL");
+  options.symbols = {"no_such_symbol"};
+  EXPECT_EQ(refusal("good", options), "it passed");
+}
+
+TEST(trial, loads_dependencies_first) {
+  EXPECT_EQ(refusal("dependent"), "it passed") << "nothing leads to its dependency";
+  trial_options options;
+  options.dependencies = {test::built("TRIAL_FIXTURES") + "/libtrial_dependency.so"};
+  EXPECT_EQ(refusal("dependent", options), "it called exit(7) while it was being loaded");
+  options.dependencies.push_back(fixture("crashes"));
+  EXPECT_EQ(refusal("good", options), "a constructor of its dependency \"" + fixture("crashes") + "\" died of SIGSEGV");
+}
+
+TEST(trial, loads_by_name_when_the_snapshot_has_one) {
+  const descriptor snapshot(test::copy_to_memory(fixture("good")));
+  trial_options options;
+  options.load_path = fixture("crashes");
+  const auto tried = trial_load(snapshot.get(), "library", options);
+  ASSERT_FALSE(tried);
+  EXPECT_EQ(tried.error().reason(), "its constructor died of SIGSEGV");
+}
+
+TEST(trial, starts_the_helper_with_clean_surroundings) {
+  const ending how = in_child([] {
+    ::signal(SIGCHLD, SIG_IGN);
+    ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGINT, SIG_IGN);
+    sigset_t all;
+    sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, nullptr);
+    const int inherited = ::open("/dev/null", O_RDONLY);  // without O_CLOEXEC
+    EXPECT_GE(inherited, 0);
+    EXPECT_EQ(refusal("checks_surroundings"), "it passed");
+    sigset_t after;
+    ::sigprocmask(SIG_SETMASK, nullptr, &after);
+    EXPECT_EQ(sigismember(&after, SIGTERM), 1);
+  });
+  EXPECT_EQ(how.code(), 0) << how.text;
+  EXPECT_EQ(how.text.find("nobody should see this"), std::string::npos);
+}
+
+TEST(trial, survives_a_constructor_that_closes_all_descriptors) {
+  EXPECT_EQ(refusal("closes_everything"), "it passed");
+}
+
+TEST(trial, keeps_the_snapshot_from_the_constructors_hands) {
+  const descriptor snapshot(test::copy_to_memory(fixture("spoils_descriptors")));
+  const auto tried = trial_load(snapshot.get(), "library", {});
+  EXPECT_TRUE(tried) << tried.error().what();
+  struct stat status {};
+  ASSERT_EQ(::fstat(snapshot.get(), &status), 0);
+  EXPECT_EQ(static_cast<std::size_t>(status.st_size), test::read_file(fixture("spoils_descriptors")).size());
+}
+
+TEST(trial, works_in_a_host_without_standard_streams) {
+  const ending how = in_child([] {
+    const int report = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+    for (const int stream : {0, 1, 2}) ::close(stream);
+    const auto tried = try_out("exits");  // the snapshot becomes descriptor 0
+    ::dup2(report, STDERR_FILENO);
+    ASSERT_FALSE(tried);
+    EXPECT_EQ(tried.error().reason(), "it called exit(3) while it was being loaded");
+    EXPECT_EQ(tried.error().system(), "configuration file not found");
+  });
+  EXPECT_EQ(how.code(), 0) << how.text;
+}
+
+TEST(trial, leaves_no_descriptors_and_no_children) {
+  (void)try_out("good");  // makes what is made once
+  const int before = open_descriptors();
+  for (int i = 0; i < 10; ++i) (void)try_out(i % 2 == 0 ? "good" : "crashes");
+  EXPECT_EQ(open_descriptors(), before);
+  EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG | static_cast<int>(__WALL)), -1);
+  EXPECT_EQ(errno, ECHILD);
+}
+
+volatile sig_atomic_t children_heard = 0;
+
+TEST(trial, raises_no_sigchld_and_is_seen_by_no_wait_of_the_host) {
+  const ending how = in_child([] {
+    struct sigaction action {};
+    action.sa_handler = [](int) { children_heard = children_heard + 1; };
+    ::sigaction(SIGCHLD, &action, nullptr);
+    int gate[2];
+    ASSERT_EQ(::pipe(gate), 0);
+    const pid_t own = ::fork();
+    if (own == 0) {
+      ::close(gate[1]);
+      char byte;
+      ::_exit(::read(gate[0], &byte, 1) == 0 ? 5 : 6);
+    }
+    pid_t reaped = 0;
+    int status = 0;
+    std::thread waiter([&] {
+      while ((reaped = ::wait(&status)) < 0 && errno == EINTR) {
+      }
+    });
+    EXPECT_EQ(refusal("good"), "it passed");
+    EXPECT_EQ(refusal("crashes"), "its constructor died of SIGSEGV");
+    EXPECT_EQ(refusal("hangs", within(20ms)), "its constructor did not finish in 20 ms");
+    EXPECT_EQ(children_heard, 0);
+    ::close(gate[1]);
+    waiter.join();
+    EXPECT_EQ(reaped, own);
+    EXPECT_EQ(WEXITSTATUS(status), 5);
+  });
+  EXPECT_EQ(how.code(), 0) << how.text;
+}
+
+TEST(trial, works_when_the_host_ignores_sigchld) {
+  for (const bool no_wait : {false, true}) {
+    const ending how = in_child([no_wait] {
+      struct sigaction action {};
+      action.sa_handler = no_wait ? SIG_DFL : SIG_IGN;
+      action.sa_flags = no_wait ? SA_NOCLDWAIT : 0;
+      ::sigaction(SIGCHLD, &action, nullptr);
+      EXPECT_EQ(refusal("good"), "it passed");
+      EXPECT_EQ(refusal("exits"), "it called exit(3) while it was being loaded");
+    });
+    EXPECT_EQ(how.code(), 0) << how.text;
+  }
+}
+
+TEST(trial, dies_with_the_host) {
+  const told_number number;
+  const pid_t host = ::fork();
+  if (host == 0) {
+    (void)try_out("hangs", within(60s));
+    ::_exit(0);
+  }
+  const pid_t helper = number.wait_for();
+  ::kill(host, SIGKILL);
+  EXPECT_EQ(::waitpid(host, nullptr, 0), host);
+  EXPECT_TRUE(test::ends_within(helper, 10'000));
+}
+
+TEST(trial, is_given_up_when_its_caller_stops) {
+  const told_number number;
+  int stop[2];
+  ASSERT_EQ(::pipe2(stop, O_CLOEXEC), 0);
+  std::thread stopper([&] {
+    number.wait_for();
+    ::close(stop[1]);
+  });
+  trial_options options = within(60s);
+  options.cancel = stop[0];
+  EXPECT_EQ(refusal("hangs", options), "the trial load was given up, because its caller stops");
+  stopper.join();
+  ::close(stop[0]);
+}
+
+TEST(trial, runs_in_many_threads_at_once) {
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong{0};
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&wrong, i] {
+      for (int round = 0; round < 10; ++round) {
+        if (i % 2 == 0) {
+          wrong += refusal("good") != "it passed";
+        } else {
+          wrong += refusal("exits") != "it called exit(3) while it was being loaded";
+        }
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(trial, takes_odd_time_limits) {
+  EXPECT_EQ(refusal("good", within(std::chrono::milliseconds::max())), "it passed");
+  EXPECT_EQ(refusal("hangs", within(-5ms)).rfind("the trial helper did not finish", 0), 0U)
+      << refusal("hangs", within(-5ms));
+}
+
+TEST(trial, makes_the_helper_again_when_the_host_has_closed_it) {
+  const ending how = in_child([] {
+    EXPECT_EQ(refusal("good"), "it passed");
+    for (int number = STDERR_FILENO + 1; number < 1024; ++number) ::close(number);
+    for (int i = 0; i < 8; ++i) EXPECT_GE(::open("/bin/false", O_RDONLY | O_CLOEXEC), 0);
+    EXPECT_EQ(refusal("exits"), "it called exit(3) while it was being loaded");
+  });
+  EXPECT_EQ(how.code(), 0) << how.text;
+}
+
+TEST(trial, runs_another_helper_when_the_environment_names_one) {
+  const ending how = in_child([] {
+    ::setenv("AUTORELOAD_TRIAL_HELPER", test::built("TRIAL_HELPER").c_str(), 1);
+    EXPECT_EQ(refusal("exits"), "it called exit(3) while it was being loaded");
+    ::setenv("AUTORELOAD_TRIAL_HELPER", "/bin/true", 1);
+    EXPECT_EQ(refusal("good"), "the trial helper ended with status 0 before it began");
+    ::setenv("AUTORELOAD_TRIAL_HELPER", fixture("throws").c_str(), 1);
+    EXPECT_NE(refusal("good"), "it passed");
+    ::setenv("AUTORELOAD_TRIAL_HELPER", "/nonexistent/helper", 1);
+    const auto tried = try_out("good");
+    ASSERT_FALSE(tried);
+    EXPECT_EQ(tried.error().reason(), "the trial helper can't be opened");
+    EXPECT_NE(tried.error().advice().find("/nonexistent/helper"), std::string::npos);
+  });
+  EXPECT_EQ(how.code(), 0) << how.text;
+}
+
+TEST(trial, runs_for_an_ordinary_user) {
+  if (::geteuid() != 0) GTEST_SKIP() << "already an ordinary user: every other test shows it";
+  const ending how = in_child([] {
+    const descriptor good(test::copy_to_memory(fixture("good")));
+    const descriptor exits(test::copy_to_memory(fixture("exits")));
+    ASSERT_EQ(::setgroups(0, nullptr), 0);
+    ASSERT_EQ(::setresgid(54321, 54321, 54321), 0);
+    ASSERT_EQ(::setresuid(54321, 54321, 54321), 0);
+    EXPECT_TRUE(trial_load(good.get(), "good", {}));
+    EXPECT_FALSE(trial_load(exits.get(), "exits", {}));
+  });
+  EXPECT_EQ(how.code(), 0) << how.text;
+}
+
+TEST(trial, says_so_when_there_is_no_proc) {
+  bool possible = true;
+  const ending how = in_child([&] {
+    possible = ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+               ::mount("none", "/proc", "tmpfs", 0, nullptr) == 0;
+    if (!possible) ::_exit(77);
+    const auto tried = try_out("good");
+    ASSERT_FALSE(tried);
+    EXPECT_EQ(tried.error().reason(), "the trial helper can't reach the snapshot");
+    EXPECT_NE(tried.error().advice().find("/proc"), std::string::npos);
+    trial_options options;
+    options.load_path = fixture("exits");  // a snapshot in a file needs none
+    EXPECT_EQ(refusal("good", options), "it called exit(3) while it was being loaded");
+  });
+  if (how.code() == 77) GTEST_SKIP() << "needs the right to mount";
+  EXPECT_EQ(how.code(), 0) << how.text;
+}
+
+TEST(trial, says_so_when_the_kernel_forbids_executables_in_memory) {
+  const ending how = in_child([] {
+    if (::unshare(CLONE_NEWPID) != 0) ::_exit(77);
+    const ending inner = in_child([] {  // the first process of a new namespace, which has a setting of its own
+      for (int number = STDERR_FILENO + 1; number < 1024; ++number) ::close(number);  // a helper made before
+      const int setting = ::open("/proc/sys/vm/memfd_noexec", O_WRONLY | O_CLOEXEC);
+      if (setting < 0 || ::write(setting, "2", 1) != 1) ::_exit(77);
+      ::close(setting);
+      const int snapshot = ::open(fixture("good").c_str(), O_RDONLY | O_CLOEXEC);
+      const auto tried = trial_load(snapshot, "good", {});
+      ASSERT_FALSE(tried);
+      EXPECT_NE(tried.error().advice().find("vm.memfd_noexec=2"), std::string::npos) << tried.error().what();
+      ::setenv("AUTORELOAD_TRIAL_HELPER", test::built("TRIAL_HELPER").c_str(), 1);
+      const auto again = trial_load(snapshot, "good", {});
+      EXPECT_TRUE(again) << again.error().what();
+    });
+    if (!inner.text.empty()) std::fputs(inner.text.c_str(), stderr);
+    std::fflush(nullptr);
+    ::_exit(inner.code());
+  });
+  if (how.code() == 77) GTEST_SKIP() << "needs the right to make a namespace, and Linux 6.3";
+  EXPECT_EQ(how.code(), 0) << how.text;
+}
+
+clock::duration median_of_trials(int rounds) {
+  const descriptor snapshot(test::copy_to_memory(fixture("good")));
+  std::vector<clock::duration> times;
+  for (int i = 0; i < rounds; ++i) {
+    const auto start = clock::now();
+    EXPECT_TRUE(trial_load(snapshot.get(), "good", {}));
+    times.push_back(clock::now() - start);
+  }
+  std::nth_element(times.begin(), times.begin() + rounds / 2, times.end());
+  return times[static_cast<std::size_t>(rounds / 2)];
+}
+
+clock::duration median_of_forks(int rounds) {
+  std::vector<clock::duration> times;
+  for (int i = 0; i < rounds; ++i) {
+    const auto start = clock::now();
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(0);
+    ::waitpid(child, nullptr, 0);
+    times.push_back(clock::now() - start);
+  }
+  std::nth_element(times.begin(), times.begin() + rounds / 2, times.end());
+  return times[static_cast<std::size_t>(rounds / 2)];
+}
+
+// A plain fork, which copies the page tables, shows that the memory is there to be felt.
+TEST(trial, costs_the_same_in_a_large_host) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "times of an instrumented host tell nothing";
+#endif
+  constexpr std::size_t size = std::size_t{512} << 20;
+  const auto small = median_of_trials(31);
+  const auto small_fork = median_of_forks(15);
+  void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  ::madvise(memory, size, MADV_NOHUGEPAGE);
+  std::memset(memory, 1, size);
+  const auto large = median_of_trials(31);
+  const auto large_fork = median_of_forks(15);
+  ::munmap(memory, size);
+  EXPECT_GT(large_fork, 3 * small_fork) << "the memory is not felt, so this test shows nothing";
+  EXPECT_LT(large, 2 * small + std::chrono::microseconds(500));
+  const auto microseconds = [](clock::duration time) { return static_cast<int>(time / 1us); };
+  RecordProperty("small_host_us", microseconds(small));
+  RecordProperty("large_host_us", microseconds(large));
+  RecordProperty("large_host_fork_us", microseconds(large_fork));
+}
+
+}  // namespace
+}  // namespace autoreload
