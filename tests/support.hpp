@@ -16,7 +16,7 @@
 namespace support {
 
 /// Longer than any machine needs, so that only a hang runs into it.
-inline constexpr std::chrono::seconds patience{30};
+inline constexpr std::chrono::seconds patience{20};
 
 /// A folder that is empty, nobody else's, and gone at the end.
 class temp_folder {
