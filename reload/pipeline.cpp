@@ -8,6 +8,7 @@
 #include "inspect.hpp"
 #include "load.hpp"
 #include "publish.hpp"
+#include "verify.hpp"
 
 namespace autoreload::detail {
 namespace {
@@ -115,6 +116,11 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   if (!loaded) return refuse_content(std::move(loaded.error()));
   times.load = watch.lap();
 
+  // verify: it is the new one, and its symbols are its own
+  verification checked = verify(api_, path_, taken.image, taken.bytes, seen.facts, **loaded);
+  if (checked.failure) return refuse_content(*std::move(checked.failure));
+  times.verify = watch.lap();
+
   // publish: the next call of every thread is in the new generation
   auto next = std::make_unique<generation>();
   next->number = number_ + 1;
@@ -139,6 +145,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   refused_.reset();
   emit({event_kind::loaded, running_->number, path_, "", std::nullopt, times});
   for (const std::string& warning : seen.warnings) warn(running_->number, warning);
+  for (const std::string& warning : checked.warnings) warn(running_->number, warning);
 
   // retire: the old one goes when nobody is inside any more
   if (old != nullptr) {
