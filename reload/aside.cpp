@@ -7,9 +7,10 @@
 
 #include <cerrno>
 
-// clone() of the C library wants a stack of its own for the child; on a new stack no unwinder would find the way back to
-// the caller's frames. On the caller's stack the child may not return from the function that made it (its frame would be
-// overwritten under the sleeping caller), so that function is written out here: the child calls on and never returns.
+// clone() of the C library wants a stack of its own for the child; on a new stack no unwinder would find the way back
+// to the caller's frames. On the caller's stack the child may not return from the function that made it (its frame
+// would be overwritten under the sleeping caller), so that function is written out here: the child calls on and never
+// returns.
 #if defined(__x86_64__)
 asm(R"(
   .pushsection .text.autoreload_run_aside, "ax", @progbits
@@ -89,10 +90,25 @@ autoreload_run_aside:                 // x0 work, x1 argument, x2 flags
 extern "C" long autoreload_run_aside(void (*work)(void*) noexcept, void* argument, unsigned long flags) noexcept;
 
 namespace autoreload {
+namespace {
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int memory = 0;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+constexpr int memory = 0;
+#else
+constexpr int memory = CLONE_VM;
+#endif
+#else
+constexpr int memory = CLONE_VM;
+#endif
+
+}  // namespace
 
 pid_t run_aside(void (*work)(void*) noexcept, void* argument, int death_signal) noexcept {
 #if defined(__x86_64__) || defined(__aarch64__)
-  const auto flags = static_cast<unsigned long>(CLONE_VM | CLONE_VFORK) | static_cast<unsigned long>(death_signal);
+  const auto flags = static_cast<unsigned long>(memory | CLONE_VFORK | death_signal);
   return static_cast<pid_t>(autoreload_run_aside(work, argument, flags));
 #else
   (void)work, (void)argument, (void)death_signal;
@@ -101,8 +117,8 @@ pid_t run_aside(void (*work)(void*) noexcept, void* argument, int death_signal) 
 }
 
 undisturbed::undisturbed() noexcept {
-  // The two signals that the C library keeps for itself stay open; they are sent to threads by number, and the child has
-  // another number than the thread that sleeps. Cancellation is a flag in memory, which a child would obey.
+  // The two signals that the C library keeps for itself stay open; they are sent to threads by number, and the child
+  // has another number than the thread that sleeps. Cancellation is a flag in memory, which a child would obey.
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &signals_);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // aside: runs a function in a child process that borrows this process's memory, while the calling thread sleeps.
 //
-// SHARED  - all memory: the child is this thread under another process number, on the same stack and with the same errno, so what
-//           it writes is here when the thread wakes. Other threads run on. No memory order is needed between child and
-//           caller: the kernel wakes the one after the other has ended.
+// SHARED  - all memory: the child is this thread under another process number, on the same stack and with the same
+// errno. Other
+//           threads run on. No memory order is needed between child and caller: the kernel wakes the one after the
+//           other has ended. Under a sanitizer, whose bookkeeping a second process would upset, and under valgrind, the
+//           child has a copy instead: what has to come back goes through memory that is mapped as shared.
 //         - not descriptors, signal dispositions, timers or limits: those the child may change at will.
 #pragma once
 
@@ -12,12 +14,13 @@
 
 namespace autoreload {
 
-/// Starts a child that calls `work(argument)` and, should that return, ends with status 0. Comes back when the child has
-/// ended or become another program. What vfork is, but as a call, and with a choice of signal: a child whose signal is 0
-/// raises no SIGCHLD, and no wait() of the host's sees it, only waitpid(pid, …, __WCLONE). (exec makes it SIGCHLD again.)
+/// Starts a child that calls `work(argument)` and, should that return, ends with status 0. Comes back when the child
+/// has ended or become another program. What vfork is, but as a call, and with a choice of signal: a child whose signal
+/// is 0 raises no SIGCHLD, and no wait() of the host's sees it, only waitpid(pid, …, __WCLONE). (exec makes it SIGCHLD
+/// again.)
 ///
-/// `work` must not throw, and must not take a lock that the caller's thread may hold. Keep an `undisturbed` around the call,
-/// or the host's signal handlers run in the child. A thread that sleeps here answers no signal but SIGKILL.
+/// `work` must not throw, and must not take a lock that the caller's thread may hold. Keep an `undisturbed` around the
+/// call, or the host's signal handlers run in the child. A thread that sleeps here answers no signal but SIGKILL.
 ///
 /// Cost: independent of the size of the host, about 30 µs.
 /// @param death_signal  what the kernel sends to this process when the child ends; 0 for nothing

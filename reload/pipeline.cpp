@@ -8,6 +8,7 @@
 #include "inspect.hpp"
 #include "load.hpp"
 #include "publish.hpp"
+#include "trial.hpp"
 #include "verify.hpp"
 
 namespace autoreload::detail {
@@ -42,7 +43,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
 
   // snapshot: bytes that nobody can change any more
   const bool patient = busy_with_ && clock::now() - busy_since_ > std::chrono::seconds(1);
-  snapshot_outcome taken = snapshotter_.take({path_, whole, patient});
+  snapshot_outcome taken = snapshotter_.take({path_, options_.trust, whole, patient});
   switch (taken.state) {
     case snapshot_state::ready: break;
     case snapshot_state::busy: return try_again(taken.seen);
@@ -109,6 +110,19 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
     for (const std::string& difference : opinion.differences) warn(number_ + 1, "ABI: " + difference);
     for (const std::string& note : opinion.notes) warn(number_ + 1, "ABI: " + note);
     times.guard = watch.lap();
+  }
+
+  // trial: what its constructors do is done to a helper process first
+  if (options_.trial.enabled) {
+    std::vector<std::string> names;
+    for (const symbol_info& symbol : api_.symbols) names.emplace_back(symbol.name);
+    const std::string by_name = taken.image.named ? taken.image.load_path : std::string();
+    if (const result<void> tried = trial_load(taken.image.memory.get(), path_,
+                                              {options_.trial, options_.load_flags, by_name, {}, std::move(names), -1});
+        !tried) {
+      return refuse_content(tried.error());
+    }
+    times.trial = watch.lap();
   }
 
   // load: all required symbols or nothing

@@ -22,6 +22,8 @@
 #include <cstring>
 #include <system_error>
 
+#include "trust.hpp"
+
 namespace autoreload {
 namespace {
 
@@ -247,16 +249,17 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   }
   struct stat before {};
   if (fstat(file.get(), &before) != 0) return fail("the file's status can't be read", errno);
-  if (!S_ISREG(before.st_mode)) {
-    outcome.failure = error(stage::snapshot, wanted.path, "this is not a regular file");
-    return outcome;
-  }
   const file_identity identity = file_identity::of(before);
   const auto busy = [&] {
     outcome.state = snapshot_state::busy;
     outcome.seen = identity;
     return std::move(outcome);
   };
+  if (const result<void> trusted = check_trust(file.get(), wanted.path, wanted.trust); !trusted) {
+    if (trusted.error().reason() == replaced_meanwhile) return busy();
+    outcome.failure = trusted.error();
+    return outcome;
+  }
 
   std::optional<read_lease> lease;
   lease.emplace(file.get());

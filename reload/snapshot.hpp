@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <autoreload/error.hpp>
+#include <autoreload/trust.hpp>
 
 #include "descriptor.hpp"
 #include "file_identity.hpp"
@@ -60,6 +61,7 @@ class snapshotter {
 
   struct request {
     const std::string& path;
+    const trust_policy& trust;
     bool whole;    ///< copy debug information at once, for a guard that reads it
     bool patient;  ///< take it although somebody holds it open for writing, when it has not changed for long
   };

@@ -3,10 +3,11 @@
 //
 // DESIGN  host thread ──run_aside──▶ supervisor ──run_aside, exec──▶ helper
 //
-// The helper must be somebody's child, or nobody learns how it ended. As the host's own child it would raise the host's SIGCHLD and be
-// found by its wait(). So a supervisor stands between: a process without memory of its own, whose end raises no signal
-// and which no ordinary wait() sees. It runs on the sleeping thread's stack, keeps the time, collects the helper's standard
-// error, reaps it and kills what it leaves behind. It dies with the host's thread, and the helper dies with it.
+// The helper must be somebody's child, or nobody learns how it ended. As the host's own child it would raise the host's
+// SIGCHLD and be found by its wait(). So a supervisor stands between: a process without memory of its own, whose end
+// raises no signal and which no ordinary wait() sees. It runs on the sleeping thread's stack, keeps the time, collects
+// the helper's standard error, reaps it and kills what it leaves behind. It dies with the host's thread, and the helper
+// dies with it.
 //
 // SHARED  - struct trial_report, a page shared by all three: see trial/report.h.
 //         - everything that the supervisor is given was prepared before it starts; it allocates nothing.
@@ -85,6 +86,11 @@ void limit(auto resource, rlim_t value) noexcept {  // a library cannot raise it
   ::setrlimit(resource, &now);
 }
 
+const char* descriptor_name(std::array<char, 32>& text, int number) noexcept {
+  std::snprintf(text.data(), text.size(), "/proc/self/fd/%d", number);
+  return text.data();
+}
+
 // The helper's process, until it is the helper.
 void become_helper(void* argument) noexcept {
   const job& work = *static_cast<job*>(argument);
@@ -106,7 +112,10 @@ void become_helper(void* argument) noexcept {
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::syscall(SYS_execveat, work.helper, "", work.arguments, work.environment, AT_EMPTY_PATH);
-  work.report->start_error = errno;
+  const int cause = errno;
+  std::array<char, 32> name{};  // valgrind and some filters of system calls only know execve
+  ::execve(descriptor_name(name, work.helper), work.arguments, work.environment);
+  work.report->start_error = cause;
   ::_exit(1);
 }
 
@@ -167,8 +176,7 @@ void supervise(void* argument) noexcept {
 
   // A descriptor for reading only: a constructor that closes or overwrites files by number can't change the snapshot.
   std::array<char, 32> name{};
-  std::snprintf(name.data(), name.size(), "/proc/self/fd/%d", work.library);
-  const int read_only = ::open(name.data(), O_RDONLY | O_CLOEXEC);
+  const int read_only = ::open(descriptor_name(name, work.library), O_RDONLY | O_CLOEXEC);
   if (read_only >= 0) {
     ::dup3(read_only, work.library, O_CLOEXEC);
     ::close(read_only);
@@ -223,15 +231,17 @@ descriptor memory_file(const char* name, unsigned kind) {
   return descriptor(above_streams(file));
 }
 
-// The embedded helper as a file that can be executed; made once, for it never changes. A host that closes all descriptors
-// (to become a daemon, say) closes this one too, and another file may get its number: then it is made again.
+// The embedded helper as a file that can be executed; made once, for it never changes. A host that closes all
+// descriptors (to become a daemon, say) closes this one too, and another file may get its number: then it is made
+// again.
 result<int> embedded_helper() {
   static std::mutex mutex;
   static int kept = -1;
   static struct stat identity {};
   const std::lock_guard lock(mutex);
   struct stat now {};
-  if (kept >= 0 && ::fstat(kept, &now) == 0 && now.st_dev == identity.st_dev && now.st_ino == identity.st_ino) return kept;
+  if (kept >= 0 && ::fstat(kept, &now) == 0 && now.st_dev == identity.st_dev && now.st_ino == identity.st_ino)
+    return kept;
 
   descriptor file = memory_file("autoreload-trial", MFD_EXEC);
   bool written = static_cast<bool>(file);
@@ -245,9 +255,10 @@ result<int> embedded_helper() {
     const int cause = errno;
     return error(stage::trial, {}, "the trial helper can't be made in memory")
         .system(std::strerror(cause))
-        .advise(cause == EACCES ? "vm.memfd_noexec=2 forbids executables in memory: install the helper and name it by the "
-                                  "environment variable AUTORELOAD_TRIAL_HELPER, or switch the trial load off"
-                                : "switch the trial load off, or free the resource");
+        .advise(cause == EACCES
+                    ? "vm.memfd_noexec=2 forbids executables in memory: install the helper and name it by the "
+                      "environment variable AUTORELOAD_TRIAL_HELPER, or switch the trial load off"
+                    : "switch the trial load off, or free the resource");
   }
   ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
   kept = ::fcntl(file.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);  // stays open as long as the process
@@ -259,19 +270,27 @@ const char* other_helper() {
   return name != nullptr && *name != '\0' ? name : nullptr;
 }
 
-// A library built with a sanitizer needs its runtime in the program. When the host has it as a shared library, so must the
-// helper, or it would refuse what the host can load.
-std::string sanitizer_runtime() {
-  for (const char* const name : {"__asan_init", "__tsan_init"}) {
-    void* const found = ::dlsym(RTLD_DEFAULT, name);
-    Dl_info info{};
-    if (found == nullptr || ::dladdr(found, &info) == 0 || info.dli_fname == nullptr) continue;
-    const std::string file = info.dli_fname;
-    if (file.find(".so") != std::string::npos) return file;
-    return "none";  // inside the program itself: nothing to preload
-  }
-  return {};
+// The shared library that defines a name for the whole process, or empty.
+std::string library_of(const char* name) {
+  void* const found = ::dlsym(RTLD_DEFAULT, name);
+  Dl_info info{};
+  if (found == nullptr || ::dladdr(found, &info) == 0 || info.dli_fname == nullptr) return {};
+  const std::string file = info.dli_fname;
+  return file.find(".so") != std::string::npos ? file : "";
 }
+
+// A library built with a sanitizer needs its runtime from the start of the program. When the host has it as a shared
+// library, so must the helper, or it would refuse what the host can load. The runtime in turn needs the C++ library
+// early.
+struct sanitizer {
+  bool present = ::dlsym(RTLD_DEFAULT, "__asan_init") != nullptr || ::dlsym(RTLD_DEFAULT, "__tsan_init") != nullptr;
+  std::string preload = [] {
+    std::string files = library_of("__asan_init");
+    if (files.empty()) files = library_of("__tsan_init");
+    const std::string standard = files.empty() ? "" : library_of("_ZSt9terminatev");
+    return standard.empty() ? files : files + ":" + standard;
+  }();
+};
 
 struct environment_copy {
   explicit environment_copy(const std::string& preload) {
@@ -333,9 +352,10 @@ result<void> judge(const trial_report& report, const std::string& path, const tr
   if (report.start_error != 0) {
     return failed("the trial helper could not be started")
         .system(std::strerror(report.start_error))
-        .advise(other_helper() != nullptr ? "AUTORELOAD_TRIAL_HELPER must name the installed autoreload-trial executable"
-                                          : "name an installed helper by the environment variable "
-                                            "AUTORELOAD_TRIAL_HELPER, or switch the trial load off");
+        .advise(other_helper() != nullptr
+                    ? "AUTORELOAD_TRIAL_HELPER must name the installed autoreload-trial executable"
+                    : "name an installed helper by the environment variable "
+                      "AUTORELOAD_TRIAL_HELPER, or switch the trial load off");
   }
   if (report.cancelled != 0) return failed("the trial load was given up, because its caller stops");
   if (report.ended == 0 && report.overdue == 0) return failed("somebody killed the trial load's supervisor");
@@ -350,14 +370,15 @@ result<void> judge(const trial_report& report, const std::string& path, const tr
     const int number = WTERMSIG(report.status);
     const char* const name = signal_name(number);
     // The words of the two C++ runtimes.
-    if (number == SIGABRT && (output.find("terminate called") != std::string::npos ||
-                              output.find("terminating with") != std::string::npos ||
-                              output.find("terminating due to") != std::string::npos)) {
+    if (number == SIGABRT &&
+        (output.find("terminate called") != std::string::npos || output.find("terminating with") != std::string::npos ||
+         output.find("terminating due to") != std::string::npos)) {
       reason = subject + " threw an exception that nobody caught (SIGABRT)";
     } else {
       reason = subject + " died of " + (name != nullptr ? std::string(name) : "signal " + std::to_string(number));
     }
-    if (report.phase == trial_loading) advice = "mend it, or the file, if that is damaged; until then the running generation stays";
+    if (report.phase == trial_loading)
+      advice = "mend it, or the file, if that is damaged; until then the running generation stays";
     if (report.phase == trial_unloading) {
       advice = "mend it, or keep old generations loaded and unset trial_policy::destructors";
     }
@@ -366,7 +387,8 @@ result<void> judge(const trial_report& report, const std::string& path, const tr
     advice = "mount /proc, or switch the trial load off";
   } else if (report.phase == trial_not_started) {
     reason = "the trial helper ended with status " + std::to_string(WEXITSTATUS(report.status)) + " before it began";
-    advice = other_helper() != nullptr ? "AUTORELOAD_TRIAL_HELPER must name an autoreload-trial of the same version" : "";
+    advice =
+        other_helper() != nullptr ? "AUTORELOAD_TRIAL_HELPER must name an autoreload-trial of the same version" : "";
   } else if (report.phase == trial_done || report.phase == trial_refused) {
     return {};
   } else {
@@ -417,18 +439,18 @@ result<void> trial_load(int snapshot, const std::string& path, const trial_optio
   page.address = ::mmap(nullptr, sizeof(trial_report), PROT_READ | PROT_WRITE, MAP_SHARED, report_file.get(), 0);
   if (page.address == MAP_FAILED) return unable("no memory for a trial load");
 
-  std::vector<std::string> words{"autoreload-trial", std::to_string(report_file.get()), std::to_string(options.flags),
-                                 options.policy.destructors ? "1" : "0",
-                                 options.load_path.empty() ? "/proc/self/fd/" + std::to_string(library)
-                                                           : options.load_path};
+  std::vector<std::string> words{
+      "autoreload-trial", std::to_string(report_file.get()), std::to_string(options.flags),
+      options.policy.destructors ? "1" : "0",
+      options.load_path.empty() ? "/proc/self/fd/" + std::to_string(library) : options.load_path};
   for (const std::string& name : options.dependencies) words.push_back("d:" + name);
   for (const std::string& name : options.symbols) words.push_back("s:" + name);
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
-  const std::string sanitizer = sanitizer_runtime();
-  const environment_copy environment(sanitizer == "none" ? "" : sanitizer);
+  const sanitizer checks;
+  const environment_copy environment(checks.preload);
 
   job work{};
   work.report = static_cast<trial_report*>(page.address);
@@ -440,7 +462,7 @@ result<void> trial_load(int snapshot, const std::string& path, const trial_optio
   const auto time = std::clamp<std::chrono::milliseconds>(options.policy.time_limit, 0ms, 24h);
   work.deadline = clock::now() + time;
   work.cpu_seconds = static_cast<rlim_t>(std::chrono::ceil<std::chrono::seconds>(time).count() + 1);
-  work.memory = options.policy.memory_limit == 0 || !sanitizer.empty() ? RLIM_INFINITY : options.policy.memory_limit;
+  work.memory = options.policy.memory_limit == 0 || checks.present ? RLIM_INFINITY : options.policy.memory_limit;
   work.arguments = arguments.data();
   work.environment = environment.entries.data();
   {

@@ -24,13 +24,14 @@ struct trial_options {
 ///
 /// A library that the helper's dlopen refuses passes: it may need a symbol that only the host has, and the real dlopen
 /// will say so. The helper's standard output is dropped; the last of its standard error is in the error's system text.
-/// When it has ended, or the time is up, its whole session is killed: children of a constructor don't survive the trial.
+/// When it has ended, or the time is up, its whole session is killed: children of a constructor don't survive the
+/// trial.
 ///
-/// The calling thread sleeps meanwhile and answers no signal but SIGKILL. The host gets no SIGCHLD, no wait() of its own sees the
-/// helper, and its SIGCHLD disposition is of no matter. If the host dies, the helper dies.
+/// The calling thread sleeps meanwhile and answers no signal but SIGKILL. The host gets no SIGCHLD, no wait() of its
+/// own sees the helper, and its SIGCHLD disposition is of no matter. If the host dies, the helper dies.
 ///
-/// The helper's executable is inside this library and runs from memory. The environment variable AUTORELOAD_TRIAL_HELPER
-/// names another file to run instead (ignored in a set-user-ID program).
+/// The helper's executable is inside this library and runs from memory. The environment variable
+/// AUTORELOAD_TRIAL_HELPER names another file to run instead (ignored in a set-user-ID program).
 ///
 /// @param snapshot  descriptor of the complete file; not changed
 /// @param path      the library as the user named it, for errors

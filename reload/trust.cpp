@@ -68,11 +68,13 @@ class examination {
 
   result<void> run() {
     if (::getauxval(AT_SECURE) != 0 && !policy_.allow_set_user_id) {
-      return refuse("this program runs with more rights than its user has (set-user-ID, set-group-ID or file capabilities)",
-                    "load nothing in such a program, or set trust_policy::allow_set_user_id");
+      return refuse(
+          "this program runs with more rights than its user has (set-user-ID, set-group-ID or file capabilities)",
+          "load nothing in such a program, or set trust_policy::allow_set_user_id");
     }
     struct stat status {};
-    if (::fstat(file_, &status) != 0) return refuse("its owner and mode can't be read", {}).system(std::strerror(errno));
+    if (::fstat(file_, &status) != 0)
+      return refuse("its owner and mode can't be read", {}).system(std::strerror(errno));
     if (!S_ISREG(status.st_mode)) {
       return refuse("it is " + kind_of(status.st_mode) + ", not a regular file", "give the path of the library itself");
     }
@@ -88,7 +90,7 @@ class examination {
                       "build it elsewhere, mount with exec, or unset trust_policy::honour_noexec");
       }
     }
-    if (auto judged = judge("it", path_, status, file_); !judged) return judged;
+    if (auto judged = judge(path_, status, file_); !judged) return judged;
     return policy_.check_folders ? walk(status) : result<void>{};
   }
 
@@ -115,43 +117,44 @@ class examination {
   }
 
   // The rules that files and folders share. `file` is -1 when only the path is at hand.
-  result<void> judge(const std::string& subject, const std::string& path, const struct stat& status, int file) const {
+  result<void> judge(const std::string& path, const struct stat& status, int file) const {
+    const auto subject = [&] { return S_ISDIR(status.st_mode) ? "its folder \"" + path + "\"" : std::string("it"); };
     if (!trusts_owner(status.st_uid)) {
-      return refuse(subject + " belongs to user " + std::to_string(status.st_uid) + ", who is neither root nor user " +
-                        std::to_string(user_) + ", who runs this program",
+      return refuse(subject() + " belongs to user " + std::to_string(status.st_uid) +
+                        ", who is neither root nor user " + std::to_string(user_) + ", who runs this program",
                     "chown \"" + path + "\", or add " + std::to_string(status.st_uid) +
                         " to trust_policy::trusted_owners, or unset trust_policy::check_owner");
     }
     if (S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0) return {};
     if ((status.st_mode & S_IWOTH) != 0 && !policy_.others_may_write) {
-      return refuse("everybody may write to " + subject + " (mode " + mode_text(status) + ")",
+      return refuse("everybody may write to " + subject() + " (mode " + mode_text(status) + ")",
                     "chmod o-w \"" + path + "\", or set trust_policy::others_may_write");
     }
     if ((status.st_mode & S_IWGRP) == 0 || policy_.group_may_write == group_write::any) return {};
-    const std::string change = "chmod g-w \"" + path + "\", or ";
+    const auto change = [&] { return "chmod g-w \"" + path + "\", or "; };
     if (!trusts_group(status)) {
-      return refuse("group " + std::to_string(status.st_gid) + " may write to " + subject + " (mode " +
-                        mode_text(status) + ")",
-                    change + "add " + std::to_string(status.st_gid) +
-                        " to trust_policy::trusted_groups, or set trust_policy::group_may_write to group_write::any");
+      return refuse(
+          "group " + std::to_string(status.st_gid) + " may write to " + subject() + " (mode " + mode_text(status) + ")",
+          change() + "add " + std::to_string(status.st_gid) +
+              " to trust_policy::trusted_groups, or set trust_policy::group_may_write to group_write::any");
     }
     if (has_access_list(file, path)) {
-      return refuse("an access list lets more than its owner write to " + subject,
-                    change + "setfacl -b \"" + path + "\", or set trust_policy::group_may_write to group_write::any");
+      return refuse("an access list lets more than its owner write to " + subject(),
+                    change() + "setfacl -b \"" + path + "\", or set trust_policy::group_may_write to group_write::any");
     }
     return {};
   }
 
   // Looks at one folder and remembers whether others may add entries to it.
+  result<void> enter(const std::string& folder, const struct stat& status) {
+    open_to_others_ = (status.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+    return judge(folder, status, -1);
+  }
   result<void> enter(const std::string& folder) {
     struct stat status {};
-    if (::lstat(folder.empty() ? "/" : folder.c_str(), &status) != 0) return refuse(std::string(replaced_meanwhile), {});
-    return enter(folder, status);
-  }
-  result<void> enter(const std::string& folder, const struct stat& status) {
     const std::string& name = folder.empty() ? root_ : folder;
-    open_to_others_ = (status.st_mode & (S_IWGRP | S_IWOTH)) != 0;
-    return judge("its folder \"" + name + "\"", name, status, -1);
+    if (::lstat(name.c_str(), &status) != 0) return refuse(std::string(replaced_meanwhile), {});
+    return enter(name, status);
   }
 
   // Follows the path as the kernel does, one name at a time, and looks at every folder that a name is looked up in:
@@ -182,7 +185,7 @@ class examination {
         continue;
       }
       const std::size_t folder = at.size();
-      at += "/" + name;
+      at.append("/").append(name);
       struct stat status {};
       if (::lstat(at.c_str(), &status) != 0) return refuse(std::string(replaced_meanwhile), {});
       if (S_ISLNK(status.st_mode)) {

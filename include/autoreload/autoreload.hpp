@@ -13,3 +13,5 @@
 #include <autoreload/pin.hpp>               // IWYU pragma: export
 #include <autoreload/reloadable.hpp>        // IWYU pragma: export
 #include <autoreload/symbol.hpp>            // IWYU pragma: export
+#include <autoreload/trial.hpp>             // IWYU pragma: export
+#include <autoreload/trust.hpp>             // IWYU pragma: export

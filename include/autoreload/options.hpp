@@ -10,6 +10,8 @@
 #include <autoreload/backend.hpp>
 #include <autoreload/event.hpp>
 #include <autoreload/guard.hpp>
+#include <autoreload/trial.hpp>
+#include <autoreload/trust.hpp>
 
 namespace autoreload {
 
@@ -36,6 +38,10 @@ struct options {
   /// Called for each event, in order, never two at a time for one engine, without any lock of the engine's held: it may
   /// call the engine, also destroy it. In background mode it runs on the shared thread, so it should not take long.
   std::function<void(const event&)> observer;
+  /// Whose files may be loaded.
+  trust_policy trust;
+  /// Whether a library is loaded in a helper process first.
+  trial_policy trial;
   /// An ABI checker, or none.
   std::shared_ptr<abi_checker> guard;
 };
