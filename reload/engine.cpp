@@ -158,7 +158,10 @@ void engine_core::start_watching() {
 }
 
 void engine_core::watch_again() {
-  const result<bool> armed = watch_->arm({path_});
+  watched_ = dependency_paths_;
+  std::vector<std::string> paths = dependency_paths_;
+  paths.push_back(path_);
+  const result<bool> armed = watch_->arm(paths);
   if (!armed) {
     fall_back_to_polling(armed.error());
   } else {
@@ -193,7 +196,7 @@ bool engine_core::is_due(time_point now) {
   if (watch_->has_hub()) watch_again();  // polling was a way out: try inotify again
   struct stat status {};
   if (stat(path_.c_str(), &status) != 0) return looked_at_.has_value() || !awaited_;
-  return looked_at_ != file_identity::of(status);
+  return looked_at_ != file_identity::of(status) || state_of(dependency_paths_) != dependency_state_;
 }
 
 // Looks at the file, and again while names on the way to it keep changing.
@@ -201,7 +204,8 @@ void engine_core::look() {
   woken_ = clock::now();
   for (int round = 0; round < 8; ++round) {
     run_pipeline(false);
-    if (!watch_->has_hub() || !watch_->take_moved()) return;
+    const bool elsewhere = watch_->take_moved() || watched_ != dependency_paths_;
+    if (!watch_->has_hub() || !elsewhere) return;
     watch_again();
     if (!watch_->take_changed()) return;
   }

@@ -110,8 +110,11 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   snapshotter snapshotter_;
   std::unique_ptr<generation> running_;
   retirer retired_;
-  std::optional<file_identity> looked_at_;  // what the last verdict was about; empty: look whenever asked
-  std::optional<std::uint64_t> refused_;    // digest of the last refused content, so that it is refused once
+  std::optional<file_identity> looked_at_;     // what the last verdict was about; empty: look whenever asked
+  std::vector<std::string> dependency_paths_;  // of the last inspected build: watched like the library
+  std::vector<std::string> watched_;           // those that are watched by now
+  std::uint64_t dependency_state_ = 0;         // of those, as the running generation found them
+  std::optional<std::uint64_t> refused_;       // digest of the last refused content, so that it is refused once
   std::vector<std::string> warned_;
   std::optional<error> awaited_;  // why there is nothing to load, not yet reported
   std::string said_;              // the last reported reason to wait

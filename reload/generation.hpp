@@ -7,6 +7,7 @@
 
 #include <autoreload/engine.hpp>
 
+#include "dependencies.hpp"
 #include "inspect.hpp"
 #include "snapshot.hpp"
 
@@ -16,6 +17,7 @@ struct generation {
   std::uint64_t number = 0;
   snapshot image;  // outlives the module: its descriptor's number is in the link map's name
   elf_facts facts;
+  private_libraries needs;  // closed after the module
   std::unique_ptr<detail::erased_module> module;
 };
 

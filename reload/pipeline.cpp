@@ -67,19 +67,23 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
     snapshotter_.drop();
     return verdict;
   };
-  if (!forced && running_ != nullptr && snapshotter_.same_content(running_->image)) {
+  const auto unchanged = [&] {
     awaited_.reset();
     said_.clear();
     refused_.reset();
     const std::lock_guard lock(names_);
     failure_.reset();
     return decided(outcome::unchanged);
-  }
+  };
+  const bool same = !forced && running_ != nullptr && snapshotter_.same_content(running_->image);
+  const std::uint64_t state = state_of(dependency_paths_);
+  if (same && state == dependency_state_) return unchanged();
   const std::uint64_t digest = digest_of(taken.bytes.first(std::min<std::size_t>(taken.bytes.size(), 65536))) ^
                                static_cast<std::uint64_t>(taken.image.source.modified) ^ taken.image.size;
-  if (!forced && refused_ == digest) return decided(outcome::refused);
+  std::uint64_t build = digest ^ state;  // what a refusal is about, so that it is said once
+  if (!forced && refused_ == build) return decided(outcome::refused);
   const auto refuse_content = [&](error reason) {
-    refused_ = digest;
+    refused_ = build;
     return decided(refuse(std::move(reason)));
   };
   const inspection seen = inspect(taken.bytes);
@@ -95,6 +99,18 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
     return refuse(kept.error());
   }
   times.snapshot += watch.lap();
+
+  // dependencies: the user's own libraries that it needs come along
+  dependencies needed = prepare_dependencies(path_, taken.image, taken.bytes, seen.facts, options_.trust,
+                                             running_ != nullptr ? running_->needs : private_libraries());
+  dependency_paths_ = needed.paths;
+  build = digest ^ needed.state;
+  if (needed.failure && needed.passing) return wait_for(*std::move(needed.failure));
+  if (needed.failure) return refuse_content(*std::move(needed.failure));
+  if (same && needed.libraries == running_->needs) {  // touched, but not changed
+    dependency_state_ = needed.state;
+    return unchanged();
+  }
 
   // guard: would its callers still fit
   if (options_.guard != nullptr) {
@@ -116,9 +132,12 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   if (options_.trial.enabled) {
     std::vector<std::string> names;
     for (const symbol_info& symbol : api_.symbols) names.emplace_back(symbol.name);
+    std::vector<std::string> first;
+    for (const auto& library : needed.libraries) first.push_back(library->image.load_path);
     const std::string by_name = taken.image.named ? taken.image.load_path : std::string();
-    if (const result<void> tried = trial_load(taken.image.memory.get(), path_,
-                                              {options_.trial, options_.load_flags, by_name, {}, std::move(names), -1});
+    if (const result<void> tried =
+            trial_load(taken.image.memory.get(), path_,
+                       {options_.trial, options_.load_flags, by_name, std::move(first), std::move(names), -1});
         !tried) {
       return refuse_content(tried.error());
     }
@@ -126,6 +145,9 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   }
 
   // load: all required symbols or nothing
+  if (const result<void> opened = open_dependencies(needed.libraries, path_, options_.load_flags); !opened) {
+    return refuse_content(opened.error());
+  }
   auto loaded = load(api_, path_, taken.image, taken.bytes, options_.load_flags);
   if (!loaded) return refuse_content(std::move(loaded.error()));
   times.load = watch.lap();
@@ -140,6 +162,8 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   next->number = number_ + 1;
   next->image = std::move(taken.image);
   next->facts = seen.facts;
+  next->needs = std::move(needed.libraries);
+  dependency_state_ = needed.state;
   next->module = *std::move(loaded);
   const void* const table = next->module->table();
   {
@@ -159,6 +183,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   refused_.reset();
   emit({event_kind::loaded, running_->number, path_, "", std::nullopt, times});
   for (const std::string& warning : seen.warnings) warn(running_->number, warning);
+  for (const std::string& warning : needed.warnings) warn(running_->number, warning);
   for (const std::string& warning : checked.warnings) warn(running_->number, warning);
 
   // retire: the old one goes when nobody is inside any more

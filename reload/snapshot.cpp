@@ -331,6 +331,15 @@ result<void> snapshotter::keep(snapshot& image, bool whole) {
   return {};
 }
 
+bool snapshot::patch(std::uint64_t offset, const std::string& original, const std::string& text) {
+  if (!write_all(memory.get(), reinterpret_cast<const std::byte*>(text.data()) - offset,
+                 {offset, offset + text.size()})) {
+    return false;
+  }
+  changes.push_back({offset, original});
+  return true;
+}
+
 bool snapshotter::same_content(const snapshot& other) const {
   if (!other.memory || other.size != used_) return false;
   std::array<std::byte, 16384> chunk;
@@ -338,6 +347,12 @@ bool snapshotter::same_content(const snapshot& other) const {
     for (std::uint64_t at = range.begin; at < range.end;) {
       const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(range.end - at, chunk.size()));
       const ssize_t got = pread(other.memory.get(), chunk.data(), want, static_cast<off_t>(at));
+      for (const snapshot::change& one : other.changes) {  // compare with the file, not with what was made of it
+        for (std::size_t i = 0; i < one.original.size(); ++i) {
+          const std::uint64_t place = one.offset + i;
+          if (place >= at && place < at + want) chunk[place - at] = static_cast<std::byte>(one.original[i]);
+        }
+      }
       if (got <= 0 || std::memcmp(chunk.data(), buffer_ + at, static_cast<std::size_t>(got)) != 0) return false;
       at += static_cast<std::uint64_t>(got);
     }

@@ -30,9 +30,17 @@ struct snapshot {
   bool named = false;     ///< a temporary file, because there is no /proc or no memfd: call forget_name after loading
   file_identity source;   ///< what was copied
   std::string folder;     ///< the real folder of the file, for $ORIGIN
-  std::uint64_t size = 0;         ///< bytes
-  descriptor origin;              ///< the library's file, until complete() has run
+  std::uint64_t size = 0;  ///< bytes
+  descriptor origin;       ///< the library's file, until complete() has run
+  struct change {
+    std::uint64_t offset;
+    std::string original;
+  };
+  std::vector<change> changes;    ///< where the copy differs from the file on purpose
   std::vector<file_range> later;  ///< parts that the loader doesn't map, not copied yet
+
+  /// Writes other text of the same length into the copy. @return whether it could be written
+  bool patch(std::uint64_t offset, const std::string& original, const std::string& text);
 };
 
 enum class snapshot_state : std::uint8_t {

@@ -7,8 +7,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
-#include "elf_view.hpp"
+#include "dynamic_section.hpp"
 
 namespace autoreload {
 namespace {
@@ -45,33 +46,20 @@ bool binds_an_address(std::uint64_t info) {
 std::vector<std::string> hijacked(const placed& lib) {
   std::vector<std::string> found;
   const elf_view& file = lib.file;
-  const auto header = file.table_in_file<Elf64_Ehdr>(0, 1);
-  const auto programs = file.table_in_file<Elf64_Phdr>((*header)[0].e_phoff, (*header)[0].e_phnum);
-  std::uint64_t relocations[2] = {0, 0}, sizes[2] = {0, 0}, symbols = 0, strings = 0;
-  for (const Elf64_Phdr program : *programs) {
-    if (program.p_type != PT_DYNAMIC) continue;
-    const auto entries = file.table_at<Elf64_Dyn>(program.p_vaddr, program.p_filesz / sizeof(Elf64_Dyn));
-    for (const Elf64_Dyn entry : entries.value_or(table<Elf64_Dyn>())) {
-      if (entry.d_tag == DT_NULL) break;
-      if (entry.d_tag == DT_RELA) relocations[0] = entry.d_un.d_ptr;
-      if (entry.d_tag == DT_RELASZ) sizes[0] = entry.d_un.d_val;
-      if (entry.d_tag == DT_JMPREL) relocations[1] = entry.d_un.d_ptr;
-      if (entry.d_tag == DT_PLTRELSZ) sizes[1] = entry.d_un.d_val;
-      if (entry.d_tag == DT_SYMTAB) symbols = entry.d_un.d_ptr;
-      if (entry.d_tag == DT_STRTAB) strings = entry.d_un.d_ptr;
-    }
-  }
-  for (int i = 0; i < 2; ++i) {
-    if (sizes[i] == 0) continue;
-    const auto entries = file.table_at<Elf64_Rela>(relocations[i], sizes[i] / sizeof(Elf64_Rela));
+  const dynamic_section dynamic = dynamic_section_of(file);
+  const std::pair<std::uint64_t, std::uint64_t> tables[] = {{dynamic.relocations, dynamic.relocations_size},
+                                                            {dynamic.plt_relocations, dynamic.plt_relocations_size}};
+  for (const auto& [address, size] : tables) {
+    if (size == 0) continue;
+    const auto entries = file.table_at<Elf64_Rela>(address, size / sizeof(Elf64_Rela));
     for (const Elf64_Rela one : entries.value_or(table<Elf64_Rela>())) {
       if (!binds_an_address(one.r_info)) continue;
-      const auto symbol = file.record_at<Elf64_Sym>(symbols + ELF64_R_SYM(one.r_info) * sizeof(Elf64_Sym));
+      const auto symbol = file.record_at<Elf64_Sym>(dynamic.symbols + ELF64_R_SYM(one.r_info) * sizeof(Elf64_Sym));
       if (!symbol || symbol->st_shndx == SHN_UNDEF || ELF64_ST_BIND(symbol->st_info) != STB_GLOBAL) continue;
       void* bound = nullptr;
       std::memcpy(&bound, reinterpret_cast<const void*>(lib.base + one.r_offset), sizeof bound);
       if (bound == nullptr || lib.segment_of(bound) != nullptr) continue;
-      const auto* const name = reinterpret_cast<const char*>(file.bytes(strings + symbol->st_name, 1));
+      const auto* const name = reinterpret_cast<const char*>(file.bytes(dynamic.strings + symbol->st_name, 1));
       if (name != nullptr) found.push_back(std::string(name) + " of " + owner_of(bound));
     }
   }

@@ -76,7 +76,7 @@ inline std::string c_compiler() {
 inline void build_library(const std::string& library, const std::string& source, const std::string& flags = "") {
   const std::string file = library + ".c";
   write_file(file, source);
-  shell(c_compiler() + " -shared -fPIC -g -O1 " + flags + " -o '" + library + ".new' '" + file + "'");
+  shell(c_compiler() + " -shared -fPIC -g -O1 -o '" + library + ".new' '" + file + "' " + flags);
   std::filesystem::rename(library + ".new", library);
 }
 

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+// after_load_test: whose symbols a new library has, and the libraries of the user's that come along with it.
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+#include <autoreload/autoreload.hpp>
+#include <cstdint>
+#include <string>
+
+#include "support.hpp"
+
+namespace {
+
+using autoreload::error;
+using autoreload::event;
+using autoreload::event_kind;
+using autoreload::event_queue;
+using support::build_library;
+using support::patience;
+
+struct number_api {
+  autoreload::required_as<"number", int()> number;
+};
+
+template <class Api>
+struct watched {
+  event_queue events;
+  autoreload::reloadable<Api> library;
+
+  explicit watched(const std::string& path) : library(path, options()) {}
+
+  autoreload::options options() {
+    autoreload::options chosen;
+    chosen.observer = events.observer();
+    return chosen;
+  }
+};
+
+// The host's own, which a library's may be taken for.
+extern "C" [[gnu::visibility("default")]] int host_helper() { return -1; }
+
+// ---- verify
+
+constexpr const char* uses_libc = "int rand(void); int number(void) { return rand(); }";
+
+struct index_api {
+  autoreload::required_as<"number", int()> number;
+  autoreload::required_as<"index", char*(const char*, int)> index;
+};
+
+TEST(AfterLoad, RefusesARequiredFunctionThatOnlyTheCLibraryHas) {
+  const support::temp_folder folder;
+  build_library(folder / "lib.so", uses_libc);
+  watched<index_api> host(folder / "lib.so");
+  const auto refused = host.events.next(event_kind::refused, patience);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->failure->at(), autoreload::stage::verify);
+  ASSERT_EQ(refused->failure->missing().size(), 1U);
+  EXPECT_NE(refused->failure->missing()[0].type.find("char *index(const char *, int), which only "), std::string::npos)
+      << refused->failure->what();
+  EXPECT_NE(refused->failure->missing()[0].type.find("libc"), std::string::npos) << refused->failure->what();
+  EXPECT_FALSE(host.library.loaded());
+}
+
+struct optional_index_api {
+  autoreload::required_as<"number", int()> number;
+  autoreload::optional_as<"index", char*(const char*, int)> index;
+};
+
+TEST(AfterLoad, TakesAnOptionalFunctionThatOnlyTheCLibraryHasAsAbsent) {
+  const support::temp_folder folder;
+  build_library(folder / "lib.so", uses_libc);
+  watched<optional_index_api> host(folder / "lib.so");
+  ASSERT_TRUE(host.library.loaded());
+  EXPECT_FALSE(host.library.pin()->index);
+  const auto warning = host.events.next(event_kind::warning, patience);
+  ASSERT_TRUE(warning);
+  EXPECT_NE(warning->text.find("taken as absent"), std::string::npos) << warning->text;
+}
+
+TEST(AfterLoad, RefusesAVariableWhereAFunctionIsRequired) {
+  const support::temp_folder folder;
+  build_library(folder / "lib.so", "int number = 1;");
+  watched<number_api> host(folder / "lib.so");
+  const auto refused = host.events.next(event_kind::refused, patience);
+  ASSERT_TRUE(refused);
+  EXPECT_NE(std::string(refused->failure->what()).find("which is no function there"), std::string::npos)
+      << refused->failure->what();
+}
+
+TEST(AfterLoad, SaysWhenTheLibrarysOwnHelperIsBoundToTheHosts) {
+  const support::temp_folder folder;
+  const std::string source = "int host_helper(void) { return 2; } int number(void) { return host_helper(); }";
+  build_library(folder / "lib.so", source);
+  watched<number_api> host(folder / "lib.so");
+  EXPECT_EQ(host.library->number(), -1) << "the host's wins: that is what the warning is about";
+  const auto warning = host.events.next(event_kind::warning, patience);
+  ASSERT_TRUE(warning);
+  EXPECT_NE(warning->text.find("host_helper of "), std::string::npos) << warning->text;
+  EXPECT_NE(warning->text.find("-Bsymbolic"), std::string::npos) << warning->text;
+
+  build_library(folder / "lib.so", source, "-Wl,-Bsymbolic");
+  ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
+  EXPECT_EQ(host.library->number(), 2) << "with the flag that the warning names it is its own";
+}
+
+// ---- dependencies
+
+constexpr const char* top_source = "int part(void); int number(void) { return 10 + part(); }";
+
+std::string part_source(int value) { return "int part(void) { return " + std::to_string(value) + "; }"; }
+
+std::string needs_part(const support::temp_folder& folder) {
+  return "-L'" + folder.path().string() + "' -lpart '-Wl,-rpath,$ORIGIN'";
+}
+
+constexpr const char* part_name = "-Wl,-soname,libpart.so";
+
+TEST(Dependencies, AreFoundBesideTheLibraryByOrigin) {
+  const support::temp_folder folder;
+  build_library(folder / "libpart.so", part_source(1), part_name);
+  build_library(folder / "lib.so", top_source, needs_part(folder));
+  const watched<number_api> host(folder / "lib.so");
+  ASSERT_TRUE(host.library.loaded()) << host.library.last_failure()->what();
+  EXPECT_EQ(host.library->number(), 11);
+}
+
+TEST(Dependencies, AreReloadedWithTheLibraryWhenTheyAloneAreRebuilt) {
+  const support::temp_folder folder;
+  build_library(folder / "libpart.so", part_source(1), part_name);
+  build_library(folder / "lib.so", top_source, needs_part(folder));
+  watched<number_api> host(folder / "lib.so");
+  ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
+  for (int value = 2; value < 6; ++value) {
+    build_library(folder / "libpart.so", part_source(value), part_name);
+    ASSERT_TRUE(host.events.next(event_kind::loaded, patience)) << value;
+    EXPECT_EQ(host.library->number(), 10 + value);
+    const auto old = host.events.next(event_kind::unloaded, patience);
+    ASSERT_TRUE(old);
+    EXPECT_EQ(old->generation, static_cast<std::uint64_t>(value - 1));
+  }
+}
+
+TEST(Dependencies, KeepTheirStaticsWhenOnlyTheLibraryIsRebuilt) {
+  const support::temp_folder folder;
+  build_library(folder / "libpart.so", "int part(void) { static int calls; return ++calls; }", part_name);
+  build_library(folder / "lib.so", top_source, needs_part(folder));
+  watched<number_api> host(folder / "lib.so");
+  ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
+  EXPECT_EQ(host.library->number(), 11);
+  build_library(folder / "lib.so", "int part(void); int number(void) { return 20 + part(); }", needs_part(folder));
+  ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
+  EXPECT_EQ(host.library->number(), 22);
+}
+
+TEST(Dependencies, OfDependenciesComeAlongToo) {
+  const support::temp_folder folder;
+  build_library(folder / "libdeep.so", "int deep(void) { return 1; }", "-Wl,-soname,libdeep.so");
+  build_library(folder / "libpart.so", "int deep(void); int part(void) { return deep(); }",
+                std::string(part_name) + " -L'" + folder.path().string() + "' -ldeep '-Wl,-rpath,$ORIGIN'");
+  build_library(folder / "lib.so", top_source,
+                needs_part(folder) + " '-Wl,-rpath-link," + folder.path().string() + "'");
+  watched<number_api> host(folder / "lib.so");
+  ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
+  EXPECT_EQ(host.library->number(), 11);
+  build_library(folder / "libdeep.so", "int deep(void) { return 5; }", "-Wl,-soname,libdeep.so");
+  ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
+  EXPECT_EQ(host.library->number(), 15);
+}
+
+TEST(Dependencies, ThatAreNotBuiltYetAreWaitedFor) {
+  const support::temp_folder folder;
+  build_library(folder / "libpart.so", part_source(1), part_name);
+  build_library(folder / "lib.so", top_source, needs_part(folder));
+  std::filesystem::remove(folder / "libpart.so");
+  watched<number_api> host(folder / "lib.so");
+  EXPECT_FALSE(host.library.loaded());
+  build_library(folder / "libpart.so", part_source(3), part_name);
+  ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
+  EXPECT_EQ(host.library->number(), 13);
+}
+
+TEST(Dependencies, ThatTheHostHoldsAreSharedWithItAndItIsSaid) {
+  const support::temp_folder folder;
+  build_library(folder / "libpart.so", part_source(1), part_name);
+  build_library(folder / "lib.so", top_source, needs_part(folder));
+  void* const hosts = dlopen((folder / "libpart.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(hosts, nullptr);
+  {
+    watched<number_api> host(folder / "lib.so");
+    EXPECT_EQ(host.library->number(), 11);
+    const auto warning = host.events.next(event_kind::warning, patience);
+    ASSERT_TRUE(warning);
+    EXPECT_NE(warning->text.find("shares libpart.so with the host"), std::string::npos) << warning->text;
+  }
+  dlclose(hosts);
+}
+
+TEST(Dependencies, WithoutASonameAreSaidToBeNotReloadable) {
+  const support::temp_folder folder;
+  build_library(folder / "libpart.so", part_source(1));
+  build_library(folder / "lib.so", top_source,
+                "-L'" + folder.path().string() + "' -lpart '-Wl,-rpath," + folder.path().string() + "'");
+  watched<number_api> host(folder / "lib.so");
+  EXPECT_EQ(host.library->number(), 11) << "an absolute run path serves the loader all the same";
+  const auto warning = host.events.next(event_kind::warning, patience);
+  ASSERT_TRUE(warning);
+  EXPECT_NE(warning->text.find("-Wl,-soname,libpart.so"), std::string::npos) << warning->text;
+}
+
+}  // namespace
