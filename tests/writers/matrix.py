@@ -1,0 +1,498 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""matrix: every way in which a new library arrives, tried on a program that calls the old one without pause.
+
+usage: matrix.py --witness PROGRAM [--json FILE] [--only WORD] [--threads N]
+
+For each way, with inotify and with polling: the program must end on the new code without any second change, must not have returned
+anything that is neither an old nor a new version, and must live. A way whose tool is not installed is skipped and said to be.
+Exit status 0 when all that ran held.
+"""
+
+import argparse
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+PATIENCE = 30  # seconds; only a failure waits that long
+
+SOURCE = """
+enum { v = VERSION };
+static const int before[2048] = {v, v};
+int version(void) { return v; }
+static const int after[2048] = {[2047] = v};
+int witness(void) {
+  const volatile int *b = before, *a = after;
+  return b[0] == v && b[1] == v && a[2047] == v ? v : -1;
+}
+"""
+
+
+class Failure(Exception):
+    """What did not hold."""
+
+
+class Skip(Exception):
+    """Why a way was not tried."""
+
+
+def run(*words, cwd=None, check=True):
+    done = subprocess.run([str(w) for w in words], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if check and done.returncode != 0:
+        raise Failure(f"{' '.join(map(str, words))}: {done.stdout.strip()[-400:]}")
+    return done
+
+
+def need(tool):
+    if shutil.which(tool) is None:
+        raise Skip(f"{tool} is not installed")
+
+
+class Bench:
+    """A folder with the library's place in it, and ways to build a version of it elsewhere."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.place = self.folder / "place"
+        self.place.mkdir()
+        self.library = self.place / "libv.so"
+        self.source = self.folder / "v.c"
+        self.source.write_text(SOURCE)
+
+    def compile(self, version, output, *, cc="gcc", linker=None, flags=()):
+        need(cc)
+        if linker:
+            need({"bfd": "ld.bfd", "gold": "ld.gold", "lld": "ld.lld", "mold": "mold"}[linker])
+            flags = (f"-fuse-ld={linker}", *flags)
+        run(cc, "-shared", "-fPIC", "-g", "-O1", f"-DVERSION={version}", *flags, self.source, "-o", output)
+
+    def built(self, version, **how):
+        """A finished library beside the place."""
+        path = self.folder / f"v{version}.so"
+        self.compile(version, path, **how)
+        return path
+
+    def project(self, version):
+        """A CMake and Meson project around the same source, with its version."""
+        (self.folder / "CMakeLists.txt").write_text(
+            "cmake_minimum_required(VERSION 3.20)\nproject(v C)\n"
+            f"add_library(v SHARED v.c)\ntarget_compile_definitions(v PRIVATE VERSION={version})\n"
+            f"set_target_properties(v PROPERTIES LIBRARY_OUTPUT_DIRECTORY {self.place})\n"
+            'install(TARGETS v LIBRARY DESTINATION "${DESTINATION}")\n'
+            'set_target_properties(v PROPERTIES INSTALL_RPATH "/nowhere" BUILD_RPATH "/nowhere/else/longer")\n')
+        (self.folder / "meson.build").write_text(
+            f"project('v', 'c')\nshared_library('v', 'v.c', c_args: '-DVERSION={version}')\n")
+
+
+class Witness:
+    """The program under load, and the lines that it printed."""
+
+    def __init__(self, program, library, watch, threads, env=None):
+        self.process = subprocess.Popen([program, str(library), watch, str(threads)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                        env={**os.environ, **(env or {})})
+        self.lines = queue.Queue()
+        self.seen = []
+        threading.Thread(target=self._read, daemon=True).start()
+        self.wait("ready")
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.lines.put(line.strip())
+        self.lines.put(None)
+
+    def wait(self, wanted):
+        """Until it printed this line, or one that starts so."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                line = self.lines.get(timeout=max(0.01, deadline - time.monotonic()))
+            except queue.Empty:
+                raise Failure(f"never said \"{wanted}\"; it said {self.seen[-6:]}") from None
+            if line is None:
+                raise Failure(f"died with status {self.process.wait()}")
+            self.seen.append(line)
+            if line.startswith("torn"):
+                raise Failure(f"ran something that is no version: {line}")
+            if line == wanted or line.startswith(wanted + " "):
+                return line
+
+    def close(self):
+        self.process.stdin.close()
+        status = self.process.wait(PATIENCE)
+        while (line := self.lines.get(timeout=PATIENCE)) is not None:
+            self.seen.append(line)
+            if line.startswith("torn"):
+                raise Failure(f"ran something that is no version: {line}")
+        if status != 0:
+            raise Failure(f"ended with status {status}")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+# ---- the ways. Each starts with version 1 at bench.library, running, and must bring version 2 there, by one change.
+
+WAYS = {}
+
+
+def way(name, *, watch_path=None, prepare=None, env=None):
+    def keep(function):
+        WAYS[name] = (function, watch_path, prepare, env)
+        return function
+    return keep
+
+
+def linkers():
+    for cc in ("gcc", "clang"):
+        for linker in ("bfd", "gold", "lld", "mold"):
+            def link(bench, witness, cc=cc, linker=linker):
+                bench.compile(2, bench.library, cc=cc, linker=linker)
+            WAYS[f"{cc}, ld {linker}"] = (link, None, None, None)
+
+
+linkers()
+
+
+@way("cmake --build")
+def _(bench, witness):
+    need("cmake")
+    bench.project(2)
+    run("cmake", "-S", bench.folder, "-B", bench.folder / "cb", "-G", "Unix Makefiles")
+    run("cmake", "--build", bench.folder / "cb")
+
+
+@way("cmake --build, ninja")
+def _(bench, witness):
+    need("cmake")
+    need("ninja")
+    bench.project(2)
+    run("cmake", "-S", bench.folder, "-B", bench.folder / "cb", "-G", "Ninja")
+    run("cmake", "--build", bench.folder / "cb")
+
+
+@way("cmake --install")
+def _(bench, witness):
+    need("cmake")
+    bench.project(2)
+    other = bench.folder / "elsewhere"
+    text = (bench.folder / "CMakeLists.txt").read_text().replace(str(bench.place), str(other), 1)
+    (bench.folder / "CMakeLists.txt").write_text(text)
+    run("cmake", "-S", bench.folder, "-B", bench.folder / "cb", f"-DDESTINATION={bench.place}")
+    run("cmake", "--build", bench.folder / "cb")
+    run("cmake", "--install", bench.folder / "cb")
+
+
+def meson_library(bench):
+    return bench.folder / "mb" / "libv.so"
+
+
+def meson_prepare(bench):
+    need("meson")
+    bench.project(1)
+    run("meson", "setup", bench.folder / "mb", bench.folder)
+    run("ninja", "-C", bench.folder / "mb")
+
+
+@way("meson compile", watch_path=meson_library, prepare=meson_prepare)
+def _(bench, witness):
+    bench.project(2)
+    run("meson", "compile", "-C", bench.folder / "mb")
+
+
+@way("ninja", watch_path=meson_library, prepare=meson_prepare)
+def _(bench, witness):
+    bench.source.write_text(SOURCE.replace("v = VERSION", "v = VERSION + 1"))
+    run("ninja", "-C", bench.folder / "mb")
+
+
+@way("cp over it")
+def _(bench, witness):
+    run("cp", bench.built(2), bench.library)
+
+
+@way("cp -f")
+def _(bench, witness):
+    run("cp", "-f", "--remove-destination", bench.built(2), bench.library)
+
+
+@way("cat > it")
+def _(bench, witness):
+    run("sh", "-c", f"cat '{bench.built(2)}' > '{bench.library}'")
+
+
+@way("cp in 40 slow pieces")
+def _(bench, witness):
+    data = bench.built(2).read_bytes()
+    with open(bench.library, "wb", buffering=0) as file:
+        for at in range(0, len(data), len(data) // 40):
+            file.write(data[at:at + len(data) // 40])
+            time.sleep(0.005)
+
+
+@way("install")
+def _(bench, witness):
+    run("install", "-m", "755", bench.built(2), bench.library)
+
+
+@way("mv")
+def _(bench, witness):
+    run("mv", bench.built(2), bench.library)
+
+
+@way("mv across file systems")
+def _(bench, witness):
+    built = bench.built(2)
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
+        if os.stat(other).st_dev == os.stat(bench.place).st_dev:
+            raise Skip("/dev/shm is the same file system")
+        run("cp", built, other)
+        run("mv", Path(other) / built.name, bench.library)
+
+
+@way("rsync")
+def _(bench, witness):
+    need("rsync")
+    run("rsync", bench.built(2), bench.library)
+
+
+@way("rsync --inplace")
+def _(bench, witness):
+    need("rsync")
+    run("rsync", "--inplace", "--no-whole-file", "--ignore-times", bench.built(2), bench.library)
+
+
+def then_in_place(bench, witness, *words):
+    """Version 2 by mv, and then a tool that changes that file: one generation more, of the same version."""
+    run("mv", bench.built(2), bench.library)
+    witness.wait("version 2")
+    run(*words)
+    witness.wait("generation 3")
+
+
+@way("strip")
+def _(bench, witness):
+    then_in_place(bench, witness, "strip", bench.library)
+
+
+@way("objcopy")
+def _(bench, witness):
+    note = bench.folder / "note"
+    note.write_text("a note")
+    # A new section that the loader maps would change what runs; this one does not: only the section table is other.
+    then_in_place(bench, witness, "objcopy", "--add-section", f".note.x={note}", bench.library)
+
+
+@way("patchelf")
+def _(bench, witness):
+    need("patchelf")
+    then_in_place(bench, witness, "patchelf", "--set-rpath", "/nowhere", bench.library)
+
+
+@way("tar")
+def _(bench, witness):
+    built = bench.built(2)
+    archive = bench.folder / "a.tar"
+    run("tar", "-C", bench.folder, "--transform", f"s/{built.name}/{bench.library.name}/", "-cf", archive, built.name)
+    run("tar", "-C", bench.place, "-xf", archive)
+
+
+@way("hard link")
+def _(bench, witness):
+    run("ln", "-f", bench.built(2), bench.library)
+
+
+def symlink_prepare(bench):
+    bench.compile(1, bench.place / "one.so")
+    bench.library.unlink()
+    bench.library.symlink_to("one.so")
+
+
+@way("a symlink switched", prepare=symlink_prepare)
+def _(bench, witness):
+    bench.compile(2, bench.place / "two.so")
+    run("ln", "-sfn", "two.so", bench.library)
+
+
+def folder_link_prepare(bench):
+    for number in (1, 2):
+        (bench.folder / f"release{number}").mkdir()
+        bench.compile(number, bench.folder / f"release{number}" / "libv.so")
+    (bench.folder / "current").symlink_to("release1")
+
+
+@way("a folder's symlink switched", watch_path=lambda b: b.folder / "current" / "libv.so", prepare=folder_link_prepare)
+def _(bench, witness):
+    run("ln", "-sfn", "release2", bench.folder / "current")
+
+
+def versioned_prepare(bench):
+    bench.library.unlink()
+    bench.compile(1, bench.place / "libv.so.1.0")
+    (bench.place / "libv.so.1").symlink_to("libv.so.1.0")
+    bench.library.symlink_to("libv.so.1")
+
+
+@way("a versioned library and its symlinks", prepare=versioned_prepare)
+def _(bench, witness):
+    bench.compile(2, bench.place / "libv.so.1.1")
+    (bench.place / "libv.so.1").unlink()
+    (bench.place / "libv.so.1").symlink_to("libv.so.1.1")
+    bench.library.unlink()
+    bench.library.symlink_to("libv.so.1")
+
+
+@way("rm -rf of its folder, and a rebuild")
+def _(bench, witness):
+    built = bench.built(2)
+    shutil.rmtree(bench.place)
+    bench.place.mkdir()
+    run("cp", built, bench.library)
+
+
+@way("rm -rf of two folders, and a rebuild later", watch_path=lambda b: b.folder / "a" / "b" / "libv.so",
+     prepare=lambda b: ((b.folder / "a" / "b").mkdir(parents=True), b.compile(1, b.folder / "a" / "b" / "libv.so")))
+def _(bench, witness):
+    built = bench.built(2)
+    shutil.rmtree(bench.folder / "a")
+    witness.wait("waiting")
+    (bench.folder / "a").mkdir()
+    (bench.folder / "a" / "b").mkdir()
+    run("mv", built, bench.folder / "a" / "b" / "libv.so")
+
+
+@way("another folder moved into its place")
+def _(bench, witness):
+    other = bench.folder / "other"
+    other.mkdir()
+    bench.compile(2, other / "libv.so")
+    bench.place.rename(bench.folder / "gone")
+    other.rename(bench.place)
+
+
+@way("a killed linker, then a good one")
+def _(bench, witness):
+    # bfd's state when it is killed: the final name, part of the content, no ELF header yet.
+    data = bench.built(3).read_bytes()
+    bench.library.unlink()
+    bench.library.write_bytes(bytes(4096) + data[4096:len(data) // 2])
+    witness.wait("waiting")
+    process = subprocess.Popen(["gcc", "-shared", "-fPIC", "-DVERSION=4", str(bench.source), "-o", str(bench.library)])
+    time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    bench.compile(2, bench.library)
+
+
+@way("a failed link, then a good one")
+def _(bench, witness):
+    bad = bench.folder / "bad.c"
+    bad.write_text("int missing(void); int version(void) { return missing(); }")
+    done = run("gcc", "-shared", "-fPIC", "-Wl,-z,defs", bad, "-o", bench.library, check=False)
+    if done.returncode == 0:
+        raise Failure("the link was meant to fail")
+    bench.compile(2, bench.library)
+
+
+@way("two rebuilds within a millisecond")
+def _(bench, witness):
+    three, two = bench.built(3), bench.built(2)
+    os.rename(three, bench.library)
+    os.rename(two, bench.library)
+
+
+@way("mtime set back")
+def _(bench, witness):
+    built = bench.built(2)
+    run("touch", "-d", "1999-12-31", built)
+    run("mv", built, bench.library)
+
+
+@way("mtime, size and name as before")
+def _(bench, witness):
+    before = bench.library.stat()
+    built = bench.built(2)
+    os.utime(built, ns=(before.st_atime_ns, before.st_mtime_ns))
+    if built.stat().st_size != before.st_size:
+        raise Failure("the sizes were meant to be equal")
+    run("cp", "-p", built, bench.library)
+
+
+def faketime_library():
+    for path in Path("/usr/lib").glob("*/faketime/libfaketime.so.1"):
+        return str(path)
+    return None
+
+
+@way("the program's clock set back a day", env=lambda: {"LD_PRELOAD": faketime_library(), "FAKETIME": "-1d"}
+     if faketime_library() else None)
+def _(bench, witness):
+    if faketime_library() is None:
+        raise Skip("libfaketime is not installed")
+    run("cp", bench.built(2), bench.library)
+
+
+def attempt(name, watch, program, threads):
+    function, watch_path, prepare, env = WAYS[name]
+    with tempfile.TemporaryDirectory(prefix="autoreload-writers-") as folder:
+        bench = Bench(folder)
+        bench.compile(1, bench.library)
+        if prepare:
+            prepare(bench)
+        witness = Witness(program, watch_path(bench) if watch_path else bench.library, watch, threads, env() if env else None)
+        try:
+            if "version 1" not in witness.seen:
+                witness.wait("version 1")
+            start = time.monotonic()
+            function(bench, witness)
+            if "version 2" not in witness.seen:
+                witness.wait("version 2")
+            seconds = time.monotonic() - start
+            witness.close()
+        finally:
+            witness.kill()
+        versions = [line for line in witness.seen if line.startswith("version")]
+        return {"seconds": round(seconds, 3), "versions": [int(v.split()[1]) for v in versions],
+                "refused": sum(line.startswith("refused") for line in witness.seen)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--witness", required=True)
+    parser.add_argument("--json")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--threads", type=int, default=2)
+    chosen = parser.parse_args()
+    rows, failed = [], 0
+    for name in WAYS:
+        if chosen.only not in name:
+            continue
+        for watch in ("inotify", "poll"):
+            row = {"way": name, "watch": watch}
+            try:
+                row.update(attempt(name, watch, chosen.witness, chosen.threads), result="held")
+            except Skip as reason:
+                row.update(result="skipped", why=str(reason))
+            except (Failure, OSError, queue.Empty, subprocess.TimeoutExpired) as reason:
+                row.update(result="FAILED", why=str(reason))
+                failed += 1
+            rows.append(row)
+            print(f"{row['result']:8} {watch:8} {name}" + (f": {row['why']}" if "why" in row else ""), flush=True)
+    count = {result: sum(row["result"] == result for row in rows) for result in ("held", "FAILED", "skipped")}
+    print(f"{count['held']} held, {count['FAILED']} failed, {count['skipped']} skipped")
+    if chosen.json:
+        Path(chosen.json).write_text(json.dumps(rows, indent=1) + "\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
