@@ -5,8 +5,9 @@
 //         retire stage reads it. Records are never freed, only reused once all their slots are empty, so a pin that was
 //         moved to another thread may outlive its maker.
 //         A record's overflow blocks are added by its own thread and read by the retire stage: release and acquire.
-// FORK    the mutex is held across fork. In the child only the forking thread lives on: its own pins stay, those of the
-//         threads that it does not have are dropped.
+// FORK    the mutex is held across fork. In the child only the forking thread lives on, but it may hold pins that other
+//         threads made: all pins stay, and a record is reused once it is empty, as ever. What a thread was inside of
+//         that the child doesn't have stays loaded there.
 #include "pin_registry.hpp"
 
 #include <linux/membarrier.h>
@@ -41,6 +42,7 @@ std::deque<pin_record>& records() {
 }
 
 pthread_key_t exit_key;
+bool has_exit_key = false;
 bool membarrier_works = false;
 thread_local pin_record* own_record = nullptr;
 
@@ -71,9 +73,7 @@ void leave(void* record) {
 
 void fork_child() {
   for (pin_record& record : records()) {
-    if (&record == own_record) continue;
-    each_slot(record, [](pin_slot& slot) { slot.store(nullptr, std::memory_order_relaxed); });
-    record.in_use = false;
+    if (&record != own_record) record.in_use = false;
   }
   if (own_record != nullptr) own_record->thread = gettid();
   if (membarrier_works) membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
@@ -91,7 +91,7 @@ pin_record& enter() {
     }
   }
   if (found == nullptr) found = &records().emplace_back();
-  pthread_setspecific(exit_key, found);
+  if (has_exit_key) pthread_setspecific(exit_key, found);
   found->in_use = true;
   found->thread = gettid();
   own_record = found;
@@ -113,7 +113,7 @@ pinned pin_slowly(const std::atomic<const void*>& current) {
        block = block->more.load(std::memory_order_relaxed)) {
     last = block;
     for (pin_slot& slot : block->slots) {
-      if (slot.load(std::memory_order_relaxed) == nullptr) {
+      if (slot.load(std::memory_order_acquire) == nullptr) {
         free = &slot;
         break;
       }
@@ -135,7 +135,8 @@ void prepare_pins() {
   static const bool once = [] {
     // membarrier's own command must be asked for first; it is refused by old kernels and by some seccomp filters.
     membarrier_works = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
-    pthread_key_create(&exit_key, &leave);
+    // Without a key a thread's record stays taken after its end: more memory for many short threads, nothing worse.
+    has_exit_key = pthread_key_create(&exit_key, &leave) == 0;
     (void)records();
     pthread_atfork([] { registry_mutex().lock(); }, [] { registry_mutex().unlock(); }, &fork_child);
     return true;
@@ -149,9 +150,10 @@ void attach_thread() {
 
 bool has_membarrier() noexcept { return membarrier_works; }
 
-void grace_barrier() noexcept {
+bool grace_barrier() noexcept {
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (membarrier_works) membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+  // It can fail after it was granted: a seccomp filter that came later, or no memory on some kernels.
+  return !membarrier_works || membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
 }
 
 std::vector<held_pin> held_pins() {

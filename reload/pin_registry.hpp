@@ -11,8 +11,9 @@ namespace autoreload {
 /// Prepares the process for pins: registers with membarrier(2) and for fork(2). Any thread; the first call does it.
 void prepare_pins();
 
-/// After this returns, no thread can newly pin a table that was unpublished before the call. About 10 µs.
-void grace_barrier() noexcept;
+/// After this returned true, no thread can newly pin a table that was unpublished before the call. About 10 µs. False:
+/// the system refused, so nothing may be unloaded on the strength of it; try again later.
+[[nodiscard]] bool grace_barrier() noexcept;
 
 /// One pin: a table and the thread that announced it.
 struct held_pin {
@@ -20,8 +21,8 @@ struct held_pin {
   pid_t thread;  ///< as gettid() gives it, at the time of the thread's first call
 };
 
-/// Everything that is pinned at this moment. A table that a call of grace_barrier() has passed by and that is not
-/// listed will never be listed again. Any thread.
+/// Everything that is pinned at this moment. A table that a successful grace_barrier() has passed by and that is not
+/// listed will never be validly pinned again. Any thread.
 [[nodiscard]] std::vector<held_pin> held_pins();
 
 /// Whether membarrier works here; otherwise every pin pays for a fence.

@@ -9,9 +9,8 @@
 
 #include <algorithm>
 #include <mutex>
+#include <new>
 #include <utility>
-
-#include "pin_registry.hpp"
 
 namespace autoreload {
 namespace {
@@ -78,7 +77,7 @@ struct orphanage {
     }
     if (mine.empty()) return;
     std::vector<retirement> nobody_asks;
-    retirer::sweep(mine, nobody_asks);
+    if (grace_barrier()) retirer::sweep(mine, nobody_asks);
     adopt(std::move(mine));
   }
 };
@@ -96,43 +95,59 @@ void retirer::add(std::unique_ptr<generation> old, bool keep) {
 void retirer::sweep(std::vector<entry>& waiting, std::vector<retirement>& done) {
   const std::vector<held_pin> pins = held_pins();
   const auto now = std::chrono::steady_clock::now();
-  std::erase_if(waiting, [&](entry& one) {
-    const std::uint64_t number = one.old->number;
-    if (!one.closed) {
-      const auto holder =
-          std::find_if(pins.begin(), pins.end(), [&](const held_pin& pin) { return pin.table == one.table; });
-      if (holder != pins.end()) {
-        if (!one.reported && now - one.since >= patience) {
-          one.reported = true;
-          done.push_back({number, one.table, false,
-                          "a call or pin of thread " + std::to_string(holder->thread) + " is still inside it"});
-        }
-        return false;
-      }
-      if (const result<void> closed = one.old->module->unload(); !closed) {
-        done.push_back({number, one.table, false, closed.error().what()});
-      }
-      one.closed = true;
-      one.reported = false;
+  // Room for every answer first, and an entry stays when there is no memory to judge it.
+  done.reserve(done.size() + 2 * waiting.size());
+  std::vector<entry> staying;
+  staying.reserve(waiting.size());
+  for (entry& one : waiting) {
+    bool leaving = false;
+    try {
+      leaving = leaves(one, pins, now, done);
+    } catch (const std::bad_alloc&) {
     }
-    if (!still_mapped(*one.old)) {
-      done.push_back({number, one.table, true, "unloaded"});
-      return true;
+    if (!leaving) staying.push_back(std::move(one));
+  }
+  waiting = std::move(staying);
+}
+
+// Whether this is the last that is seen of it.
+bool retirer::leaves(entry& one, const std::vector<held_pin>& pins, std::chrono::steady_clock::time_point now,
+                     std::vector<retirement>& done) {
+  const std::uint64_t number = one.old->number;
+  if (!one.closed) {
+    const auto holder =
+        std::find_if(pins.begin(), pins.end(), [&](const held_pin& pin) { return pin.table == one.table; });
+    if (holder != pins.end()) {
+      if (!one.reported && now - one.since >= patience) {
+        done.push_back({number, one.table, false,
+                        "a call or pin of thread " + std::to_string(holder->thread) + " is still inside it"});
+        one.reported = true;
+      }
+      return false;
     }
-    const obstacle reason = why_it_stays(one.old->facts);
-    if (!one.reported) done.push_back({number, one.table, false, reason.text});
-    one.reported = true;
-    // What never leaves keeps its name for ever, so its descriptor must stay open: another file under that number would
-    // be taken for it. That is the one thing that is given up on purpose.
-    if (reason.forever) (void)one.old.release();
-    return reason.forever;
-  });
+    one.closed = true;
+    one.reported = false;
+    if (const result<void> closed = one.old->module->unload(); !closed) {
+      done.push_back({number, one.table, false, closed.error().what()});
+    }
+  }
+  if (!still_mapped(*one.old)) {
+    done.push_back({number, one.table, true, "unloaded"});
+    return true;
+  }
+  const obstacle reason = why_it_stays(one.old->facts);
+  if (!one.reported) done.push_back({number, one.table, false, reason.text});
+  one.reported = true;
+  // What never leaves keeps its name for ever, so its descriptor must stay open: another file under that number would
+  // be taken for it. That is the one thing that is given up on purpose.
+  if (reason.forever) (void)one.old.release();
+  return reason.forever;
 }
 
 std::vector<retirement> retirer::sweep() {
   std::vector<retirement> done;
-  if (std::exchange(fresh_, false)) grace_barrier();
-  if (!waiting_.empty()) sweep(waiting_, done);
+  if (fresh_) fresh_ = !grace_barrier();
+  if (!waiting_.empty() && !fresh_) sweep(waiting_, done);
   orphanage::get().sweep();
   return done;
 }

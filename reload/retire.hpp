@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "generation.hpp"
+#include "pin_registry.hpp"
 
 namespace autoreload {
 
@@ -53,6 +54,8 @@ class retirer {
   friend struct orphanage;
 
   static void sweep(std::vector<entry>& waiting, std::vector<retirement>& done);
+  static bool leaves(entry& one, const std::vector<held_pin>& pins, std::chrono::steady_clock::time_point now,
+                     std::vector<retirement>& done);
 
   std::vector<entry> waiting_;
   bool fresh_ = false;  // something was added since the last grace_barrier

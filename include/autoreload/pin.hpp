@@ -9,8 +9,9 @@
 //         The caller's is only a compiler barrier: the engine pays for both with membarrier(2), which runs a full fence
 //         on every thread of the process between its store and its scan (the asymmetric hazard pointer; see Michael
 //         2004 for hazard pointers, and membarrier(2) for the fence). Where the kernel has no membarrier, no thread
-//         ever takes the inlined path, and the slow one has a fence of its own. Stores to a slot are releases and the
-//         scan's loads acquires, so all that a caller did inside happened before the unload that its cleared (or
+//         ever takes the inlined path, and the slow one has a fence of its own. Stores to a slot are releases, and
+//         acquires are the scan's loads and the owner's look whether its slot is free (another thread may have dropped
+//         a pin that was moved to it): so all that a caller did inside happened before the unload that its cleared (or
 //         reused) slot allowed.
 #pragma once
 
@@ -72,7 +73,7 @@ struct pinned {
 
 inline pinned pin(const std::atomic<const void*>& current) {
   pin_slot& slot = this_thread->slots[0];
-  if (slot.load(std::memory_order_relaxed) != nullptr) [[unlikely]]
+  if (slot.load(std::memory_order_acquire) != nullptr) [[unlikely]]
     return pin_slowly(current);
   return {announce<false>(slot, current, no_seam{}), &slot};
 }
@@ -105,7 +106,8 @@ class [[nodiscard]] call_pin {
 /// Pins a generation until it is destroyed: several calls see one version, and a test and a call see the same optional.
 ///
 /// Thread-safety: one thread at a time; may be moved to and dropped by another thread than the one that made it. A pin
-/// that is never dropped (a longjmp over it, a leaked object) keeps its generation loaded for good, and nothing else.
+/// that is never dropped (a longjmp over it, a leaked object) keeps its generation loaded for good, and makes later
+/// calls of its thread a few nanoseconds slower.
 template <class Api>
 class [[nodiscard]] pin {
  public:

@@ -262,7 +262,7 @@ def _(bench, witness):
 @way("rsync")
 def _(bench, witness):
     need("rsync")
-    run("rsync", bench.built(2), bench.library)
+    run("rsync", "--ignore-times", bench.built(2), bench.library)
 
 
 @way("rsync --inplace")
