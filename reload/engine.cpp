@@ -2,11 +2,13 @@
 // engine: drives the pipeline (by the service's thread or by the owner) and tells what happened.
 #include <autoreload/engine.hpp>
 
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
 #include <new>
 #include <system_error>
 
@@ -33,6 +35,24 @@ std::string_view to_string(event_kind kind) noexcept {
 
 namespace autoreload::detail {
 
+namespace {
+
+// How many engines' pipelines this thread is inside of: more than one when a library's constructor calls a host that
+// reloads another library.
+thread_local int pipelines_here = 0;
+
+}  // namespace
+
+// One mutex for all engines, because questions are also asked in a forked child, where nobody would ever unlock it.
+std::mutex& engine_core::names_mutex() {
+  static auto* const one = [] {
+    auto* const made = new std::mutex;
+    pthread_atfork([] { names_mutex().lock(); }, [] { names_mutex().unlock(); }, [] { names_mutex().unlock(); });
+    return made;
+  }();
+  return *one;
+}
+
 // Holds work_, unless this very thread holds it already: then the caller is inside the pipeline and must turn back.
 class engine_core::work_lock {
  public:
@@ -44,7 +64,10 @@ class engine_core::work_lock {
       return;
     }
     lock_ = acquire == how::wait ? std::unique_lock(core_.work_) : std::unique_lock(core_.work_, std::try_to_lock);
-    if (lock_) core_.worker_ = std::this_thread::get_id();
+    if (!lock_) return;
+    core_.worker_ = std::this_thread::get_id();
+    core_.deadline_ = never.time_since_epoch().count();  // until unlock(): the service has nothing to wait for here
+    ++pipelines_here;
   }
   work_lock(const work_lock&) = delete;
   work_lock& operator=(const work_lock&) = delete;
@@ -52,6 +75,7 @@ class engine_core::work_lock {
 
   void unlock() {
     if (!lock_) return;
+    --pipelines_here;
     core_.set_deadline();
     core_.worker_ = std::thread::id();
     lock_.unlock();
@@ -114,7 +138,7 @@ void engine_core::close() {
     const work_lock work(*this, work_lock::how::wait);
     publish(*current_, api_.not_loaded);
     number_ = 0;
-    watch_.reset();
+    if (watch_) watch_->detach();  // not reset(): the service's thread may be asking it whether anything changed
     if (running_ != nullptr) retired_.add(std::move(running_), options_.keep_old);
     retired_.abandon();
     current_ = nullptr;
@@ -179,7 +203,7 @@ void engine_core::fall_back_to_polling(const error& reason) {
   poll_at_ = clock::now() + options_.poll_interval;
   if (!first) return;
   std::string text = "polling every " + std::to_string(options_.poll_interval.count());
-  text += " ms instead of inotify, which is tried again each time: ";
+  text += watch_->has_hub() ? " ms instead of inotify, which is tried again each time: " : " ms instead of inotify: ";
   warn(0, text + reason.what());
 }
 
@@ -228,7 +252,7 @@ void engine_core::step() {
         } else {
           if (running_ != nullptr && running_->image.origin) complete(running_->image);
           if (sweep_at_ <= now) sweep();
-          if (awaited_ && say_at_ <= now) {
+          if (!paused_ && awaited_ && say_at_ <= now) {
             say_at_ = never;
             if (run_pipeline(false) == outcome::waiting && awaited_ && said_ != awaited_->what()) {
               said_ = awaited_->what();
@@ -252,6 +276,7 @@ engine_core::time_point engine_core::deadline() const noexcept { return time_poi
 void engine_core::set_deadline() {
   time_point next = std::min(sweep_at_, running_ != nullptr && running_->image.origin ? time_point{} : never);
   if (!paused_) next = std::min({next, look_at_, awaited_ ? say_at_ : never, poll_at_});
+  if (!paused_ && watch_ && watch_->has_changed()) next = time_point{};
   deadline_ = next.time_since_epoch().count();
   if (!timer_) return;
   itimerspec when{};
@@ -279,32 +304,46 @@ result<bool> engine_core::reload() {
         .advise("construct a new reloadable in the child; calls through this one go on");
   }
   bool published = false;
+  std::optional<error> why;
   {
-    work_lock work(*this, work_lock::how::wait);
+    // Inside another library's constructor this thread holds the loader's lock, for which whoever holds ours may be
+    // waiting.
+    const bool nested = pipelines_here > 0;
+    work_lock work(*this, nested ? work_lock::how::try_once : work_lock::how::wait);
     if (work.inside()) {
       return error(stage::use, path_, "reload() was called from inside this library's own loading or unloading")
+          .advise("ask for it from another thread, or later");
+    }
+    if (!work.held()) {
+      return error(stage::use, path_,
+                   "reload() was called from inside another library's loading or unloading, while another thread is "
+                   "reloading this one")
           .advise("ask for it from another thread, or later");
     }
     if (current_ == nullptr) return error(stage::use, path_, "the engine is closed");
     woken_ = clock::now();
     published = run_pipeline(true) == outcome::published;
+    if (busy_with_) {
+      why = error(stage::snapshot, path_, "somebody is writing the file").advise("it is loaded when they are done");
+    } else if (!published) {
+      why = failure();
+    }
   }
   deliver();
   step();
   if (service_ != nullptr) service_->wake();  // it may have been turned away meanwhile
-  if (published) return true;
-  if (auto why = failure()) return *why;
-  const std::lock_guard lock(names_);
-  return error(stage::snapshot, path_, "somebody is writing the file").advise("it is loaded when they are done");
+  if (why) return *std::move(why);
+  return true;
 }
 
 void engine_core::pause() { paused_ = true; }
 
 void engine_core::resume() {
   paused_ = false;
-  {
-    const work_lock work(*this, work_lock::how::wait);
-    if (watch_) watch_->mark_changed();
+  if (forked()) return;
+  if (watch_) watch_->mark_changed();
+  {  // sets the deadline; who is at work sets it, too
+    const work_lock work(*this, pipelines_here > 0 ? work_lock::how::try_once : work_lock::how::wait);
   }
   if (service_ != nullptr) service_->wake();
 }
@@ -317,7 +356,8 @@ void engine_core::emit(event happened) {
   if (!closed_) queue_.push_back(std::move(happened));
 }
 
-// One thread delivers at a time, which keeps the order; who comes meanwhile leaves its events to that one.
+// One thread delivers at a time, which keeps the order; who comes meanwhile leaves its events to that one. What an
+// observer throws first is thrown on when all is delivered.
 void engine_core::deliver() {
   std::unique_lock lock(events_);
   if (deliverer_ != std::thread::id()) return;
@@ -331,13 +371,19 @@ void engine_core::deliver() {
       core.delivered_.notify_all();
     }
   } const at_the_end{*this, lock};
+  std::exception_ptr thrown;
   while (!queue_.empty()) {
     const event next = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
-    options_.observer(next);
+    try {
+      options_.observer(next);
+    } catch (...) {
+      if (thrown == nullptr) thrown = std::current_exception();
+    }
     lock.lock();
   }
+  if (thrown != nullptr) std::rethrow_exception(thrown);
 }
 
 void engine_core::warn(std::uint64_t number, const std::string& text) {
@@ -384,8 +430,15 @@ engine::~engine() {
   core_->close();
 }
 
-void engine::poll() { core_->poll(); }
-result<bool> engine::reload() { return core_->reload(); }
+// An observer may destroy the engine that calls it.
+void engine::poll() {
+  const std::shared_ptr<engine_core> kept = core_;
+  kept->poll();
+}
+result<bool> engine::reload() {
+  const std::shared_ptr<engine_core> kept = core_;
+  return kept->reload();
+}
 void engine::pause() { core_->pause(); }
 void engine::resume() { core_->resume(); }
 int engine::descriptor() const { return core_->readable(); }
