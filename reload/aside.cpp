@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -92,24 +93,36 @@ extern "C" long autoreload_run_aside(void (*work)(void*) noexcept, void* argumen
 namespace autoreload {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int memory = 0;
+#if defined(__SANITIZE_THREAD__)
+constexpr bool thread_sanitizer = true;
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-constexpr int memory = 0;
+constexpr bool thread_sanitizer = __has_feature(thread_sanitizer);
 #else
-constexpr int memory = CLONE_VM;
+constexpr bool thread_sanitizer = false;
 #endif
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool address_sanitizer = true;
+#elif defined(__has_feature)
+constexpr bool address_sanitizer = __has_feature(address_sanitizer);
 #else
-constexpr int memory = CLONE_VM;
+constexpr bool address_sanitizer = false;
 #endif
 
 }  // namespace
 
 pid_t run_aside(void (*work)(void*) noexcept, void* argument, int death_signal) noexcept {
+  // Only through its own fork does the thread sanitizer come to the child with its locks free.
+  if constexpr (thread_sanitizer) {
+    const pid_t child = ::fork();
+    if (child != 0) return child > 0 ? child : -errno;
+    work(argument);
+    ::_exit(0);
+  }
 #if defined(__x86_64__) || defined(__aarch64__)
-  const auto flags = static_cast<unsigned long>(memory | CLONE_VFORK | death_signal);
-  return static_cast<pid_t>(autoreload_run_aside(work, argument, flags));
+  constexpr int memory = address_sanitizer ? 0 : CLONE_VM;
+  return static_cast<pid_t>(
+      autoreload_run_aside(work, argument, static_cast<unsigned long>(memory | CLONE_VFORK | death_signal)));
 #else
   (void)work, (void)argument, (void)death_signal;
   return -ENOSYS;

@@ -80,13 +80,15 @@ class string_table {
 
 [[nodiscard]] inline bool all_zero(std::span<const std::byte> bytes) noexcept {
   // Comparing the bytes with themselves, one further on, runs at memcmp's speed.
-  return bytes.empty() || (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+  return bytes.empty() ||
+         (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 /// The file as the loader will see it. Addresses are relative to the load base, as they stand in the file.
 struct elf_view {
   std::span<const std::byte> file;
   std::span<const load_segment> loads;  ///< each lies within the file, in order of address, none overlaps another
+  std::uint64_t headers = 0;            ///< bytes at the file's start that hold the headers
 
   [[nodiscard]] bool has(std::uint64_t offset, std::uint64_t size) const noexcept {
     return size <= file.size() && offset <= file.size() - size;
@@ -140,10 +142,18 @@ struct elf_view {
     return table<T>(file.data() + offset, static_cast<std::size_t>(count));
   }
 
-  /// The address is in code, or one past nothing: an executable segment's bytes that are in the file.
+  /// The address is of a byte of an executable segment that is in the file and is not a header.
   [[nodiscard]] bool in_code(std::uint64_t address) const noexcept {
     const load_segment* const load = holding(address, 1);
-    return load != nullptr && (load->flags & PF_X) != 0 && address - load->address < load->file_size;
+    if (load == nullptr || (load->flags & PF_X) == 0) return false;
+    const std::uint64_t into = address - load->address;
+    return into < load->file_size && load->offset + into >= headers;
+  }
+
+  /// The address is of a header: no pointer leads there, but to the very first byte some may.
+  [[nodiscard]] bool in_headers(std::uint64_t address) const noexcept {
+    const load_segment& first = loads.front();
+    return address > first.address && address - first.address < headers && first.offset == 0;
   }
 };
 

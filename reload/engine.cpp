@@ -2,6 +2,7 @@
 // engine: drives the pipeline (by the service's thread or by the owner) and tells what happened.
 #include <autoreload/engine.hpp>
 
+#include <cxxabi.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -333,7 +334,7 @@ result<bool> engine_core::reload() {
   step();
   if (service_ != nullptr) service_->wake();  // it may have been turned away meanwhile
   if (why) return *std::move(why);
-  return true;
+  return published;
 }
 
 void engine_core::pause() { paused_ = true; }
@@ -378,6 +379,8 @@ void engine_core::deliver() {
     lock.unlock();
     try {
       options_.observer(next);
+    } catch (abi::__forced_unwind&) {  // a cancelled thread must not be held up
+      throw;
     } catch (...) {
       if (thrown == nullptr) thrown = std::current_exception();
     }

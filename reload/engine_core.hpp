@@ -6,7 +6,7 @@
 //           runs. A thread that holds it and comes back (a constructor of the library calls the host, which calls
 //           reload()) is turned away instead of deadlocking.
 //         - `tables_` and `failure_`: guarded by `names_`, held for a few instructions, so that questions don't wait
-//         for a dlopen.
+//         for a dlopen. One for all engines, and held across fork.
 //         - the event queue: guarded by `events_`; never held while an observer runs, nor is `work_`.
 //         - `current_`: see pin.hpp.  `deadline_`, `number_`, `paused_`: single values that stand alone; the default
 //         order is for
@@ -55,7 +55,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   /// Leaves the service, unpublishes and retires the running generation.
   void close();
 
-  /// Does what is due: reload, report, unload. Never throws (but what an observer throws, in manual mode).
+  /// Does what is due: reload, report, unload. Throws only what an observer throws.
   void step();
   /// When step() is next worth a call, unless an event comes first.
   [[nodiscard]] time_point deadline() const noexcept;
@@ -75,6 +75,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
 
  private:
   class work_lock;
+  static std::mutex& names_mutex();
 
   // drive (engine.cpp)
   void start_watching();
@@ -115,6 +116,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::vector<std::string> watched_;           // those that are watched by now
   std::uint64_t dependency_state_ = 0;         // of those, as the running generation found them
   std::optional<std::uint64_t> refused_;       // digest of the last refused content, so that it is refused once
+  std::optional<error> refusal_;               // and why
   std::vector<std::string> warned_;
   std::optional<error> awaited_;  // why there is nothing to load, not yet reported
   std::string said_;              // the last reported reason to wait
@@ -134,7 +136,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::atomic<bool> paused_{false};
   std::atomic<bool> polling_{false};
 
-  mutable std::mutex names_;
+  std::mutex& names_ = names_mutex();
   std::vector<std::pair<const void*, std::uint64_t>> tables_;
   std::optional<error> failure_;
 

@@ -10,16 +10,18 @@ namespace {
 
 // In this order: each pass relies on what the ones before it have proved.
 constexpr outcome (*passes[])(image&) = {
-    is_elf_for_this_machine,        // tells a file that nobody has written yet from one that is something else
-    is_a_shared_library,            // objects, programs and core dumps are ELF too
-    header_tables_are_in_the_file,  // before anything is read through them; a truncated file ends here
-    sections_are_in_the_file,       // the loader ignores sections, but a linker at work has not written them
-    segments_can_be_mapped,         // from here on, addresses can be turned into bytes of the file
-    stack_is_not_executable,        // one library would make the whole process's stack executable
-    program_headers_agree,          // the loader believes each of them without a look at the segments
-    sections_agree_with_segments,   // two descriptions of one layout: damage to either makes them differ
-    dynamic_section_is_whole,       // the loader walks it until its end mark, wherever that is
-    may_be_loaded,                  // libraries that dlopen refuses, or that would change their own code
+    is_elf_for_this_machine,          // tells a file that nobody has written yet from one that is something else
+    is_a_shared_library,              // objects, programs and core dumps are ELF too
+    header_tables_are_in_the_file,    // before anything is read through them; a truncated file ends here
+    sections_are_in_the_file,         // the loader ignores sections, but a linker at work has not written them
+    segments_can_be_mapped,           // from here on, addresses can be turned into bytes of the file
+    stack_is_not_executable,          // one library would make the whole process's stack executable
+    program_headers_agree,            // the loader believes each of them without a look at the segments
+    sections_agree_with_segments,     // two descriptions of one layout: damage to either makes them differ
+    notes_are_whole,                  // the loader walks them; the build-id is the last thing some linkers write
+    unwind_table_is_whole,            // where each function starts and ends; code can't be checked, but zeros are none
+    dynamic_section_is_whole,         // the loader walks it until its end mark, wherever that is
+    may_be_loaded,                    // libraries that dlopen refuses, or that would change their own code
     dynamic_entries_belong_together,  // the loader asserts these, which would end the process
     dynamic_strings_are_whole,        // names come before symbols and versions, which point into them
     sections_agree_with_dynamic,      // again two descriptions of one thing
@@ -28,8 +30,6 @@ constexpr outcome (*passes[])(image&) = {
     names_can_be_found,               // and is answered for the right name
     versions_are_whole,               // the loader indexes an array with them
     relocations_are_sound,            // everything that the loader writes, and every function that it calls
-    notes_are_whole,                  // the loader walks them; the build-id is the last thing some linkers write
-    code_is_written,                  // the code itself can't be checked, but zeros are none
 };
 
 std::vector<std::string> what_makes_reloading_hard(const elf_facts& facts) {
@@ -45,7 +45,7 @@ std::vector<std::string> what_makes_reloading_hard(const elf_facts& facts) {
                        "), which keep the old version in memory and are shared with the new one: compile it with "
                        "-fno-gnu-unique");
   }
-  if (facts.static_tls) {
+  if (facts.static_tls && facts.tls_size != 0) {  // without own variables, it only reads another library's
     warnings.emplace_back(
         "its thread-local variables take room that is there only once for the whole program (static TLS), so that "
         "loading will fail after some reloads: compile it with -ftls-model=global-dynamic");

@@ -43,14 +43,14 @@ struct load_segment {
 /// What the file says of itself, as far as reloading needs it. Filled when the verdict is `sound`.
 struct elf_facts {
   std::vector<load_segment> segments;
-  std::string soname;                  ///< DT_SONAME or empty
-  std::vector<std::string> needed;     ///< DT_NEEDED, in order
-  std::vector<std::string> run_path;   ///< DT_RUNPATH, else DT_RPATH, split at colons, `$ORIGIN` not expanded
-  std::vector<std::byte> build_id;     ///< NT_GNU_BUILD_ID or empty
-  bool no_delete = false;              ///< DF_1_NODELETE: dlclose will keep it
-  bool thread_destructors = false;     ///< imports __cxa_thread_atexit(_impl): its thread_locals may delay an unload
-  bool static_tls = false;             ///< DF_STATIC_TLS: its thread-locals eat the static TLS block for good
-  std::uint64_t tls_size = 0;          ///< PT_TLS, bytes
+  std::string soname;                 ///< DT_SONAME or empty
+  std::vector<std::string> needed;    ///< DT_NEEDED, in order
+  std::vector<std::string> run_path;  ///< DT_RUNPATH, else DT_RPATH, split at colons, `$ORIGIN` not expanded
+  std::vector<std::byte> build_id;    ///< NT_GNU_BUILD_ID or empty
+  bool no_delete = false;             ///< DF_1_NODELETE: dlclose will keep it
+  bool thread_destructors = false;    ///< imports __cxa_thread_atexit(_impl): its thread_locals may delay an unload
+  bool static_tls = false;            ///< DF_STATIC_TLS: its thread-locals eat the static TLS block for good
+  std::uint64_t tls_size = 0;         ///< PT_TLS, bytes
   std::vector<std::string> unique_symbols;  ///< STB_GNU_UNIQUE definitions (at most 8 are listed): they pin it for ever
 };
 
@@ -59,7 +59,8 @@ struct inspection {
   std::string reason;  ///< one sentence for a person, when not sound
   std::string advice;  ///< what to do about it, when there is something
   elf_facts facts;
-  std::vector<std::string> warnings;  ///< sound, but hard to reload: each names the compiler or linker flag that mends it
+  std::vector<std::string>
+      warnings;  ///< sound, but hard to reload: each names the compiler or linker flag that mends it
 };
 
 /// Checks a complete file image. Reads nothing but `file`, never past its end, allocates only for the answer.

@@ -22,6 +22,7 @@ constexpr together pairs[] = {
     {DT_RELACOUNT, "DT_RELACOUNT", DT_RELA, "DT_RELA"},
     {DT_JMPREL, "DT_JMPREL", DT_PLTRELSZ, "DT_PLTRELSZ"},
     {DT_JMPREL, "DT_JMPREL", DT_PLTREL, "DT_PLTREL"},
+    {DT_JMPREL, "DT_JMPREL", DT_PLTGOT, "DT_PLTGOT"},
     {DT_PLTRELSZ, "DT_PLTRELSZ", DT_JMPREL, "DT_JMPREL"},
     {DT_PLTREL, "DT_PLTREL", DT_JMPREL, "DT_JMPREL"},
     {DT_RELR, "DT_RELR", DT_RELRSZ, "DT_RELRSZ"},
@@ -119,7 +120,8 @@ outcome may_be_loaded(image& lib) {
 outcome dynamic_entries_belong_together(image& lib) {
   const dynamic_entries& dynamic = lib.dynamic;
   for (const std::int64_t tag : {DT_STRTAB, DT_STRSZ, DT_SYMTAB, DT_SYMENT}) {
-    if (!dynamic.has(tag)) return damaged("the dynamic section lacks the entry with the tag " + grouped(static_cast<std::uint64_t>(tag)));
+    if (!dynamic.has(tag))
+      return damaged("the dynamic section lacks the entry with the tag " + grouped(static_cast<std::uint64_t>(tag)));
   }
   for (const together& pair : pairs) {
     if (dynamic.has(pair.tag) && !dynamic.has(pair.with)) {
@@ -133,7 +135,8 @@ outcome dynamic_entries_belong_together(image& lib) {
     }
   }
   for (const sized& table : table_sizes) {
-    if (dynamic[table.tag] % table.must_be != 0) {
+    // A linker leaves the entries of an empty table out.
+    if (dynamic.has(table.tag) && (dynamic[table.tag] == 0 || dynamic[table.tag] % table.must_be != 0)) {
       return damaged(std::string(table.name) + " is " + grouped(dynamic[table.tag]) + ", not a multiple of " +
                      grouped(table.must_be));
     }
@@ -142,11 +145,13 @@ outcome dynamic_entries_belong_together(image& lib) {
 }
 
 outcome dynamic_strings_are_whole(image& lib) {
-  const auto bytes = lib.span_at(lib.dynamic[DT_STRTAB], lib.dynamic[DT_STRSZ]);
+  const std::uint64_t start = lib.dynamic[DT_STRTAB], size = lib.dynamic[DT_STRSZ];
+  auto bytes = lib.span_at(start, size);
   if (!bytes || bytes->empty()) {
-    return damaged("the string table, " + grouped(lib.dynamic[DT_STRSZ]) + " bytes at " + hex(lib.dynamic[DT_STRTAB]) +
-                   ", is not in a segment");
+    return damaged("the string table, " + grouped(size) + " bytes at " + hex(start) + ", is not in a segment");
   }
+  // patchelf can leave the last string's end just outside; the loader reads on until it finds one.
+  if (const auto longer = lib.span_at(start, size + 1); bytes->back() != std::byte{0} && longer) bytes = longer;
   if (bytes->front() != std::byte{0} || bytes->back() != std::byte{0}) {
     return damaged("the string table does not begin and end with a zero byte");
   }
@@ -213,8 +218,7 @@ outcome sections_agree_with_dynamic(image& lib) {
       default: continue;
     }
     if (section.sh_size == 0) continue;
-    if (!dynamic.has(where) || dynamic[where] != section.sh_addr ||
-        (size != 0 && dynamic[size] != section.sh_size)) {
+    if (!dynamic.has(where) || dynamic[where] != section.sh_addr || (size != 0 && dynamic[size] != section.sh_size)) {
       return damaged("section " + grouped(i) + ", " + grouped(section.sh_size) + " bytes at " + hex(section.sh_addr) +
                      ", is not where the dynamic section says");
     }
@@ -222,8 +226,8 @@ outcome sections_agree_with_dynamic(image& lib) {
   // DT_RELASZ may or may not include the bytes of DT_PLTRELSZ.
   const std::uint64_t rela = dynamic[DT_RELASZ], plt = dynamic[DT_PLTRELSZ];
   if (relocation_sections && relocation_bytes != rela && relocation_bytes != rela + plt) {
-    return damaged("the section table has " + grouped(relocation_bytes) + " bytes of relocations, the dynamic section " +
-                   grouped(rela) + " and " + grouped(plt));
+    return damaged("the section table has " + grouped(relocation_bytes) +
+                   " bytes of relocations, the dynamic section " + grouped(rela) + " and " + grouped(plt));
   }
   return passed;
 }

@@ -7,7 +7,7 @@
 namespace autoreload::inspecting {
 namespace {
 
-constexpr std::uint64_t page = 4096;                        // the smallest that either machine's kernel uses
+constexpr std::uint64_t page = 4096;                             // the smallest that either machine's kernel uses
 constexpr std::uint64_t address_limit = std::uint64_t{1} << 47;  // user space, which the whole library must fit into
 constexpr std::uint64_t largest_alignment = std::uint64_t{1} << 30;
 constexpr std::uint64_t largest_tls = std::uint64_t{1} << 30;
@@ -113,7 +113,8 @@ outcome is_a_shared_library(image& lib) {
     case ET_DYN: return passed;
     case ET_REL:
       return wrong("this is an object file that is not linked yet, not a shared library", "link it with -shared");
-    case ET_EXEC: return wrong("this is a program, not a shared library", "link it with -shared and compile with -fPIC");
+    case ET_EXEC:
+      return wrong("this is a program, not a shared library", "link it with -shared and compile with -fPIC");
     case ET_CORE: return wrong("this is a core dump, not a shared library", "name the library that the linker made");
     default: return damaged("the ELF header has no valid file type");
   }
@@ -130,6 +131,8 @@ outcome header_tables_are_in_the_file(image& lib) {
   if (auto no = must_be_in_file(lib, header.e_phoff, size, "the program header table", 0)) return no;
   lib.programs = *lib.table_in_file<Elf64_Phdr>(header.e_phoff, header.e_phnum);
   if (all_zero(lib.file.subspan(header.e_phoff, size))) return unfinished("the program header table is still zeros");
+
+  lib.headers = header.e_phoff == sizeof header ? sizeof header + size : sizeof header;
 
   if (header.e_shoff == 0 && header.e_shnum == 0) return passed;  // stripped: nothing that the loader needs
   if (header.e_shoff < sizeof header || header.e_shentsize != sizeof(Elf64_Shdr)) {
@@ -165,6 +168,12 @@ outcome sections_are_in_the_file(image& lib) {
 outcome segments_can_be_mapped(image& lib) {
   auto& loads = lib.answer.facts.segments;
   loads.reserve(lib.programs.size());
+  for (const Elf64_Phdr segment : lib.programs) {
+    // objcopy --only-keep-debug leaves the headers as they were, with nothing behind them.
+    if (segment.p_type == PT_DYNAMIC && segment.p_filesz == 0) {
+      return wrong("this holds only the debug information of a library", "name the library itself");
+    }
+  }
   for (std::size_t i = 0; i != lib.programs.size(); ++i) {
     const Elf64_Phdr segment = lib.programs[i];
     if (segment.p_type != PT_LOAD) continue;
@@ -206,8 +215,7 @@ outcome segments_can_be_mapped(image& lib) {
 
 outcome stack_is_not_executable(image& lib) {
   // Without the header, glibc takes the machine's default, which is an executable stack on x86-64.
-  static const std::string advice =
-      "link it with -Wl,-z,noexecstack; assembly files need a .note.GNU-stack section";
+  static const std::string advice = "link it with -Wl,-z,noexecstack; assembly files need a .note.GNU-stack section";
   for (const Elf64_Phdr segment : lib.programs) {
     if (segment.p_type != PT_GNU_STACK) continue;
     if ((segment.p_flags & PF_X) == 0) return passed;
@@ -245,8 +253,7 @@ outcome program_headers_agree(image& lib) {
     }
     if (name.empty()) continue;
     if (auto no = must_be_in_file(lib, segment.p_offset, segment.p_filesz, name, 0)) return no;
-    if (segment.p_filesz != 0 &&
-        lib.bytes(segment.p_vaddr, segment.p_filesz) != lib.file.data() + segment.p_offset) {
+    if (segment.p_filesz != 0 && lib.bytes(segment.p_vaddr, segment.p_filesz) != lib.file.data() + segment.p_offset) {
       return damaged(std::string(name) + " is at byte " + grouped(segment.p_offset) +
                      " of the file, but not at address " + hex(segment.p_vaddr) + " of a segment");
     }
@@ -254,9 +261,6 @@ outcome program_headers_agree(image& lib) {
     switch (segment.p_type) {
       case PT_DYNAMIC:
         if (twice(0)) return damaged("it has two dynamic sections");
-        if (segment.p_filesz == 0) {
-          return wrong("this holds only the debug information of a library", "name the library itself");
-        }
         // The loader writes into it, unless it is marked read-only.
         if (const load_segment* load = lib.holding(segment.p_vaddr, segment.p_filesz);
             (segment.p_flags & PF_W) != 0 && (load->flags & PF_W) == 0) {
@@ -276,8 +280,9 @@ outcome program_headers_agree(image& lib) {
         break;
       case PT_NOTE:
       case PT_GNU_PROPERTY:
-        if (!same_size) return damaged("a note has " + grouped(segment.p_memsz) + " bytes in memory, but " +
-                                       grouped(segment.p_filesz) + " in the file");
+        if (!same_size)
+          return damaged("a note has " + grouped(segment.p_memsz) + " bytes in memory, but " +
+                         grouped(segment.p_filesz) + " in the file");
         break;
       case PT_PHDR:
         // The loader goes on reading the headers there, not at the file's start.
@@ -311,9 +316,8 @@ outcome sections_agree_with_segments(image& lib) {
                      ", is outside of the segments");
     }
     const std::uint64_t into = section.sh_addr - load->address;
-    const bool in_place =
-        zeros ? into >= load->file_size
-              : into + section.sh_size <= load->file_size && section.sh_offset == load->offset + into;
+    const bool in_place = zeros ? into >= load->file_size
+                                : into + section.sh_size <= load->file_size && section.sh_offset == load->offset + into;
     if (!in_place) {
       return damaged(numbered("section", i) + " is at byte " + grouped(section.sh_offset) +
                      " of the file, but its segment puts something else at " + hex(section.sh_addr));

@@ -63,10 +63,20 @@ class dynamic_entries {
   std::bitset<64> present_;
 };
 
+/// An entry of the unwind table, which lists every function that has a frame description, exported or not.
+struct function_entry {
+  std::int32_t function, description;  ///< relative to the table
+};
+
+/// [start, end) of one function's code.
+struct code_range {
+  std::uint64_t start, end;
+};
+
 /// The library, as far as the passes have understood it.
 struct image : elf_view {
   image(std::span<const std::byte> whole, elf_machine wanted, inspection& filled)
-      : elf_view{whole, {}}, machine(wanted), answer(filled) {}
+      : elf_view{whole, {}, 0}, machine(wanted), answer(filled) {}
 
   elf_machine machine;
   inspection& answer;
@@ -77,11 +87,18 @@ struct image : elf_view {
   std::optional<Elf64_Phdr> dynamic_segment;
   std::optional<Elf64_Phdr> tls;
   std::optional<Elf64_Phdr> unwind_table;  ///< PT_GNU_EH_FRAME
-  table<Elf64_Dyn> entries;  ///< of the dynamic section, without its end mark
-  dynamic_entries dynamic;   ///< the same by tag
+  table<Elf64_Dyn> entries;                ///< of the dynamic section, without its end mark
+  dynamic_entries dynamic;                 ///< the same by tag
+  table<function_entry> functions;         ///< in order of address; empty when there is no unwind table
+  std::uint64_t functions_base = 0;
   string_table strings;
-  table<Elf64_Sym> symbols;       ///< all of the dynamic symbols; the first is a dummy
-  std::size_t first_hashed = 0;   ///< symbols from here on can be found by name
+  table<Elf64_Sym> symbols;      ///< all of the dynamic symbols; the first is a dummy
+  std::size_t first_hashed = 0;  ///< symbols from here on can be found by name
+
+  /// The described function that the address is in.
+  [[nodiscard]] std::optional<code_range> function_around(std::uint64_t address) const;
+  /// Whether [start, start + size) takes only a piece of a described function, other than its last piece.
+  [[nodiscard]] bool cuts_a_function(std::uint64_t start, std::uint64_t size) const;
 };
 
 // inspect_headers.cpp
@@ -112,10 +129,12 @@ struct image : elf_view {
 
 // inspect_code.cpp
 [[nodiscard]] outcome notes_are_whole(image& lib);
-[[nodiscard]] outcome code_is_written(image& lib);
+[[nodiscard]] outcome unwind_table_is_whole(image& lib);
 
 /// What stands at an address that will be called.
-enum class code_at : std::uint8_t { there, outside, zeros };
+enum class code_at : std::uint8_t { there, outside, inside, zeros };
 [[nodiscard]] code_at look_at_code(const image& lib, std::uint64_t address);
+/// Whether a function's code is without holes of zeros. The unwind table's functions are known to be.
+[[nodiscard]] bool is_written(const image& lib, std::uint64_t function, std::uint64_t size);
 
 }  // namespace autoreload::inspecting

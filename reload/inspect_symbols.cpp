@@ -8,6 +8,7 @@ namespace autoreload::inspecting {
 namespace {
 
 constexpr std::size_t listed_unique_symbols = 8;
+constexpr unsigned variant_call = 0x80;    // STO_AARCH64_VARIANT_PCS
 constexpr unsigned version_bits = 0x7fff;  // of a symbol's version; the highest hides it
 
 std::uint32_t gnu_hash(const char* name) noexcept {
@@ -72,8 +73,8 @@ std::uint64_t symbols_until_the_next_table(const image& lib) {
   const load_segment* const load = lib.holding(start, 1);
   if (load == nullptr) return 0;
   std::uint64_t end = load->address + load->file_size;
-  for (const std::int64_t tag : {DT_STRTAB, DT_HASH, DT_GNU_HASH, DT_VERSYM, DT_VERNEED, DT_VERDEF, DT_RELA, DT_JMPREL,
-                                 DT_RELR, DT_INIT}) {
+  for (const std::int64_t tag :
+       {DT_STRTAB, DT_HASH, DT_GNU_HASH, DT_VERSYM, DT_VERNEED, DT_VERDEF, DT_RELA, DT_JMPREL, DT_RELR, DT_INIT}) {
     if (lib.dynamic[tag] > start) end = std::min(end, lib.dynamic[tag]);
   }
   return end <= start ? 0 : (end - start) / sizeof(Elf64_Sym);
@@ -93,8 +94,6 @@ bool in_a_section(const image& lib, const Elf64_Sym& symbol) {
     return (section.sh_flags & needs) == needs && symbol.st_value >= section.sh_addr &&
            symbol.st_size <= section.sh_size && symbol.st_value - section.sh_addr <= section.sh_size - symbol.st_size;
   };
-  // Rust gives the name of its metadata, which is not loaded, the address 0; the loader finds no such symbol.
-  if (symbol.st_value == 0 && type == STT_OBJECT) return true;
   if (symbol.st_shndx < lib.sections.size() && inside(lib.sections[symbol.st_shndx])) return true;
   return std::any_of(lib.sections.begin(), lib.sections.end(), inside);
 }
@@ -118,7 +117,7 @@ outcome hash_table_is_walkable(image& lib) {
       return unfinished("the hash table at " + hex(lib.dynamic[DT_GNU_HASH]) + " is still zeros");
     }
     // The loader asserts this, which would end the process.
-    if (words == 0 || (words & (words - 1)) != 0 || hash->shift >= 64 || hash->buckets.empty()) {
+    if (words == 0 || (words & (words - 1)) != 0 || hash->shift >= 32 || hash->buckets.empty()) {
       return damaged("the hash table has a filter of " + grouped(words) + " words, shifted by " + grouped(hash->shift) +
                      ", and " + grouped(hash->buckets.size()) + " buckets");
     }
@@ -183,6 +182,11 @@ outcome hash_table_is_walkable(image& lib) {
 
 outcome symbols_are_inside(image& lib) {
   std::vector<std::string>& unique = lib.answer.facts.unique_symbols;
+  // Relocations without a symbol use the first one.
+  const Elf64_Sym none = lib.symbols[0];
+  if (none.st_name != 0 || none.st_info != 0 || none.st_shndx != SHN_UNDEF || none.st_value != 0) {
+    return damaged("the first symbol, which stands for none, is not zeros");
+  }
   for (std::size_t i = 1; i != lib.symbols.size(); ++i) {
     const Elf64_Sym symbol = lib.symbols[i];
     const char* const name = lib.strings.at(symbol.st_name);
@@ -194,7 +198,25 @@ outcome symbols_are_inside(image& lib) {
     if ((type > STT_TLS && type != STT_GNU_IFUNC) || (binding > STB_WEAK && binding != STB_GNU_UNIQUE)) {
       return damaged("symbol " + grouped(i) + " is of an unknown kind, " + hex(symbol.st_info));
     }
-    if (!defined(symbol) || symbol.st_shndx == SHN_ABS) continue;
+    if (symbol.st_info == 0 && symbol.st_name == 0) return unfinished("symbol " + grouped(i) + " is still zeros");
+    const unsigned visibility = ELF64_ST_VISIBILITY(symbol.st_other);
+    const unsigned others = symbol.st_other & ~3u & ~(lib.machine == elf_machine::aarch64 ? variant_call : 0u);
+    if (others != 0 || (binding != STB_LOCAL && (visibility == STV_HIDDEN || visibility == STV_INTERNAL))) {
+      return damaged("symbol " + in_quotes(name) + " is hidden, but stands among the exported ones");
+    }
+    if (!defined(symbol)) {
+      // The loader would take such a one for the library's own and use its value.
+      if (binding == STB_LOCAL || visibility != STV_DEFAULT || symbol.st_value != 0) {
+        return damaged("symbol " + in_quotes(name) + " is neither defined nor to be looked up elsewhere");
+      }
+      continue;
+    }
+    if (lib.dynamic.has(DT_GNU_HASH) && binding != STB_LOCAL && i < lib.first_hashed) {
+      return damaged("symbol " + in_quotes(name) + " is defined, but not in the hash table");
+    }
+    // Rust gives the name of its metadata, which is not loaded, the address 0: the loader takes such a one for
+    // undefined.
+    if (symbol.st_shndx == SHN_ABS || (symbol.st_value == 0 && type == STT_OBJECT)) continue;
     if (symbol.st_shndx >= SHN_LORESERVE && symbol.st_shndx != SHN_XINDEX) {
       return damaged("symbol " + in_quotes(name) + " is in section " + hex(symbol.st_shndx));
     }
@@ -205,6 +227,14 @@ outcome symbols_are_inside(image& lib) {
     } else if (type == STT_FUNC || type == STT_GNU_IFUNC) {
       if (!lib.in_code(symbol.st_value) || lib.holding(symbol.st_value, symbol.st_size) == nullptr) {
         return damaged("the function " + in_quotes(name) + " is at " + hex(symbol.st_value) + ", where no code is");
+      }
+      if (lib.cuts_a_function(symbol.st_value, symbol.st_size)) {
+        return damaged("the function " + in_quotes(name) + ", " + grouped(symbol.st_size) + " bytes at " +
+                       hex(symbol.st_value) + ", has only a part of another's code");
+      }
+      if (!is_written(lib, symbol.st_value, symbol.st_size)) {
+        return unfinished("parts of the function " + in_quotes(name) + " at " + hex(symbol.st_value) +
+                          " are still zeros");
       }
     } else if (lib.holding(symbol.st_value, symbol.st_size) == nullptr) {
       return damaged("the symbol " + in_quotes(name) + ", " + grouped(symbol.st_size) + " bytes at " +
@@ -221,14 +251,6 @@ outcome symbols_are_inside(image& lib) {
 
 outcome names_can_be_found(image& lib) {
   // What the loader does to find a name, done for every name: whatever a damaged table hides is noticed.
-  for (std::size_t i = lib.first_hashed; i < lib.symbols.size() && lib.dynamic.has(DT_GNU_HASH); ++i) {
-    const Elf64_Sym symbol = lib.symbols[i];
-    const unsigned visibility = ELF64_ST_VISIBILITY(symbol.st_other);
-    if (!defined(symbol) || ELF64_ST_BIND(symbol.st_info) == STB_LOCAL || visibility == STV_HIDDEN ||
-        visibility == STV_INTERNAL) {
-      return damaged("symbol " + grouped(i) + " is in the hash table but is not exported");
-    }
-  }
   if (lib.dynamic.has(DT_GNU_HASH)) {
     const gnu_hash_table hash = *gnu_hash_table::read(lib, lib.dynamic[DT_GNU_HASH]);
     const auto buckets = static_cast<std::uint32_t>(hash.buckets.size());
@@ -237,9 +259,13 @@ outcome names_can_be_found(image& lib) {
     std::uint32_t bucket = buckets;  // none
     for (std::size_t i = lib.first_hashed; i < lib.symbols.size(); ++i) {
       const char* const name = lib.strings.at(lib.symbols[i].st_name);
+      if (!defined(lib.symbols[i]) || ELF64_ST_BIND(lib.symbols[i].st_info) == STB_LOCAL) {
+        return damaged("symbol " + in_quotes(name) + " is in the hash table, but is not exported");
+      }
       const std::uint32_t expected = gnu_hash(name);
       const auto word = lib.record_at<std::uint32_t>(hash.chains + (i - hash.first_symbol) * 4);
-      const std::uint64_t bits = std::uint64_t{1} << (expected % 64) | std::uint64_t{1} << ((expected >> hash.shift) % 64);
+      const std::uint64_t bits = std::uint64_t{1} << (expected % 64) | std::uint64_t{1}
+                                                                           << ((expected >> hash.shift) % 64);
       if (!word || (*word | 1) != (expected | 1) || (hash.bloom[(expected / 64) & filter] & bits) != bits) {
         return damaged("the hash table has another hash for " + in_quotes(name));
       }
@@ -337,8 +363,8 @@ outcome versions_are_whole(image& lib) {
   if (!versions) return damaged("the symbols' versions at " + hex(lib.dynamic[DT_VERSYM]) + " are not in a segment");
   for (std::size_t i = 0; i != versions->size(); ++i) {
     const unsigned index = (*versions)[i] & version_bits;
-    const bool findable = i >= lib.first_hashed && defined(lib.symbols[i]) &&
-                          ELF64_ST_BIND(lib.symbols[i].st_info) != STB_LOCAL;
+    const bool findable =
+        i >= lib.first_hashed && defined(lib.symbols[i]) && ELF64_ST_BIND(lib.symbols[i].st_info) != STB_LOCAL;
     if (!known[index] || (index == VER_NDX_LOCAL && findable)) {
       return damaged("symbol " + grouped(i) + " has version " + grouped(index) + ", which is not there");
     }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // pipeline: the way of a new library into the process, one stage after the other.
 #include <algorithm>
+#include <exception>
 #include <functional>
 #include <string_view>
 
+#include "crash_table.hpp"
 #include "engine_core.hpp"
 #include "inspect.hpp"
 #include "load.hpp"
@@ -81,9 +83,16 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   const std::uint64_t digest = digest_of(taken.bytes.first(std::min<std::size_t>(taken.bytes.size(), 65536))) ^
                                static_cast<std::uint64_t>(taken.image.source.modified) ^ taken.image.size;
   std::uint64_t build = digest ^ state;  // what a refusal is about, so that it is said once
-  if (!forced && refused_ == build) return decided(outcome::refused);
+  if (!forced && refused_ == build) {
+    awaited_.reset();
+    said_.clear();
+    const std::lock_guard lock(names_);
+    failure_ = refusal_;
+    return decided(outcome::refused);
+  }
   const auto refuse_content = [&](error reason) {
     refused_ = build;
+    refusal_ = reason;
     return decided(refuse(std::move(reason)));
   };
   const inspection seen = inspect(taken.bytes);
@@ -114,9 +123,13 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
 
   // guard: would its callers still fit
   if (options_.guard != nullptr) {
-    const guard_verdict opinion =
-        options_.guard->check({path_, taken.image.memory.get(), running_ != nullptr ? running_->image.memory.get() : -1,
-                               api_.symbols, api_.api_type});
+    guard_verdict opinion;
+    try {
+      const int running = running_ != nullptr ? running_->image.memory.get() : -1;
+      opinion = options_.guard->check({path_, taken.image.memory.get(), running, api_.symbols, api_.api_type});
+    } catch (const std::exception& thrown) {
+      return refuse_content(error(stage::guard, path_, "the ABI checker threw an exception").system(thrown.what()));
+    }
     std::string remarks;
     for (const std::string& difference : opinion.differences) remarks += "\n  " + difference;
     if (opinion.refuse) {
@@ -149,12 +162,19 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
     return refuse_content(opened.error());
   }
   auto loaded = load(api_, path_, taken.image, taken.bytes, options_.load_flags);
-  if (!loaded) return refuse_content(std::move(loaded.error()));
+  if (!loaded) {
+    let_go(std::move(taken.image));
+    return refuse_content(std::move(loaded.error()));
+  }
   times.load = watch.lap();
 
   // verify: it is the new one, and its symbols are its own
   verification checked = verify(api_, path_, taken.image, taken.bytes, seen.facts, **loaded);
-  if (checked.failure) return refuse_content(*std::move(checked.failure));
+  if (checked.failure) {
+    (*loaded).reset();
+    let_go(std::move(taken.image));
+    return refuse_content(*std::move(checked.failure));
+  }
   times.verify = watch.lap();
 
   // publish: the next call of every thread is in the new generation
@@ -165,6 +185,8 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   next->needs = std::move(needed.libraries);
   dependency_state_ = needed.state;
   next->module = *std::move(loaded);
+  next->crash_ticket =
+      crash_table::add(next->number, path_, checked.base, seen.facts.segments, next->image.memory.get());
   const void* const table = next->module->table();
   {
     const std::lock_guard lock(names_);

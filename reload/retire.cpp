@@ -1,29 +1,32 @@
 // SPDX-License-Identifier: MIT
 // retire: scans the pins, closes, and checks that the code really left.
 //
-// SHARED  the orphanage, a process-wide list of generations whose engine is gone while a pin still holds them; guarded
-// by its mutex.
+// SHARED  the orphanage, process-wide lists of generations that no engine owns any more: those that a pin still holds,
+//         and those that can never leave; guarded by its mutex, which is held across fork.
 #include "retire.hpp"
 
 #include <dlfcn.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <mutex>
 #include <new>
 #include <utility>
 
+#include "crash_table.hpp"
+
 namespace autoreload {
 namespace {
 
 constexpr std::chrono::seconds patience{1};  // a call that is longer than this is worth a word
 
-bool still_mapped(const generation& old) {
+bool still_mapped(const snapshot& image) {
   // RTLD_NOLOAD finds it by its name, which its open descriptor keeps unique. Closing that reference again also makes
   // glibc look whether libraries that waited for thread_local destructors can go.
-  void* const handle = dlopen(old.image.load_path.c_str(), RTLD_NOLOAD | RTLD_LAZY);
+  void* const handle = dlopen(image.load_path.c_str(), RTLD_NOLOAD | RTLD_LAZY);
   if (handle == nullptr) return false;
   dlclose(handle);
-  void* const again = dlopen(old.image.load_path.c_str(), RTLD_NOLOAD | RTLD_LAZY);
+  void* const again = dlopen(image.load_path.c_str(), RTLD_NOLOAD | RTLD_LAZY);
   if (again == nullptr) return false;
   dlclose(again);
   return true;
@@ -53,19 +56,28 @@ obstacle why_it_stays(const elf_facts& facts) {
 
 }  // namespace
 
-// Generations of engines that are gone.
 struct orphanage {
   std::mutex mutex;
-  std::vector<retirer::entry> waiting;
-
+  std::vector<retirer::entry> waiting;  // of engines that are gone
+  std::vector<std::unique_ptr<generation>> staying;
+  std::vector<snapshot> images;  // of libraries that stay, but were never a generation
   static orphanage& get() {
-    static auto* const one = new orphanage;
+    static auto* const one = [] {
+      auto* const made = new orphanage;
+      pthread_atfork([] { get().mutex.lock(); }, [] { get().mutex.unlock(); }, [] { get().mutex.unlock(); });
+      return made;
+    }();
     return *one;
   }
 
   void adopt(std::vector<retirer::entry> orphans) {
     const std::lock_guard lock(mutex);
     std::move(orphans.begin(), orphans.end(), std::back_inserter(waiting));
+  }
+
+  void keep(std::unique_ptr<generation>& for_good) {
+    const std::lock_guard lock(mutex);
+    staying.push_back(std::move(for_good));
   }
 
   // A library's destructors run in here and may destroy another engine: so not under the mutex.
@@ -85,7 +97,7 @@ struct orphanage {
 void retirer::add(std::unique_ptr<generation> old, bool keep) {
   const void* const table = old->module->table();
   if (keep) {
-    (void)old.release();  // reachable by its callers, if they kept pointers; never to be closed
+    orphanage::get().keep(old);  // reachable by its callers, if they kept pointers; never to be closed
     return;
   }
   waiting_.push_back({std::move(old), table, std::chrono::steady_clock::now()});
@@ -131,7 +143,8 @@ bool retirer::leaves(entry& one, const std::vector<held_pin>& pins, std::chrono:
       done.push_back({number, one.table, false, closed.error().what()});
     }
   }
-  if (!still_mapped(*one.old)) {
+  if (!still_mapped(one.old->image)) {
+    crash_table::remove(one.old->crash_ticket);
     done.push_back({number, one.table, true, "unloaded"});
     return true;
   }
@@ -140,7 +153,7 @@ bool retirer::leaves(entry& one, const std::vector<held_pin>& pins, std::chrono:
   one.reported = true;
   // What never leaves keeps its name for ever, so its descriptor must stay open: another file under that number would
   // be taken for it. That is the one thing that is given up on purpose.
-  if (reason.forever) (void)one.old.release();
+  if (reason.forever) orphanage::get().keep(one.old);
   return reason.forever;
 }
 
@@ -150,6 +163,13 @@ std::vector<retirement> retirer::sweep() {
   if (!waiting_.empty() && !fresh_) sweep(waiting_, done);
   orphanage::get().sweep();
   return done;
+}
+
+void let_go(snapshot image) {
+  if (!image.memory || !still_mapped(image)) return;
+  orphanage& here = orphanage::get();
+  const std::lock_guard lock(here.mutex);
+  here.images.push_back(std::move(image));
 }
 
 void retirer::abandon() {

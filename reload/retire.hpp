@@ -13,6 +13,11 @@
 
 namespace autoreload {
 
+/// Lets a snapshot go whose library was opened and closed again. Should the library stay all the same, its snapshot
+/// does, too: the loader knows the library by the number of the descriptor, and would take the next file under that
+/// number for it.
+void let_go(snapshot image);
+
 /// What became of an old generation.
 struct retirement {
   std::uint64_t generation;

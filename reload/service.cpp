@@ -140,7 +140,12 @@ void service::state::run() {
       [[maybe_unused]] const ssize_t taken = read(wake.get(), &count, sizeof count);
     }
     if ((sources[1].revents & POLLIN) != 0) hub->drain();
-    for (const auto& engine : mine) engine->step();
+    for (const auto& engine : mine) {
+      try {
+        engine->step();
+      } catch (...) {  // an observer's: it has nobody to go to here, and the other libraries are not to suffer
+      }
+    }
   }
 }
 

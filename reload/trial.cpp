@@ -211,6 +211,7 @@ void supervise(void* argument) noexcept {
     if (report.cancelled != 0 || report.overdue != 0) break;
   }
   ::kill(-helper, SIGKILL);
+  ::kill(helper, SIGKILL);
   // Killed, it is gone at once, unless it waits for a device or a dead server: then it is left to the kernel.
   pollfd last{changes, POLLIN, 0};
   const clock::time_point patience = clock::now() + std::chrono::seconds(1);
@@ -473,7 +474,7 @@ result<void> trial_load(int snapshot, const std::string& path, const trial_optio
       return unable("no process for a trial load");
     }
     int status = 0;
-    while (::waitpid(supervisor, &status, static_cast<int>(__WCLONE)) < 0 && errno == EINTR) {
+    while (::waitpid(supervisor, &status, __WALL) < 0 && errno == EINTR) {
     }
   }
   return judge(*work.report, path, options);

@@ -78,6 +78,7 @@ verification verify(const detail::loader& api, const std::string& path, const sn
   }
   const elf_view file{bytes, facts.segments, 0};
   const placed lib{map->l_addr, file};
+  result.base = map->l_addr;
 
   // Each field of the struct is one pointer, in the order of the symbols (see symbol.hpp).
   std::vector<missing_symbol> foreign;

@@ -16,6 +16,7 @@
 namespace autoreload {
 
 struct verification {
+  std::uintptr_t base = 0;            ///< where the library's address 0 is in memory
   std::optional<error> failure;       ///< of stage verify: don't publish it
   std::vector<std::string> warnings;  ///< it runs, but not quite as its source says
 };

@@ -172,6 +172,8 @@ result<bool> watch::arm(const std::vector<std::string>& paths) {
         const int folder = inotify_add_watch(hub_->inotify_.get(), one.folder.c_str(), events);
         if (folder < 0) {
           const int reason = errno;
+          // No folder (any more): the next round will find another way, or one that ends before it.
+          if (reason == ENOENT || reason == ENOTDIR) continue;
           // A folder on the way that we may not read is no obstacle as long as the file's own folder can be watched.
           if (one.last || reason == ENOSPC || reason == ENOMEM) {
             failure = error(stage::watch, path, "the folder \"" + one.folder + "\" can't be watched")

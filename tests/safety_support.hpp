@@ -18,9 +18,24 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <stdexcept>
 #include <string>
 
 namespace autoreload::test {
+
+/// Makes crashes end by their signal under a sanitizer too, which would else exit: in this process, whose sanitizer
+/// asks the functions below, and in helper processes, which find it in the environment.
+inline constexpr const char* sanitizer_options =
+    "handle_segv=0:handle_sigbus=0:handle_sigill=0:handle_sigfpe=0:handle_abort=0:use_sigaltstack=0:detect_leaks=0";
+
+inline const bool crashes_stay_crashes = [] {
+  for (const char* const name : {"ASAN_OPTIONS", "TSAN_OPTIONS"}) {
+    const char* const before = std::getenv(name);
+    const std::string options = (before != nullptr ? std::string(before) + ":" : "") + sanitizer_options;
+    ::setenv(name, options.c_str(), 1);
+  }
+  return true;
+}();
 
 /// A folder of its own for each test, gone with it.
 class temporary_folder {
@@ -85,6 +100,7 @@ inline ending in_child(const std::function<void()>& body) {
   if (::pipe2(pipe, O_CLOEXEC) != 0) return {};
   const pid_t child = ::fork();
   if (child == 0) {
+    ::alarm(60);  // a test that fails by waiting for ever shall end too
     ::dup2(pipe[1], STDERR_FILENO);
     ::dup2(pipe[1], STDOUT_FILENO);
     body();
@@ -115,3 +131,12 @@ inline bool ends_within(pid_t process, int milliseconds) {
 }
 
 }  // namespace autoreload::test
+
+extern "C" {
+__attribute__((used, visibility("default"))) inline const char* __asan_default_options() {
+  return autoreload::test::sanitizer_options;
+}
+__attribute__((used, visibility("default"))) inline const char* __tsan_default_options() {
+  return autoreload::test::sanitizer_options;
+}
+}

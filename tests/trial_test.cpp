@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -52,7 +53,9 @@ class told_number {
   ~told_number() { ::unsetenv("TRIAL_FIXTURE_FILE"); }
   [[nodiscard]] pid_t get() const { return std::atoi(test::read_file(file()).c_str()); }
   pid_t wait_for() const {
-    while (get() == 0) std::this_thread::sleep_for(1ms);
+    const auto deadline = clock::now() + 10s;
+    while (get() == 0 && clock::now() < deadline) std::this_thread::sleep_for(1ms);
+    EXPECT_GT(get(), 0) << "the constructor never ran";
     return get();
   }
 
@@ -107,14 +110,14 @@ TEST(trial, keeps_the_end_of_a_long_standard_error) {
 TEST(trial, gives_up_on_a_constructor_that_hangs_and_kills_it) {
   const told_number number;
   const auto start = clock::now();
-  EXPECT_EQ(refusal("hangs", within(100ms)), "its constructor did not finish in 100 ms");
-  EXPECT_GE(clock::now() - start, 100ms);
+  EXPECT_EQ(refusal("hangs", within(300ms)), "its constructor did not finish in 300 ms");
+  EXPECT_GE(clock::now() - start, 300ms);
   ASSERT_GT(number.get(), 0);
   EXPECT_TRUE(test::ends_within(number.get(), 10'000));
 }
 
 TEST(trial, gives_up_on_a_library_that_stops_its_process) {
-  EXPECT_EQ(refusal("stops_itself", within(50ms)), "its constructor did not finish in 50 ms");
+  EXPECT_EQ(refusal("stops_itself", within(300ms)), "its constructor did not finish in 300 ms");
 }
 
 TEST(trial, refuses_a_destructor_that_crashes_unless_told_not_to_unload) {
@@ -159,12 +162,17 @@ TEST(trial, looks_symbols_up_and_tells_which_one_crashed) {
 }
 
 TEST(trial, loads_dependencies_first) {
-  EXPECT_EQ(refusal("dependent"), "it passed") << "nothing leads to its dependency";
-  trial_options options;
-  options.dependencies = {test::built("TRIAL_FIXTURES") + "/libtrial_dependency.so"};
-  EXPECT_EQ(refusal("dependent", options), "it called exit(7) while it was being loaded");
-  options.dependencies.push_back(fixture("crashes"));
-  EXPECT_EQ(refusal("good", options), "a constructor of its dependency \"" + fixture("crashes") + "\" died of SIGSEGV");
+  const ending how = in_child([] {
+    ::unsetenv("LD_LIBRARY_PATH");  // a test runner may set it, and so lead to the dependency
+    EXPECT_EQ(refusal("dependent"), "it passed") << "nothing leads to its dependency";
+    trial_options options;
+    options.dependencies = {test::built("TRIAL_FIXTURES") + "/libtrial_dependency.so"};
+    EXPECT_EQ(refusal("dependent", options), "it called exit(7) while it was being loaded");
+    options.dependencies.push_back(fixture("crashes"));
+    EXPECT_EQ(refusal("good", options),
+              "a constructor of its dependency \"" + fixture("crashes") + "\" died of SIGSEGV");
+  });
+  EXPECT_EQ(how.code(), 0) << how.text;
 }
 
 TEST(trial, loads_by_name_when_the_snapshot_has_one) {
@@ -233,6 +241,9 @@ TEST(trial, leaves_no_descriptors_and_no_children) {
 volatile sig_atomic_t children_heard = 0;
 
 TEST(trial, raises_no_sigchld_and_is_seen_by_no_wait_of_the_host) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "this sanitizer knows no other child than fork's";
+#endif
   const ending how = in_child([] {
     struct sigaction action {};
     action.sa_handler = [](int) { children_heard = children_heard + 1; };
@@ -253,7 +264,7 @@ TEST(trial, raises_no_sigchld_and_is_seen_by_no_wait_of_the_host) {
     });
     EXPECT_EQ(refusal("good"), "it passed");
     EXPECT_EQ(refusal("crashes"), "its constructor died of SIGSEGV");
-    EXPECT_EQ(refusal("hangs", within(20ms)), "its constructor did not finish in 20 ms");
+    EXPECT_EQ(refusal("hangs", within(300ms)), "its constructor did not finish in 300 ms");
     EXPECT_EQ(children_heard, 0);
     ::close(gate[1]);
     waiter.join();
@@ -325,8 +336,7 @@ TEST(trial, runs_in_many_threads_at_once) {
 
 TEST(trial, takes_odd_time_limits) {
   EXPECT_EQ(refusal("good", within(std::chrono::milliseconds::max())), "it passed");
-  EXPECT_EQ(refusal("hangs", within(-5ms)).rfind("the trial helper did not finish", 0), 0U)
-      << refusal("hangs", within(-5ms));
+  EXPECT_NE(refusal("hangs", within(-5ms)).find("did not finish"), std::string::npos);
 }
 
 TEST(trial, makes_the_helper_again_when_the_host_has_closed_it) {
@@ -371,6 +381,9 @@ TEST(trial, runs_for_an_ordinary_user) {
 }
 
 TEST(trial, says_so_when_there_is_no_proc) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers need /proc themselves";
+#endif
   bool possible = true;
   const ending how = in_child([&] {
     possible = ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
@@ -412,29 +425,15 @@ TEST(trial, says_so_when_the_kernel_forbids_executables_in_memory) {
   EXPECT_EQ(how.code(), 0) << how.text;
 }
 
-clock::duration median_of_trials(int rounds) {
-  const descriptor snapshot(test::copy_to_memory(fixture("good")));
-  std::vector<clock::duration> times;
+// The fastest of many: what a busy machine adds is not asked for.
+clock::duration fastest(int rounds, const std::function<void()>& work) {
+  clock::duration best = clock::duration::max();
   for (int i = 0; i < rounds; ++i) {
     const auto start = clock::now();
-    EXPECT_TRUE(trial_load(snapshot.get(), "good", {}));
-    times.push_back(clock::now() - start);
+    work();
+    best = std::min(best, clock::now() - start);
   }
-  std::nth_element(times.begin(), times.begin() + rounds / 2, times.end());
-  return times[static_cast<std::size_t>(rounds / 2)];
-}
-
-clock::duration median_of_forks(int rounds) {
-  std::vector<clock::duration> times;
-  for (int i = 0; i < rounds; ++i) {
-    const auto start = clock::now();
-    const pid_t child = ::fork();
-    if (child == 0) ::_exit(0);
-    ::waitpid(child, nullptr, 0);
-    times.push_back(clock::now() - start);
-  }
-  std::nth_element(times.begin(), times.begin() + rounds / 2, times.end());
-  return times[static_cast<std::size_t>(rounds / 2)];
+  return best;
 }
 
 // A plain fork, which copies the page tables, shows that the memory is there to be felt.
@@ -442,18 +441,25 @@ TEST(trial, costs_the_same_in_a_large_host) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "times of an instrumented host tell nothing";
 #endif
+  const descriptor snapshot(test::copy_to_memory(fixture("good")));
+  const auto trial = [&] { EXPECT_TRUE(trial_load(snapshot.get(), "good", {})); };
+  const auto fork = [] {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(0);
+    ::waitpid(child, nullptr, 0);
+  };
+  const auto small = fastest(50, trial);
+  const auto small_fork = fastest(20, fork);
   constexpr std::size_t size = std::size_t{512} << 20;
-  const auto small = median_of_trials(31);
-  const auto small_fork = median_of_forks(15);
   void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(memory, MAP_FAILED);
   ::madvise(memory, size, MADV_NOHUGEPAGE);
   std::memset(memory, 1, size);
-  const auto large = median_of_trials(31);
-  const auto large_fork = median_of_forks(15);
+  const auto large = fastest(50, trial);
+  const auto large_fork = fastest(10, fork);
   ::munmap(memory, size);
   EXPECT_GT(large_fork, 3 * small_fork) << "the memory is not felt, so this test shows nothing";
-  EXPECT_LT(large, 2 * small + std::chrono::microseconds(500));
+  EXPECT_LT(large, 2 * small + 500us);
   const auto microseconds = [](clock::duration time) { return static_cast<int>(time / 1us); };
   RecordProperty("small_host_us", microseconds(small));
   RecordProperty("large_host_us", microseconds(large));

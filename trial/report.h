@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // report: the page of shared memory in which the trial helper and its supervisor say how far they came.
 //
-// SHARED  - one writer at a time: first the supervisor, then the helper until it ends, then the supervisor. The reader waits for
-//           both to end, so plain stores are enough; `phase` is stored by an atomic instruction only to keep the compiler
-//           from moving it past the dlopen whose crash it is to explain.
+// SHARED  - one writer for each part. The reader waits for both to end, so plain stores are enough; `phase` is stored
+//           by an atomic instruction only to keep the compiler from moving it past the dlopen whose crash it explains.
 #ifndef AUTORELOAD_TRIAL_REPORT_H
 #define AUTORELOAD_TRIAL_REPORT_H
 

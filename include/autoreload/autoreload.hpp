@@ -6,6 +6,7 @@
 #include <autoreload/backends/raii.hpp>     // IWYU pragma: export
 #include <autoreload/backends/raw.hpp>      // IWYU pragma: export
 #include <autoreload/backends/symbols.hpp>  // IWYU pragma: export
+#include <autoreload/crash_report.hpp>      // IWYU pragma: export
 #include <autoreload/error.hpp>             // IWYU pragma: export
 #include <autoreload/event.hpp>             // IWYU pragma: export
 #include <autoreload/guard.hpp>             // IWYU pragma: export

@@ -37,6 +37,8 @@ struct options {
   bool keep_old = false;
   /// Called for each event, in order, never two at a time for one engine, without any lock of the engine's held: it may
   /// call the engine, also destroy it. In background mode it runs on the shared thread, so it should not take long.
+  /// What it throws comes out of the constructor, reload() or poll() that called it, after all events are delivered and
+  /// with nothing undone but the constructor; on the shared thread it is dropped.
   std::function<void(const event&)> observer;
   /// Whose files may be loaded.
   trust_policy trust;

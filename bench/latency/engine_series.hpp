@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// engine_series: reloads by the engine, with each backend, each way of watching and each way of driving.
+#pragma once
+
+#include <poll.h>
+
+#include <autoreload/autoreload.hpp>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "../idioms/builds.hpp"
+#include "arrival.hpp"
+
+namespace bench {
+
+/// The callee in a folder, under an engine. Used by one thread.
+template <class Backend>
+class watched_callee {
+ public:
+  watched_callee(folder::on where, autoreload::watch_mode watch, autoreload::drive_mode drive)
+      : manual_(drive == autoreload::drive_mode::manual), folder_(where), library_(path_, options(watch, drive)) {
+    if (!library_.loaded()) throw std::runtime_error(library_.last_failure()->what());
+    settle();
+  }
+
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+
+  /// Calls until build `number` answers. @return the moment after that call
+  steady::time_point call_until(std::int32_t number) {
+    const auto limit = steady::now() + patience;
+    while (library_->build() != number) {
+      if (steady::now() > limit) give_up();
+      if (!manual_) continue;
+      pollfd readable{library_.descriptor(), POLLIN, 0};
+      ::poll(&readable, 1, 1000);
+      library_.poll();
+    }
+    return steady::now();
+  }
+
+  /// Waits until the old generation is gone and the engine has nothing left to do. @return the new one's timings
+  autoreload::timings settle() {
+    const auto news = next(autoreload::event_kind::loaded);
+    if (news.generation > 1) (void)next(autoreload::event_kind::unloaded);
+    return news.times;
+  }
+
+  [[nodiscard]] autoreload::reloadable<callee_api, Backend>& library() noexcept { return library_; }
+
+ private:
+  autoreload::options options(autoreload::watch_mode watch, autoreload::drive_mode drive) {
+    write_file(path_, read_file(callee_builds[0]));
+    autoreload::options chosen;
+    chosen.watch = watch;
+    chosen.drive = drive;
+    chosen.poll_interval = std::chrono::milliseconds(10);
+    chosen.observer = events_.observer();
+    return chosen;
+  }
+
+  autoreload::event next(autoreload::event_kind kind) {
+    const auto limit = steady::now() + patience;
+    while (steady::now() < limit) {
+      if (manual_) library_.poll();
+      if (auto found = events_.next(kind, std::chrono::milliseconds(manual_ ? 1 : 1000))) return *std::move(found);
+    }
+    give_up();
+  }
+
+  [[noreturn]] void give_up() {
+    const auto failure = library_.last_failure();
+    throw std::runtime_error(failure ? failure->what() : "the engine never loaded the build");
+  }
+
+  const bool manual_;
+  folder folder_;
+  std::string path_ = folder_ / "libcallee.so";
+  autoreload::event_queue events_;
+  autoreload::reloadable<callee_api, Backend> library_;
+};
+
+template <class Backend>
+class engine_series final : public series {
+ public:
+  engine_series(autoreload::watch_mode watch, autoreload::drive_mode drive, arrival how)
+      : how_(how), callee_(place_of(how), watch, drive) {}
+
+  sample measure() override {
+    const auto number = static_cast<std::int32_t>(++count_ % builds_.size());
+    const auto start = deliver(how_, callee_.path(), staging_, builds_[static_cast<std::size_t>(number)]);
+    const auto end = callee_.call_until(number);
+    return {end - start, callee_.settle(), {}};
+  }
+
+ private:
+  std::vector<bytes> builds_ = read_builds();
+  std::size_t count_ = 0;
+  arrival how_;
+  folder staging_{place_of(how_)};
+  watched_callee<Backend> callee_;
+};
+
+}  // namespace bench

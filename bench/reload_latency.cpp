@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// reload_latency: from the moment that a new build is complete to the first call that returns its value.
+//
+// ROWS    reload/floor and reload/total, to be compared; reload/total/<backend>/<mode>; floor/<part>, load/<backend>;
+//         feel/<linker>. The time starts right before the writer's rename(2) or close(2) and ends after the call.
+//         Counters hold percentiles of all samples, and medians of the engine's stages.
+// NOISE   the rows of one group are measured in shuffled rounds, one sample each: reload/floor and reload/total share
+//         every minute of the machine. --rounds=N says how many (1000; a fifth of it for polling, a fiftieth for
+//         feel/).
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "harness/harness.hpp"
+#include "latency/engine_series.hpp"
+#include "latency/feel.hpp"
+#include "latency/minimal_loop.hpp"
+#include "latency/parts.hpp"
+#include "latency/series.hpp"
+
+namespace bench {
+namespace {
+
+using autoreload::drive_mode;
+using autoreload::watch_mode;
+
+template <class Backend, watch_mode Watch, drive_mode Drive, arrival How = arrival::renamed>
+std::unique_ptr<series> by_engine() {
+  return std::make_unique<engine_series<Backend>>(Watch, Drive, How);
+}
+
+template <class Backend>
+void add_backend(interleaved& events, interleaved& polling) {
+  const std::string name = "reload/total/" + std::string(Backend::name);
+  events.add(name + "/background", "inotify on the engine's thread, a caller that never stops calling",
+             &by_engine<Backend, watch_mode::inotify, drive_mode::background>);
+  events.add(name + "/manual", "inotify and its descriptor, one thread that waits, reloads and calls",
+             &by_engine<Backend, watch_mode::inotify, drive_mode::manual>);
+  polling.add(name + "/polling", "a look every 10 ms on the engine's thread, a caller that never stops calling",
+              &by_engine<Backend, watch_mode::polling, drive_mode::background>);
+}
+
+}  // namespace
+
+void register_benchmarks(arguments& given) {
+  benchmark::AddCustomContext("folder", folder(folder::on::memory).file_system());
+  benchmark::AddCustomContext("folder on disk", folder(folder::on::disk).file_system());
+  const std::int64_t rounds = given.number("rounds", 1000);
+  const auto events = std::make_shared<interleaved>();
+  const auto polling = std::make_shared<interleaved>();
+
+  events->add("reload/floor",
+              "rename: inotify wake-up, dlopen and dlsym on a thread, a caller that never stops calling",
+              [] { return floor_in_background(arrival::renamed); });
+  events->add("reload/total", "rename: the engine, symbols backend, inotify in the background",
+              &by_engine<autoreload::symbols::backend, watch_mode::inotify, drive_mode::background>);
+  events->add("reload/closed/floor", "as reload/floor, but the file is written in place and closed",
+              [] { return floor_in_background(arrival::closed); });
+  events->add("reload/closed/total", "as reload/total, but the file is written in place and closed",
+              &by_engine<autoreload::symbols::backend, watch_mode::inotify, drive_mode::background, arrival::closed>);
+  events->add("reload/disk/floor", "as reload/floor, in a folder on disk: the rename itself takes its time there",
+              [] { return floor_in_background(arrival::renamed_on_disk); });
+  events->add(
+      "reload/disk/total", "as reload/total, in a folder on disk",
+      &by_engine<autoreload::symbols::backend, watch_mode::inotify, drive_mode::background, arrival::renamed_on_disk>);
+  events->add("reload/manual/floor", "one thread waits for inotify, loads and calls",
+              [] { return floor_on_one_thread(); });
+  events->add("floor/inotify_wakeup", "from rename(2) to the reader's return from read(2)",
+              [] { return inotify_wake_up(); });
+  add_backend<autoreload::raw::backend>(*events, *polling);
+  add_backend<autoreload::raii::backend>(*events, *polling);
+  add_backend<autoreload::symbols::backend>(*events, *polling);
+
+  interleaved::register_rows(events, rounds);
+  interleaved::register_rows(polling, std::max<std::int64_t>(rounds / 5, 1));
+  register_feel(std::max<std::int64_t>(rounds / 50, 1));
+  register_parts();
+}
+
+}  // namespace bench

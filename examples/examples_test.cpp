@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+// examples_test: each example runs while its library is edited and compiled.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "running.hpp"
+#include "support.hpp"
+
+namespace {
+
+// A user's copy of one library's source, edited and compiled beside the program that runs.
+class working_copy {
+ public:
+  working_copy(const std::string& example, const std::string& library)
+      : headers_(examples() / example),
+        library_(folder_ / ("lib" + library + ".so")),
+        text_(support::read_file(headers_ / (library + ".c"))) {
+    EXPECT_FALSE(text_.empty());
+    build();
+  }
+
+  [[nodiscard]] const std::string& library() const { return library_; }
+  void build() const { support::build_library(library_, text_, "-I'" + headers_.string() + "'"); }
+
+  /// Replaces text of the source, which must be there, and compiles it.
+  void edit(const std::string& from, const std::string& to) {
+    const std::size_t at = text_.find(from);
+    ASSERT_NE(at, std::string::npos) << from << " is not in the source";
+    text_.replace(at, from.size(), to);
+    build();
+  }
+
+ private:
+  static std::filesystem::path examples() { return std::getenv("AUTORELOAD_EXAMPLES"); }
+
+  support::temp_folder folder_;
+  std::filesystem::path headers_;
+  std::string library_;
+  std::string text_;
+};
+
+std::string program(const char* variable) {
+  const char* const path = std::getenv(variable);
+  return path != nullptr ? path : "";
+}
+
+TEST(Examples, TheFrameLoopDrawsTheNewPictureAndTheWorldGoesOn) {
+  working_copy scene("frame_loop", "scene");
+  running loop({program("AUTORELOAD_EXAMPLE_FRAME_LOOP"), scene.library()});
+  EXPECT_EQ(loop.line(), "     1 |o                              |");
+  scene.edit("'o'", "'*'");
+  const std::string drawn = loop.line_with("*");
+  EXPECT_GT(std::atoi(drawn.c_str()), 1) << "the host's world must outlive the library: " << drawn;
+  loop.signal(SIGTERM);
+  EXPECT_EQ(loop.wait(), 0);
+}
+
+TEST(Examples, TheFrameLoopWaitsForALibraryThatIsNotBuiltYet) {
+  working_copy scene("frame_loop", "scene");
+  std::filesystem::remove(scene.library());
+  running loop({program("AUTORELOAD_EXAMPLE_FRAME_LOOP"), scene.library()});
+  scene.edit("'o'", "'*'");
+  EXPECT_EQ(loop.line(), "     1 |*                              |");
+}
+
+// A client of the server's.
+class client {
+ public:
+  explicit client(int port) : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const timeval limit{support::patience.count(), 0};
+    setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    EXPECT_EQ(connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  client(const client&) = delete;
+  client& operator=(const client&) = delete;
+  ~client() { close(socket_); }
+
+  [[nodiscard]] std::string ask(const std::string& question) const {
+    if (send(socket_, (question + "\n").c_str(), question.size() + 1, MSG_NOSIGNAL) < 0) return "(closed)";
+    std::string answer;
+    for (char letter = 0; recv(socket_, &letter, 1, 0) == 1 && letter != '\n';) answer += letter;
+    return answer;
+  }
+
+ private:
+  int socket_;
+};
+
+TEST(Examples, TheServerAnswersEveryRequestThroughAReload) {
+  working_copy handler("server", "handler");
+  running server({program("AUTORELOAD_EXAMPLE_SERVER"), handler.library()});
+  const std::string port = server.line_with("port ");
+  ASSERT_TRUE(port.starts_with("port ")) << port;
+  const int number = std::atoi(port.c_str() + 5);
+
+  std::atomic<bool> edited{false};
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.emplace_back([&, name = "client " + std::to_string(i)] {
+      const client one(number);
+      EXPECT_EQ(one.ask(name), "hello, " + name);
+      std::string answer;
+      const auto deadline = std::chrono::steady_clock::now() + support::patience;
+      do {
+        const bool finished = edited;
+        answer = one.ask(name);
+        EXPECT_TRUE(answer == "hello, " + name || (answer == "welcome, " + name)) << answer;
+        if (answer.empty() || (finished && std::chrono::steady_clock::now() > deadline)) break;
+      } while (answer != "welcome, " + name);
+      EXPECT_EQ(one.ask("again"), "welcome, again");
+    });
+  }
+  handler.edit("hello", "welcome");
+  edited = true;
+  for (std::thread& one : clients) one.join();
+  server.signal(SIGTERM);
+  EXPECT_EQ(server.wait(), 0);
+}
+
+TEST(Examples, TheEventLoopTakesTheDescriptorBesideItsOwnInput) {
+  working_copy greeting("event_loop", "greeting");
+  running loop({program("AUTORELOAD_EXAMPLE_EVENT_LOOP"), greeting.library()});
+  EXPECT_EQ(loop.line(), "version 1");
+  loop.send("Ann\n");
+  EXPECT_EQ(loop.line(), "Good morning, Ann.");
+  greeting.edit("morning", "evening");
+  EXPECT_EQ(loop.line(), "version 2") << "without any input of its own, the loop must wake up";
+  loop.send("Bob\nCleo\n");
+  EXPECT_EQ(loop.line(), "Good evening, Bob.");
+  EXPECT_EQ(loop.line(), "Good evening, Cleo.");
+  loop.end_input();
+  EXPECT_EQ(loop.wait(), 0);
+}
+
+TEST(Examples, EachOfSeveralLibrariesIsReplacedByItself) {
+  working_copy shift("several_libraries", "shift");
+  working_copy mirror("several_libraries", "mirror");
+  running chain({program("AUTORELOAD_EXAMPLE_SEVERAL_LIBRARIES"), shift.library(), mirror.library()});
+  chain.send("abc\n");
+  EXPECT_EQ(chain.line(), "shift 1: bcd, and back");
+  EXPECT_EQ(chain.line(), "mirror 1: dcb");
+
+  shift.edit("shift_by(text, 1)", "shift_by(text, 2)");
+  std::string first;
+  const auto deadline = std::chrono::steady_clock::now() + support::patience;
+  while (!first.starts_with("shift 2") && std::chrono::steady_clock::now() < deadline) {
+    chain.send("abc\n");
+    first = chain.line();
+    EXPECT_TRUE(chain.line().starts_with("mirror 1: ")) << "the other library must stay as it was";
+  }
+  EXPECT_EQ(first, "shift 2: cde, but not back: bcd");
+  chain.end_input();
+  EXPECT_EQ(chain.wait(), 0);
+}
+
+TEST(Examples, TheAudioThreadPlaysOnLouder) {
+  working_copy synth("audio_thread", "synth");
+  running audio({program("AUTORELOAD_EXAMPLE_AUDIO_THREAD"), synth.library()});
+  EXPECT_EQ(audio.line(), "peak 0.25");
+  synth.edit("0.25F", "0.75F");
+  EXPECT_EQ(audio.line(), "peak 0.75");
+  audio.signal(SIGTERM);
+  EXPECT_EQ(audio.wait(), 0);
+}
+
+// strict_thread.c ends the process as soon as the audio thread allocates, locks or enters the kernel within a call.
+class StrictAudio : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (preload_.empty()) GTEST_SKIP() << "sanitizers have an allocator of their own";
+  }
+  [[nodiscard]] std::vector<std::string> variables() const { return {"LD_PRELOAD=" + preload_}; }
+
+  // How the process ends once this code stands at the start of the library's function.
+  [[nodiscard]] int ends_after(const std::string& code) const {
+    working_copy synth("audio_thread", "synth");
+    running audio({program("AUTORELOAD_EXAMPLE_AUDIO_THREAD"), synth.library()}, variables());
+    EXPECT_EQ(audio.line(), "peak 0.25");
+    synth.edit("  for (", "  " + code + "\n  for (");
+    return audio.wait();
+  }
+
+ private:
+  std::string preload_ = program("AUTORELOAD_STRICT_THREAD");
+};
+
+TEST_F(StrictAudio, NeitherAllocatesNorLocksNorEntersTheKernelWhileItsLibraryIsReplaced) {
+  working_copy synth("audio_thread", "synth");
+  running audio({program("AUTORELOAD_EXAMPLE_AUDIO_THREAD"), synth.library()}, variables());
+  EXPECT_EQ(audio.line(), "peak 0.25");
+  std::string now = "0.25F";
+  for (const char* const next : {"0.5F", "0.75F", "0.125F"}) {
+    synth.edit(now, next);
+    now = next;
+    EXPECT_NE(audio.line_with("peak"), "(nothing)") << "the audio thread was ended: it did what it must not";
+  }
+}
+
+TEST_F(StrictAudio, IsCaughtWhenItAllocates) {
+  EXPECT_EQ(ends_after("extern void* malloc(unsigned long);\n  static void* volatile kept;\n  kept = malloc(16);"),
+            -SIGABRT);
+}
+
+TEST_F(StrictAudio, IsCaughtWhenItTakesALock) {
+  EXPECT_EQ(ends_after("extern int pthread_mutex_lock(void*);\n  static long mutex[8];\n  pthread_mutex_lock(mutex);"),
+            -SIGABRT);
+}
+
+TEST_F(StrictAudio, IsCaughtWhenItEntersTheKernel) {
+  EXPECT_EQ(ends_after("extern long syscall(long, ...);\n#include <sys/syscall.h>\n  syscall(SYS_getppid);"), -SIGSYS);
+}
+
+TEST(Examples, TheSystemsLibrariesAreReplacedLikeAnUpgradeWould) {
+  const std::string example = program("AUTORELOAD_EXAMPLE_SYSTEM_LIBRARY");
+  if (example.empty()) GTEST_SKIP() << "built without zlib's header";
+  // Where the loader of this system finds them.
+  const auto found = [](const std::string& name) {
+    const std::string said = support::shell("ldconfig -p || /sbin/ldconfig -p");
+    const std::size_t at = said.find("=> ", said.find("\t" + name + " "));
+    return at == std::string::npos ? "" : said.substr(at + 3, said.find('\n', at) - at - 3);
+  };
+  const std::string zlib = found("libz.so.1");
+  const std::string math = found("libm.so.6");
+  if (zlib.empty() || math.empty()) GTEST_SKIP() << "no libz.so.1 or no libm.so.6";
+
+  const support::temp_folder folder;
+  std::filesystem::create_symlink(zlib, folder / "libz.so.1");
+  running host({example, folder / "libz.so.1", math});
+  const std::string first = host.line_with("zlib ");
+  EXPECT_NE(first.find(": 1000 bytes packed into 17, and back"), std::string::npos) << first;
+  EXPECT_TRUE(host.line_with("libm: ").starts_with("libm: cbrt(27) = 3, exp10(2) = "));
+
+  // The upgrade: a new file beside the old one, and the link switched to it.
+  support::write_file(folder / "new.c",
+                      "#include <string.h>\n"
+                      "const char* zlibVersion(void) { return \"9.9\"; }\n"
+                      "unsigned long compressBound(unsigned long size) { return size; }\n"
+                      "int compress2(void* to, unsigned long* n, const void* from, unsigned long size, int level) {\n"
+                      "  (void)level; memcpy(to, from, *n = size); return 0;\n}\n"
+                      "int uncompress(void* to, unsigned long* n, const void* from, unsigned long size) {\n"
+                      "  memcpy(to, from, *n = size); return 0;\n}\n");
+  support::shell(support::c_compiler() + " -shared -fPIC -o '" + (folder / "libz.so.9.9") + "' '" + (folder / "new.c") +
+                 "'");
+  std::filesystem::create_symlink("libz.so.9.9", folder / "libz.new");
+  std::filesystem::rename(folder / "libz.new", folder / "libz.so.1");
+  EXPECT_EQ(host.line_with("zlib "), "zlib 9.9: 1000 bytes packed into 1000, and back");
+  host.signal(SIGTERM);
+  EXPECT_EQ(host.wait(), 0);
+}
+
+}  // namespace

@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+// abi_guard: what to look at, what to remember, and what a difference means under each policy.
+//
+// Shared between threads: what is remembered of hosts and libraries, and which notes were given. All of it is guarded by
+// one mutex, which is never held while a file is read; what it hands out is immutable.
+#include <autoreload/abi_guard.hpp>
+
+#include <elf.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "compare.hpp"
+#include "declared.hpp"
+#include "../reload/descriptor.hpp"
+#include "elf_glance.hpp"
+#include "helper_process.hpp"
+#include "host_image.hpp"
+#include "spell.hpp"
+
+#ifndef AUTORELOAD_GUARD_INSTALLED_HELPER
+#error "the build says where the helper is installed"
+#endif
+
+namespace autoreload {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+using shared_description = std::shared_ptr<const abi::description>;
+
+// A file with debug information, ready to be described.
+struct debug_input {
+  bool any = false;
+  descriptor separate;
+};
+
+debug_input find_debug_input(int file, std::string_view path, const std::vector<std::string>& roots) {
+  const std::optional<abi::debug_links> links = abi::find_debug_links(file);
+  if (!links) return {};
+  if (links->inside) return {true, {}};
+  for (const std::string& candidate : abi::separate_debug_files(*links, path, roots)) {
+    descriptor found(open(candidate.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    struct stat status {};
+    if (found && fstat(found.get(), &status) == 0 && S_ISREG(status.st_mode)) return {true, std::move(found)};
+  }
+  return {};
+}
+
+// Two snapshots are one when they are one file: a running generation's descriptor keeps its inode from being reused.
+struct snapshot_id {
+  dev_t device = 0;
+  ino_t inode = 0;
+  off_t size = 0;
+  bool operator==(const snapshot_id&) const = default;
+};
+
+snapshot_id id_of(int file) {
+  struct stat status {};
+  if (file < 0 || fstat(file, &status) != 0) return {};
+  return {status.st_dev, status.st_ino, status.st_size};
+}
+
+// What the host was compiled for.
+struct host_view {
+  abi::description seen;      // from its debug information
+  bool complete = false;      // every symbol is in `seen`
+  abi::description declared;  // the rest, as the API struct spells it
+};
+
+class abi_guard final : public abi_checker {
+ public:
+  explicit abi_guard(abi_guard_options options) : options_(std::move(options)) {
+    if (options_.helper.empty()) options_.helper = AUTORELOAD_GUARD_INSTALLED_HELPER;
+  }
+
+  guard_verdict check(const guard_request& request) override {
+    if (options_.policy == abi_policy::off) return {};
+    findings found;
+    compare_debug_information(request, found);
+    check_variables(request, found);
+
+    guard_verdict verdict;
+    for (const abi::remark& r : found.notes) {
+      const bool told = found.has(r.subject) || std::ranges::find(verdict.notes, r.text) != verdict.notes.end();
+      if (!told) verdict.notes.push_back(r.text);
+    }
+    for (abi::remark& r : found.differences) verdict.differences.push_back(std::move(r.text));
+    if (options_.policy == abi_policy::strict) {
+      std::ranges::move(found.unseen, std::back_inserter(verdict.differences));
+    } else {
+      for (std::string& text : found.unseen) say_once(request.path, std::move(text), verdict.notes);
+    }
+    verdict.refuse = !verdict.differences.empty() && options_.policy != abi_policy::warn;
+    return verdict;
+  }
+
+ private:
+  struct findings {
+    std::vector<abi::remark> differences;
+    std::vector<abi::remark> notes;
+    std::vector<std::string> unseen;  // what could not be checked, and why
+    shared_description candidate;     // null when it could not be seen
+
+    bool has(std::string_view subject) const {
+      return std::ranges::find(differences, subject, &abi::remark::subject) != differences.end();
+    }
+  };
+  struct remembered {
+    snapshot_id snapshot;
+    shared_description what;
+  };
+
+  // --- debug information -----------------------------------------------------------------------------------------
+
+  void compare_debug_information(const guard_request& request, findings& found) {
+    const debug_input input = find_debug_input(request.candidate, request.path, options_.debug_roots);
+    if (!input.any) {
+      found.unseen.emplace_back("the library has no debug information (-g): its functions and types are not checked");
+      return;
+    }
+    const std::string key = key_of(request);
+    const std::shared_ptr<const host_view> host = view_host(request, key, found);
+    const abi::request ask = ask_about(request, *host);
+    abi::helper_process candidate_reader(options_.helper, ask, request.candidate, input.separate.get());
+    const shared_description running = recall(request, key, ask);
+    const shared_description candidate = collect(candidate_reader, "the library", found);
+    if (!candidate) return;
+    found.candidate = candidate;
+    for (const std::string& problem : candidate->problems) found.unseen.push_back("the library: " + problem);
+
+    if (running) {
+      abi::perspective from{.exceptions = options_.exceptions};
+      from.host_sees = host->seen.symbols.empty() ? nullptr : &host->seen;
+      from.handles_survive = options_.handles_survive;
+      add(abi::compare(*running, *candidate, from), found);
+    }
+    const abi::perspective from_host{.host = true, .exceptions = options_.exceptions};
+    add(abi::compare(host->seen, *candidate, from_host), found);
+    add(abi::compare(host->declared, *candidate, from_host), found);
+    remember(request, key, running, candidate);
+  }
+
+  // What the running generation's comparison said already needs no saying from the host's side.
+  static void add(abi::comparison more, findings& found) {
+    std::set<std::string> known;
+    for (const abi::remark& r : found.differences) known.insert(r.subject);
+    for (abi::remark& r : more.differences) {
+      if (!known.contains(r.subject)) found.differences.push_back(std::move(r));
+    }
+    std::ranges::move(more.notes, std::back_inserter(found.notes));
+  }
+
+  static std::string key_of(const guard_request& request) {
+    std::string key(request.api_type);
+    for (const symbol_info& s : request.symbols) {
+      key += '\0' + std::string(s.name) + ' ' + std::to_string(reinterpret_cast<std::uintptr_t>(s.declaration));
+    }
+    return key;
+  }
+
+  abi::request ask_about(const guard_request& request, const host_view& host) const {
+    abi::request ask = limits();
+    ask.path = request.path;
+    for (const symbol_info& s : request.symbols) ask.symbols.push_back({s.name, s.function, 0});
+    for (const abi::type& t : host.seen.types) {
+      const bool compound =
+          t.kind == abi::kind::structure || t.kind == abi::kind::unite || t.kind == abi::kind::enumeration;
+      if (compound && t.complete && !t.name.empty()) ask.search_for.push_back(abi::spell_tag(t));
+    }
+    return ask;
+  }
+
+  abi::request limits() const {
+    abi::request ask;
+    ask.seconds = static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(options_.time_limit).count());
+    ask.search_ms = static_cast<std::uint64_t>(options_.time_limit.count() / 2);
+    return ask;
+  }
+
+  shared_description collect(abi::helper_process& reader, const char* whose, findings& found) const {
+    std::optional<abi::description> answer = reader.collect(clock::now() + options_.time_limit);
+    if (answer) return std::make_shared<const abi::description>(std::move(*answer));
+    found.unseen.push_back(std::string(whose) + "'s debug information was not read: " + reader.why());
+    return nullptr;
+  }
+
+  // --- the host --------------------------------------------------------------------------------------------------
+
+  std::shared_ptr<const host_view> view_host(const guard_request& request, const std::string& key, findings& found) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto known = hosts_.find(key); known != hosts_.end()) {
+        if (!known->second->complete) found.unseen.emplace_back(host_unseen);
+        return known->second;
+      }
+    }
+    auto view = std::make_shared<host_view>();
+    describe_host(request, *view, found);
+    view->declared = abi::describe_declared(request.symbols);
+    std::erase_if(view->declared.symbols, [&](const abi::symbol& s) { return view->seen.find(s.name) != nullptr; });
+    view->complete = std::ranges::all_of(
+        request.symbols, [&](const symbol_info& s) { return view->seen.find(s.name) != nullptr; });
+    if (!view->complete) found.unseen.emplace_back(host_unseen);
+    const std::lock_guard lock(mutex_);
+    return hosts_.emplace(key, std::move(view)).first->second;
+  }
+
+  // The host's idea of a symbol is the template argument of the function that spells its declaration: in debug
+  // information, an entry that the function's address leads to.
+  void describe_host(const guard_request& request, host_view& view, findings& found) const {
+    const auto spelled = std::ranges::find_if(request.symbols, [](const symbol_info& s) { return s.declaration != nullptr; });
+    if (spelled == request.symbols.end()) return;
+    const auto image = abi::find_host_image(reinterpret_cast<std::uintptr_t>(spelled->declaration));
+    if (!image) return;
+    const debug_input input = find_debug_input(image->file.get(), image->path, options_.debug_roots);
+    if (!input.any) return;
+    abi::request ask = limits();
+    ask.path = image->path;
+    ask.search = true;
+    for (const symbol_info& s : request.symbols) {
+      const auto code = reinterpret_cast<std::uintptr_t>(s.declaration);
+      if (code != 0 && image->holds(code)) ask.symbols.push_back({s.name, s.function, code - image->base});
+    }
+    abi::helper_process reader(options_.helper, std::move(ask), image->file.get(), input.separate.get());
+    if (const shared_description answer = collect(reader, "the host", found)) view.seen = *answer;
+  }
+
+  // --- memory ----------------------------------------------------------------------------------------------------
+
+  // The running generation was the candidate of an earlier check, unless the guard came later.
+  shared_description recall(const guard_request& request, const std::string& key, const abi::request& ask) {
+    if (request.running < 0) return nullptr;
+    const snapshot_id running = id_of(request.running);
+    {
+      const std::lock_guard lock(mutex_);
+      for (const remembered& r : libraries_[{std::string(request.path), key}]) {
+        if (r.snapshot == running) return r.what;
+      }
+    }
+    const debug_input input = find_debug_input(request.running, request.path, options_.debug_roots);
+    if (!input.any) return nullptr;
+    findings ignored;  // the host is still there to compare with
+    abi::helper_process reader(options_.helper, ask, request.running, input.separate.get());
+    return collect(reader, "the running version", ignored);
+  }
+
+  void remember(const guard_request& request, const std::string& key, const shared_description& running,
+                const shared_description& candidate) {
+    const std::lock_guard lock(mutex_);
+    std::vector<remembered>& both = libraries_[{std::string(request.path), key}];
+    both.clear();
+    both.push_back({id_of(request.candidate), candidate});
+    if (running) both.push_back({id_of(request.running), running});
+  }
+
+  void say_once(std::string_view path, std::string text, std::vector<std::string>& notes) {
+    const std::lock_guard lock(mutex_);
+    if (said_.emplace(std::string(path), text).second) notes.push_back(std::move(text));
+  }
+
+  // --- variables, which show their size without debug information --------------------------------------------------
+
+  void check_variables(const guard_request& request, findings& found) const {
+    std::vector<std::string_view> names;
+    for (const symbol_info& s : request.symbols) {
+      if (!s.function) names.emplace_back(s.name);
+    }
+    if (names.empty()) return;
+    const std::vector<abi::exported_symbol> exported = abi::find_exported(request.candidate, names);
+    for (const symbol_info& s : request.symbols) {
+      const auto there = std::ranges::find(exported, s.name, &abi::exported_symbol::name);
+      if (s.function || there == exported.end() || found.has(s.name) || excepted(s.name)) continue;
+      const std::string name = s.name;
+      if (there->type == STT_TLS) {
+        found.differences.push_back({name, name + ": thread-local in the library, one for all threads in the host"});
+      } else if (there->type != STT_OBJECT && there->type != STT_NOTYPE) {
+        found.differences.push_back({name, name + ": a variable in the host, a function in the library"});
+      } else if (const bool seen = found.candidate && found.candidate->find(name) != nullptr;
+                 !seen && s.size != 0 && there->size != s.size) {
+        found.differences.push_back({name, name + ": " + std::to_string(s.size) + " bytes in the host, " +
+                                               std::to_string(there->size) + " in the library"});
+      }
+    }
+  }
+
+  bool excepted(std::string_view name) const {
+    return std::ranges::find(options_.exceptions, name) != options_.exceptions.end();
+  }
+
+  static constexpr const char* host_unseen =
+      "the host has no debug information (-g) for its API struct: signatures are checked, but no layouts against it";
+
+  abi_guard_options options_;
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<const host_view>> hosts_;
+  std::map<std::pair<std::string, std::string>, std::vector<remembered>> libraries_;
+  std::set<std::pair<std::string, std::string>> said_;
+};
+
+}  // namespace
+
+std::shared_ptr<abi_checker> make_abi_guard(abi_guard_options options) {
+  return std::make_shared<abi_guard>(std::move(options));
+}
+
+}  // namespace autoreload

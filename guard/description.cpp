@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// description: to bytes and back; whatever comes back is checked, because the helper reads files that may be damaged.
+#include "description.hpp"
+
+#include <algorithm>
+
+#include "wire.hpp"
+
+namespace autoreload::abi {
+
+namespace {
+
+constexpr std::string_view opening = "autoreload-abi-1";
+constexpr std::string_view closing = "complete";
+
+std::string printable(std::string_view text) {
+  std::string clean(text.substr(0, 200));
+  std::ranges::replace_if(clean, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  return clean;
+}
+
+}  // namespace
+
+const symbol* description::find(std::string_view name) const {
+  const auto found = std::ranges::find(symbols, name, &symbol::name);
+  return found == symbols.end() ? nullptr : &*found;
+}
+
+std::string encode(const description& from) {
+  wire_writer out;
+  out.text(opening);
+  out.number(from.types.size());
+  for (const type& t : from.types) {
+    out.number(static_cast<std::uint64_t>(t.kind));
+    out.number(static_cast<std::uint64_t>(t.encoding));
+    out.number((t.complete ? 1U : 0U) | (t.variadic ? 2U : 0U));
+    out.text(t.name);
+    out.number(t.size);
+    out.number(t.alignment);
+    out.number(t.target);
+    out.number(t.members.size());
+    for (const member& m : t.members) {
+      out.text(m.name);
+      out.number(m.type);
+      out.number(m.bit_offset);
+      out.number(m.bit_size);
+      out.number(static_cast<std::uint64_t>(m.value));
+    }
+  }
+  out.number(from.symbols.size());
+  for (const symbol& s : from.symbols) {
+    out.text(s.name);
+    out.number(s.function ? 1 : 0);
+    out.number(s.type);
+  }
+  out.number(from.problems.size());
+  for (const std::string& problem : from.problems) out.text(problem);
+  out.text(closing);
+  return out.take();
+}
+
+std::optional<description> decode(std::string_view bytes) {
+  wire_reader in(bytes);
+  if (in.text() != opening) return std::nullopt;
+  description into;
+  const std::uint64_t types = in.count();
+  if (types == 0) return std::nullopt;
+  const auto index = [&]() -> type_index {
+    const std::uint64_t value = in.number();
+    return value < types ? static_cast<type_index>(value) : 0;
+  };
+  into.types.clear();
+  for (std::uint64_t i = 0; i < types && in.good(); ++i) {
+    type& t = into.types.emplace_back();
+    t.kind = static_cast<kind>(std::min<std::uint64_t>(in.number(), last_kind));
+    t.encoding = static_cast<encoding>(std::min<std::uint64_t>(in.number(), last_encoding));
+    const std::uint64_t flags = in.number();
+    t.complete = (flags & 1) != 0;
+    t.variadic = (flags & 2) != 0;
+    t.name = printable(in.text());
+    t.size = in.number();
+    t.alignment = in.number();
+    t.target = index();
+    const std::uint64_t members = in.count();
+    for (std::uint64_t j = 0; j < members && in.good(); ++j) {
+      member& m = t.members.emplace_back();
+      m.name = printable(in.text());
+      m.type = index();
+      m.bit_offset = in.number();
+      m.bit_size = in.number();
+      m.value = static_cast<std::int64_t>(in.number());
+    }
+  }
+  const std::uint64_t symbols = in.count();
+  for (std::uint64_t i = 0; i < symbols && in.good(); ++i) {
+    symbol& s = into.symbols.emplace_back();
+    s.name = in.text();
+    s.function = in.number() != 0;
+    s.type = index();
+  }
+  const std::uint64_t problems = in.count();
+  for (std::uint64_t i = 0; i < problems && in.good(); ++i) into.problems.push_back(printable(in.text()));
+  if (in.text() != closing || !in.good() || !in.at_end()) return std::nullopt;
+  into.types.front() = type{.kind = kind::nothing, .name = "void"};
+  return into;
+}
+
+}  // namespace autoreload::abi

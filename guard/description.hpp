@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// description: what a caller must know of a library's symbols, as a graph of types; needs no debug information itself.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace autoreload::abi {
+
+enum class kind : std::uint8_t {
+  unknown,      ///< could not be read; equal to everything
+  nothing,      ///< void
+  base,         ///< int, double, _Bool …
+  pointer,      ///< or a C++ reference
+  qualified,    ///< const, volatile, restrict, _Atomic: `name` says which
+  alias,        ///< a typedef
+  array,        ///< one dimension
+  vector,       ///< a vector of the machine's
+  function,     ///< members are the parameters
+  structure,    ///< members are the fields
+  unite,        ///< a union; members are the fields
+  enumeration,  ///< members are the constants
+};
+inline constexpr std::uint8_t last_kind = static_cast<std::uint8_t>(kind::enumeration);
+
+/// What the bits of a base type mean.
+enum class encoding : std::uint8_t { other, signed_integer, unsigned_integer, boolean, floating, complex };
+inline constexpr std::uint8_t last_encoding = static_cast<std::uint8_t>(encoding::complex);
+
+using type_index = std::uint32_t;
+
+/// A field, a parameter or an enumeration's constant.
+struct member {
+  std::string name{};
+  type_index type = 0;           ///< of a field or parameter
+  std::uint64_t bit_offset = 0;  ///< of a field, from the start of its struct
+  std::uint64_t bit_size = 0;    ///< of a bit-field; 0 for a whole field
+  std::int64_t value = 0;        ///< of a constant
+};
+
+struct type {
+  abi::kind kind = abi::kind::unknown;
+  abi::encoding encoding = abi::encoding::other;
+  bool complete = true;         ///< false: only declared; an array: of unknown length
+  bool variadic = false;        ///< a function with `...`
+  std::string name{};           ///< tag, typedef's name, base type's or qualifier's spelling; may be empty
+  std::uint64_t size = 0;       ///< bytes; of an array or vector: the number of elements
+  std::uint64_t alignment = 0;  ///< bytes, when it was asked for explicitly
+  type_index target = 0;        ///< pointed to, qualified, named, element, returned, underlying
+  std::vector<member> members{};
+};
+
+struct symbol {
+  std::string name;
+  bool function = true;
+  type_index type = 0;
+};
+
+/// Types are numbered from 0; number 0 is void and always there. Every index in it is valid.
+struct description {
+  std::vector<abi::type> types{abi::type{.kind = kind::nothing, .name = "void"}};
+  std::vector<abi::symbol> symbols;
+  std::vector<std::string> problems;  ///< what kept the reader from seeing more, for a person
+
+  [[nodiscard]] const abi::symbol* find(std::string_view name) const;
+  [[nodiscard]] const abi::type& at(type_index index) const { return types[index]; }
+};
+
+[[nodiscard]] std::string encode(const description& from);
+/// @return nothing when the bytes are not exactly one valid description; never crashes on any bytes
+[[nodiscard]] std::optional<description> decode(std::string_view bytes);
+
+}  // namespace autoreload::abi

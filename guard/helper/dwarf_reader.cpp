@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+// dwarf_reader: finds the entry of each wanted symbol, then has its type read, then looks for definitions elsewhere.
+#include "dwarf_reader.hpp"
+
+#include <dwarf.h>
+
+#include <algorithm>
+#include <chrono>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "type_reader.hpp"
+#include "units.hpp"
+
+namespace autoreload::abi {
+
+namespace {
+
+using address_map = std::unordered_multimap<  // an alias shares its function's address
+   std::uint64_t, const wanted_symbol*>;
+using name_map = std::unordered_map<std::string_view, const wanted_symbol*>;
+
+// Calls `visit(entry, scope)` for everything in a unit that is in no function and no type; `scope` is `a::b::` inside
+// namespaces. Stops when visit says true.
+template <class Visit>
+bool walk(Dwarf_Die root, Visit visit) {
+  std::vector<std::pair<Dwarf_Die, std::string>> scopes{{root, ""}};
+  while (!scopes.empty()) {
+    const auto [parent, scope] = std::move(scopes.back());
+    scopes.pop_back();
+    Dwarf_Die entry;
+    Dwarf_Die of = parent;
+    if (dwarf_child(&of, &entry) != 0) continue;
+    do {
+      if (dwarf_tag(&entry) == DW_TAG_namespace) {
+        const char* const name = dwarf_diename(&entry);
+        scopes.emplace_back(entry, scope + (name == nullptr ? "" : name) + "::");
+      } else if (visit(entry, scope)) {
+        return true;
+      }
+    } while (dwarf_siblingof(&entry, &entry) == 0);
+  }
+  return false;
+}
+
+bool has_flag(Dwarf_Die& entry, unsigned name) {
+  Dwarf_Attribute found;
+  bool value = false;
+  return dwarf_attr_integrate(&entry, name, &found) != nullptr && dwarf_formflag(&found, &value) == 0 && value;
+}
+
+const wanted_symbol* named(const name_map& wanted, Dwarf_Die& entry) {
+  for (const unsigned which : {DW_AT_linkage_name, DW_AT_MIPS_linkage_name, DW_AT_name}) {
+    Dwarf_Attribute found;
+    if (dwarf_attr_integrate(&entry, which, &found) == nullptr) continue;
+    const char* const text = dwarf_formstring(&found);
+    const auto it = text == nullptr ? wanted.end() : wanted.find(text);
+    if (it != wanted.end()) return it->second;
+  }
+  return nullptr;
+}
+
+// The argument T of the function template that the entry is an instance of. It stands at the instance (clang) or at the
+// declaration that the instance completes (g++).
+std::optional<Dwarf_Die> template_argument(Dwarf_Die function) {
+  for (int hop = 0; hop < 4; ++hop) {
+    Dwarf_Die child;
+    if (dwarf_child(&function, &child) == 0) {
+      do {
+        const char* const name = dwarf_tag(&child) == DW_TAG_template_type_parameter ? dwarf_diename(&child) : nullptr;
+        if (name != nullptr && std::string_view(name) == "T") return child;
+      } while (dwarf_siblingof(&child, &child) == 0);
+    }
+    Dwarf_Attribute up;
+    Dwarf_Die next;
+    if (dwarf_attr(&function, DW_AT_abstract_origin, &up) == nullptr &&
+        dwarf_attr(&function, DW_AT_specification, &up) == nullptr) {
+      break;
+    }
+    if (dwarf_formref_die(&up, &next) == nullptr) break;
+    function = next;
+  }
+  return std::nullopt;
+}
+
+class reader {
+ public:
+  reader(const request& ask, int file, int debug_file)
+      : ask_(ask), units_(ask.path, file, debug_file, made_.problems), types_(made_) {}
+
+  description run() {
+    if (!units_.open()) {
+      if (made_.problems.empty()) made_.problems.emplace_back("its debug information can't be read");
+      return std::move(made_);
+    }
+    find_symbols();
+    types_.finish();
+    search_definitions();
+    return std::move(made_);
+  }
+
+ private:
+  void find_symbols() {
+    address_map by_address;
+    name_map functions;
+    name_map variables;
+    for (const wanted_symbol& s : ask_.symbols) {
+      const auto exported = units_.exported().find(s.name);
+      if (s.address != 0) {
+        by_address.emplace(s.address, &s);
+      } else if (exported != units_.exported().end()) {
+        // What the library has, whatever the API struct thinks it is.
+        const bool function = exported->second.type != STT_OBJECT && exported->second.type != STT_TLS;
+        (function ? functions : variables).emplace(s.name, &s);
+        // The code at an indirect function's address only chooses: its type is not the function's.
+        if (function && exported->second.type != STT_GNU_IFUNC) by_address.emplace(exported->second.address, &s);
+        if (exported->second.type == STT_GNU_IFUNC) indirect_ = true;
+      }
+    }
+    std::vector<std::uint64_t> addresses;
+    for (const auto& [address, symbol] : by_address) addresses.push_back(address);
+    std::unordered_map<const void*, Dwarf_Die> roots;
+    for (const auto& [address, root] : units_.at(addresses)) roots.emplace(root.addr, root);
+    for (const auto& [key, root] : roots) find_functions(root, by_address, functions);
+    if (indirect_ && !functions.empty()) {
+      units_.each([&](Dwarf_Die root) { return find_functions(root, {}, functions), functions.empty(); });
+    }
+    if (!variables.empty()) {
+      units_.each([&](Dwarf_Die root) { return find_variables(root, variables), variables.empty(); });
+    }
+    for (const name_map* missing : {&functions, &variables}) {
+      for (const auto& [name, symbol] : *missing) {
+        made_.problems.push_back(std::string(name) + " is not in its debug information");
+      }
+    }
+  }
+
+  void found(const wanted_symbol& symbol, bool function, type_index type) {
+    if (made_.find(symbol.name) == nullptr) made_.symbols.push_back({symbol.name, function, type});
+  }
+
+  // By name first. By address for what has another name in the source: an alias, a versioned symbol.
+  void find_functions(Dwarf_Die root, const address_map& by_address, name_map& by_name) {
+    if (dwarf_srclang(&root) == DW_LANG_Mips_Assembler) return;  // claims that every function is void (void)
+    std::vector<std::pair<const wanted_symbol*, Dwarf_Die>> at_address;
+    walk(root, [&](Dwarf_Die& entry, const std::string&) {
+      if (dwarf_tag(&entry) != DW_TAG_subprogram || dwarf_hasattr(&entry, DW_AT_declaration) != 0) return false;
+      Dwarf_Addr low = 0;
+      if (dwarf_lowpc(&entry, &low) == 0) {
+        const auto [first, last] = by_address.equal_range(low);
+        for (auto it = first; it != last; ++it) at_address.emplace_back(it->second, entry);
+      }
+      const wanted_symbol* const s = by_name.empty() || !has_flag(entry, DW_AT_external) ? nullptr : named(by_name, entry);
+      if (s != nullptr && s->address == 0) {
+        found(*s, true, types_.function_of(&entry));
+        by_name.erase(s->name);
+      }
+      return false;
+    });
+    for (auto& [symbol, entry] : at_address) {
+      if (symbol->address == 0) {
+        if (by_name.erase(symbol->name) != 0) found(*symbol, true, types_.function_of(&entry));
+      } else if (std::optional<Dwarf_Die> argument = template_argument(entry)) {
+        found(*symbol, symbol->function, types_.type_of(&*argument));
+      }
+    }
+  }
+
+  void find_variables(Dwarf_Die root, name_map& by_name) {
+    walk(root, [&](Dwarf_Die& entry, const std::string&) {
+      if (dwarf_tag(&entry) != DW_TAG_variable || dwarf_hasattr(&entry, DW_AT_declaration) != 0) return false;
+      const wanted_symbol* const s = has_flag(entry, DW_AT_external) ? named(by_name, entry) : nullptr;
+      if (s == nullptr) return false;
+      found(*s, false, types_.type_of(&entry));
+      by_name.erase(s->name);
+      return by_name.empty();
+    });
+  }
+
+  // A struct may be declared in the unit that we came from and defined in another: in the host, because clang writes a
+  // definition only where it is needed; in the library, which matters when the host knows the definition. One walk over
+  // all units finds the definitions, and in which namespaces the declarations stand.
+  void search_definitions() {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(ask_.search_ms);
+    const std::unordered_set<std::string_view> names(ask_.search_for.begin(), ask_.search_for.end());
+    std::unordered_map<const void*, type_index> declared;                 // its scope is not known yet
+    std::unordered_map<std::string, std::vector<type_index>> wanted;      // by scope and name
+    std::unordered_map<std::string, Dwarf_Die> definitions;
+    const auto take = [&] {
+      for (type_reader::declaration& d : types_.take_declarations()) {
+        if (ask_.search || names.contains(tagged_name(d.entry, ""))) declared.emplace(d.entry.addr, d.index);
+      }
+    };
+    const auto settle = [&] {
+      for (auto it = wanted.begin(); it != wanted.end();) {
+        const auto definition = definitions.find(it->first);
+        if (definition == definitions.end()) {
+          ++it;
+          continue;
+        }
+        for (const type_index index : it->second) types_.complete(index, definition->second);
+        types_.finish();
+        it = wanted.erase(it);
+      }
+      take();
+    };
+    take();
+    if (declared.empty()) return;
+    units_.each([&](Dwarf_Die root) {
+      walk(root, [&](Dwarf_Die& entry, const std::string& scope) {
+        const bool is_declaration = dwarf_hasattr(&entry, DW_AT_declaration) != 0;
+        const auto known = is_declaration ? declared.find(entry.addr) : declared.end();
+        if (is_declaration && known == declared.end()) return false;
+        std::string name = tagged_name(entry, scope);
+        if (name.empty() || dwarf_hasattr(&entry, DW_AT_signature) != 0) return false;
+        if (is_declaration) {
+          wanted[std::move(name)].push_back(known->second);
+          declared.erase(known);
+        } else {
+          definitions.try_emplace(std::move(name), entry);
+        }
+        return false;
+      });
+      settle();
+      return (wanted.empty() && declared.empty()) || std::chrono::steady_clock::now() > until;
+    });
+  }
+
+  // `struct a::point`, or nothing for what is no struct, union or enumeration, or has no name.
+  static std::string tagged_name(Dwarf_Die& entry, const std::string& scope) {
+    const char* word = nullptr;
+    switch (dwarf_tag(&entry)) {
+      case DW_TAG_class_type:
+      case DW_TAG_structure_type: word = "struct "; break;
+      case DW_TAG_union_type: word = "union "; break;
+      case DW_TAG_enumeration_type: word = "enum "; break;
+      default: return {};
+    }
+    const char* const name = dwarf_diename(&entry);
+    return name == nullptr ? std::string{} : word + scope + name;
+  }
+
+  const request& ask_;
+  description made_;
+  units units_;
+  type_reader types_;
+  bool indirect_ = false;
+};
+
+}  // namespace
+
+description describe(const request& ask, int file, int debug_file) { return reader(ask, file, debug_file).run(); }
+
+}  // namespace autoreload::abi

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT
+// type_reader: works off a queue, so that a chain of types of any length costs no stack.
+#include "type_reader.hpp"
+
+#include <dwarf.h>
+
+#include <algorithm>
+#include <bit>
+#include <optional>
+#include <sstream>
+#include <string_view>
+
+namespace autoreload::abi {
+
+namespace {
+
+constexpr std::size_t most_types = 100'000;
+
+std::optional<Dwarf_Attribute> attribute(Dwarf_Die* entry, unsigned name) {
+  Dwarf_Attribute found;
+  if (dwarf_attr_integrate(entry, name, &found) == nullptr) return std::nullopt;
+  return found;
+}
+
+std::optional<std::uint64_t> number(Dwarf_Die* entry, unsigned name) {
+  std::optional<Dwarf_Attribute> found = attribute(entry, name);
+  Dwarf_Word value = 0;
+  if (!found || dwarf_formudata(&*found, &value) != 0) return std::nullopt;
+  return value;
+}
+
+bool flag(Dwarf_Die* entry, unsigned name) {
+  std::optional<Dwarf_Attribute> found = attribute(entry, name);
+  bool value = false;
+  return found && dwarf_formflag(&*found, &value) == 0 && value;
+}
+
+std::string name_of(Dwarf_Die* entry) {
+  const char* const name = dwarf_diename(entry);
+  return name == nullptr ? std::string{} : std::string(name);
+}
+
+// Calls `visit(child)` for each child.
+template <class Visit>
+void each_child(Dwarf_Die* entry, Visit visit) {
+  Dwarf_Die child;
+  if (dwarf_child(entry, &child) != 0) return;
+  do {
+    visit(child);
+  } while (dwarf_siblingof(&child, &child) == 0);
+}
+
+// Both compilers' words for one type: `long unsigned int` (g++) is `unsigned long` (clang).
+std::string canonical_number(std::string_view spelling) {
+  std::istringstream words{std::string(spelling)};
+  int longs = 0;
+  std::string sign;
+  std::string size;
+  for (std::string word; words >> word;) {
+    if (word == "long") {
+      ++longs;
+    } else if (word == "unsigned" || word == "signed") {
+      sign = word;
+    } else if (word == "short" || word == "char") {
+      size = word;
+    } else if (word != "int") {
+      return std::string(spelling);  // __int128, double …
+    }
+  }
+  for (; longs != 0; --longs) size += (size.empty() ? "" : " ") + std::string("long");
+  if (size.empty()) size = "int";
+  return sign == "unsigned" || (sign == "signed" && size == "char") ? sign + " " + size : size;
+}
+
+encoding meaning(std::uint64_t code) {
+  switch (code) {
+    case DW_ATE_signed:
+    case DW_ATE_signed_char: return encoding::signed_integer;
+    case DW_ATE_unsigned:
+    case DW_ATE_unsigned_char:
+    case DW_ATE_UTF: return encoding::unsigned_integer;
+    case DW_ATE_boolean: return encoding::boolean;
+    case DW_ATE_float: return encoding::floating;
+    case DW_ATE_complex_float: return encoding::complex;
+    default: return encoding::other;
+  }
+}
+
+type base(Dwarf_Die* entry) {
+  type made{.kind = kind::base, .encoding = meaning(number(entry, DW_AT_encoding).value_or(0)), .name = name_of(entry)};
+  const std::optional<std::uint64_t> bits = number(entry, DW_AT_bit_size);
+  made.size = number(entry, DW_AT_byte_size).value_or(bits.value_or(0) / 8);
+  if (made.name == "bool") made.name = "_Bool";
+  if (made.encoding == encoding::complex) {  // `complex float` and `complex double` (g++), both `complex` (clang)
+    made.name = std::string(made.size <= 8 ? "float" : made.size <= 16 ? "double" : "long double") + " _Complex";
+  }
+  if (made.encoding == encoding::signed_integer || made.encoding == encoding::unsigned_integer) {
+    made.name = canonical_number(made.name);
+  }
+  return made;
+}
+
+std::uint64_t bytes_before(Dwarf_Die* field) {
+  std::optional<Dwarf_Attribute> where = attribute(field, DW_AT_data_member_location);
+  if (!where) return 0;
+  Dwarf_Word offset = 0;
+  if (dwarf_formudata(&*where, &offset) == 0) return offset;
+  Dwarf_Op* steps = nullptr;  // the old way: a little program
+  std::size_t count = 0;
+  if (dwarf_getlocation(&*where, &steps, &count) == 0 && count == 1 && steps[0].atom == DW_OP_plus_uconst) {
+    return steps[0].number;
+  }
+  return 0;
+}
+
+std::uint64_t storage_size(Dwarf_Die* field) {
+  if (const auto own = number(field, DW_AT_byte_size)) return *own;
+  Dwarf_Die type;
+  Dwarf_Attribute reference;
+  if (dwarf_attr_integrate(field, DW_AT_type, &reference) == nullptr || dwarf_formref_die(&reference, &type) == nullptr ||
+      dwarf_peel_type(&type, &type) != 0) {
+    return 0;
+  }
+  return number(&type, DW_AT_byte_size).value_or(0);
+}
+
+// Where a field starts, in bits.
+std::uint64_t bits_before(Dwarf_Die* field, std::uint64_t bit_size) {
+  if (const auto from_start = number(field, DW_AT_data_bit_offset)) return *from_start;
+  const std::uint64_t start = bytes_before(field) * 8;
+  std::optional<Dwarf_Attribute> old = attribute(field, DW_AT_bit_offset);
+  Dwarf_Sword from_top = 0;
+  if (!old || dwarf_formsdata(&*old, &from_top) != 0) return start;
+  // DWARF 3 and g++ with DWARF 4: counted from the storage unit's most significant bit.
+  const auto top = static_cast<std::uint64_t>(from_top);
+  if constexpr (std::endian::native == std::endian::big) return start + top;
+  return start + storage_size(field) * 8 - top - bit_size;
+}
+
+// An old-style definition `f(x) float x; {…}` is called with the promoted type.
+std::optional<type> promoted(Dwarf_Die* parameter) {
+  Dwarf_Die type;
+  Dwarf_Attribute reference;
+  if (dwarf_attr_integrate(parameter, DW_AT_type, &reference) == nullptr ||
+      dwarf_formref_die(&reference, &type) == nullptr || dwarf_peel_type(&type, &type) != 0 ||
+      dwarf_tag(&type) != DW_TAG_base_type) {
+    return std::nullopt;
+  }
+  const abi::type made = base(&type);
+  if (made.encoding == encoding::floating && made.size < sizeof(double)) {
+    return abi::type{.kind = kind::base, .encoding = encoding::floating, .name = "double", .size = sizeof(double)};
+  }
+  if (made.encoding != encoding::floating && made.encoding != encoding::complex && made.size < sizeof(int)) {
+    return abi::type{.kind = kind::base, .encoding = encoding::signed_integer, .name = "int", .size = sizeof(int)};
+  }
+  return std::nullopt;
+}
+
+bool plain_c(Dwarf_Die* entry) {
+  Dwarf_Die unit;
+  if (dwarf_diecu(entry, &unit, nullptr, nullptr) == nullptr) return false;
+  switch (dwarf_srclang(&unit)) {
+    case DW_LANG_C:
+    case DW_LANG_C89:
+    case DW_LANG_C99:
+    case DW_LANG_C11:
+    case 0x2c: return true;  // C17, which this libdw may not name yet
+    default: return false;
+  }
+}
+
+}  // namespace
+
+type_index type_reader::add(type made) {
+  into_.types.push_back(std::move(made));
+  return static_cast<type_index>(into_.types.size() - 1);
+}
+
+type_index type_reader::type_of(Dwarf_Die* entry) {
+  std::optional<Dwarf_Attribute> reference = attribute(entry, DW_AT_type);
+  if (!reference) return 0;  // void
+  Dwarf_Die type;
+  return dwarf_formref_die(&*reference, &type) == nullptr ? unreadable() : read(type);
+}
+
+type_index type_reader::unreadable() {
+  constexpr const char* text = "some types in its debug information can't be read";
+  if (std::ranges::find(into_.problems, text) == into_.problems.end()) into_.problems.emplace_back(text);
+  return add({.kind = kind::unknown, .name = "?"});
+}
+
+type_index type_reader::function_of(Dwarf_Die* function) {
+  const type_index index = add({});
+  fill_function(index, function);
+  return index;
+}
+
+type_index type_reader::read(Dwarf_Die entry) {
+  const auto known = known_.find(entry.addr);
+  if (known != known_.end()) return known->second;
+  if (into_.types.size() >= most_types) {
+    if (into_.problems.empty()) into_.problems.emplace_back("its functions reach more types than can be compared");
+    return add({.kind = kind::unknown, .name = "?"});
+  }
+  const type_index index = add({});
+  known_.emplace(entry.addr, index);
+  waiting_.emplace_back(index, entry);
+  return index;
+}
+
+void type_reader::finish() {
+  while (!waiting_.empty()) {
+    const auto [index, entry] = waiting_.front();
+    waiting_.pop_front();
+    fill(index, entry);
+  }
+}
+
+void type_reader::complete(type_index index, Dwarf_Die definition) {
+  into_.types[index] = {};
+  fill(index, definition);
+}
+
+void type_reader::fill(type_index index, Dwarf_Die entry) {
+  // A type in a unit of its own: here stands only its signature.
+  Dwarf_Attribute signature;
+  if (dwarf_attr(&entry, DW_AT_signature, &signature) != nullptr) dwarf_formref_die(&signature, &entry);
+
+  const auto set = [&](type made) { into_.types[index] = std::move(made); };
+  switch (dwarf_tag(&entry)) {
+    case DW_TAG_base_type: return set(base(&entry));
+    case DW_TAG_pointer_type: return set({.kind = kind::pointer, .name = "*", .target = type_of(&entry)});
+    case DW_TAG_reference_type: return set({.kind = kind::pointer, .name = "&", .target = type_of(&entry)});
+    case DW_TAG_rvalue_reference_type: return set({.kind = kind::pointer, .name = "&&", .target = type_of(&entry)});
+    case DW_TAG_const_type: return set({.kind = kind::qualified, .name = "const", .target = type_of(&entry)});
+    case DW_TAG_volatile_type: return set({.kind = kind::qualified, .name = "volatile", .target = type_of(&entry)});
+    case DW_TAG_restrict_type: return set({.kind = kind::qualified, .name = "restrict", .target = type_of(&entry)});
+    case DW_TAG_atomic_type: return set({.kind = kind::qualified, .name = "_Atomic", .target = type_of(&entry)});
+    case DW_TAG_template_alias:
+    case DW_TAG_typedef: return set({.kind = kind::alias, .name = name_of(&entry), .target = type_of(&entry)});
+    case DW_TAG_array_type: return fill_array(index, &entry);
+    case DW_TAG_subprogram:
+    case DW_TAG_subroutine_type: return fill_function(index, &entry);
+    case DW_TAG_class_type:
+    case DW_TAG_structure_type: return fill_compound(index, &entry, kind::structure);
+    case DW_TAG_union_type: return fill_compound(index, &entry, kind::unite);
+    case DW_TAG_enumeration_type: return fill_enumeration(index, &entry);
+    default: unreadable(); return set({.kind = kind::unknown, .name = "?"});
+  }
+}
+
+// Each add() may move the types: the function is put in its place when it is whole.
+void type_reader::fill_function(type_index index, Dwarf_Die* entry) {
+  type made{.kind = kind::function, .target = type_of(entry)};
+  const bool old_style = !flag(entry, DW_AT_prototyped) && plain_c(entry);
+  each_child(entry, [&](Dwarf_Die& child) {
+    if (dwarf_tag(&child) == DW_TAG_formal_parameter) {
+      std::optional<type> wider = old_style ? promoted(&child) : std::nullopt;
+      made.members.push_back({.name = name_of(&child), .type = wider ? add(std::move(*wider)) : type_of(&child)});
+    } else if (dwarf_tag(&child) == DW_TAG_unspecified_parameters) {
+      // Old-style declarations, `int f()`, have them too; a definition without parameters takes none.
+      made.variadic = !old_style;
+    }
+  });
+  into_.types[index] = std::move(made);
+}
+
+void type_reader::fill_array(type_index index, Dwarf_Die* entry) {
+  const kind what = flag(entry, DW_AT_GNU_vector) ? kind::vector : kind::array;
+  std::vector<std::optional<std::uint64_t>> lengths;
+  each_child(entry, [&](Dwarf_Die& child) {
+    if (dwarf_tag(&child) != DW_TAG_subrange_type) return;
+    if (const auto count = number(&child, DW_AT_count)) {
+      lengths.push_back(count);
+    } else if (const auto last = number(&child, DW_AT_upper_bound)) {
+      lengths.push_back(*last + 1);
+    } else {
+      lengths.emplace_back();
+    }
+  });
+  if (lengths.empty()) lengths.emplace_back();
+  type_index element = type_of(entry);
+  const auto made = [&](const std::optional<std::uint64_t>& length) {
+    return type{.kind = what, .complete = length.has_value(), .size = length.value_or(0), .target = element};
+  };
+  for (std::size_t i = lengths.size(); i-- > 1;) element = add(made(lengths[i]));
+  into_.types[index] = made(lengths.front());
+}
+
+void type_reader::fill_compound(type_index index, Dwarf_Die* entry, kind what) {
+  type made{.kind = what, .complete = !flag(entry, DW_AT_declaration), .name = name_of(entry)};
+  made.size = number(entry, DW_AT_byte_size).value_or(0);
+  made.alignment = number(entry, DW_AT_alignment).value_or(0);
+  if (!made.complete && !made.name.empty()) declarations_.push_back({*entry, index});
+  each_child(entry, [&](Dwarf_Die& child) {
+    const int tag = dwarf_tag(&child);
+    if (tag != DW_TAG_member && tag != DW_TAG_inheritance) return;
+    if (flag(&child, DW_AT_declaration)) return;  // a static member of a C++ class
+    member field{.name = name_of(&child), .type = type_of(&child)};
+    if (tag == DW_TAG_inheritance) field.name = "base " + std::to_string(made.members.size());
+    field.bit_size = number(&child, DW_AT_bit_size).value_or(0);
+    field.bit_offset = bits_before(&child, field.bit_size);
+    made.members.push_back(std::move(field));
+  });
+  into_.types[index] = std::move(made);
+}
+
+void type_reader::fill_enumeration(type_index index, Dwarf_Die* entry) {
+  type made{.kind = kind::enumeration, .complete = !flag(entry, DW_AT_declaration), .name = name_of(entry)};
+  made.size = number(entry, DW_AT_byte_size).value_or(0);
+  if (!made.complete && !made.name.empty()) declarations_.push_back({*entry, index});
+  each_child(entry, [&](Dwarf_Die& child) {
+    if (dwarf_tag(&child) != DW_TAG_enumerator) return;
+    member constant{.name = name_of(&child)};
+    std::optional<Dwarf_Attribute> value = attribute(&child, DW_AT_const_value);
+    // Only the signed form is negative: libdw would take the byte 200 of the unsigned ones for -56.
+    if (value && dwarf_whatform(&*value) == DW_FORM_sdata) {
+      Dwarf_Sword number = 0;
+      dwarf_formsdata(&*value, &number);
+      constant.value = number;
+    } else if (value) {
+      Dwarf_Word number = 0;
+      dwarf_formudata(&*value, &number);
+      constant.value = static_cast<std::int64_t>(number);
+    }
+    made.members.push_back(std::move(constant));
+  });
+  into_.types[index] = std::move(made);
+}
+
+}  // namespace autoreload::abi

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// request: what the guard asks its helper process; the answer is a description.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wire.hpp"
+
+namespace autoreload::abi {
+
+/// The descriptors that the helper starts with. The request comes on standard input, the answer goes to standard output.
+inline constexpr int helper_file = 3;        ///< the ELF file that is described
+inline constexpr int helper_debug_file = 4;  ///< its separate debug information, if `separate` says so
+
+/// One symbol to describe: an exported one, or the template argument T of the function at an address, which is how the
+/// host's own idea of a symbol is found.
+struct wanted_symbol {
+  std::string name;
+  bool function = true;
+  std::uint64_t address = 0;  ///< as the file has it; 0: look `name` up among the exported symbols
+};
+
+struct request {
+  std::string path;       ///< as the user knows the file: the folder where split debug information may lie
+  bool separate = false;  ///< helper_debug_file is there
+  bool search = false;    ///< look for the definition of every struct that is only declared
+  std::vector<std::string> search_for;  ///< the same for these only, such as `struct point`
+  std::uint64_t seconds = 0;            ///< of processor time at most
+  std::uint64_t search_ms = 0;          ///< milliseconds for searches, after which what was found so far must do
+  std::vector<wanted_symbol> symbols;
+};
+
+[[nodiscard]] inline std::string encode(const request& from) {
+  wire_writer out;
+  out.text(from.path);
+  out.number(from.separate ? 1 : 0);
+  out.number(from.search ? 1 : 0);
+  out.number(from.search_for.size());
+  for (const std::string& name : from.search_for) out.text(name);
+  out.number(from.seconds);
+  out.number(from.search_ms);
+  out.number(from.symbols.size());
+  for (const wanted_symbol& s : from.symbols) {
+    out.text(s.name);
+    out.number(s.function ? 1 : 0);
+    out.number(s.address);
+  }
+  return out.take();
+}
+
+/// @return an empty request when the bytes are not one: the helper has one caller, and it encodes well
+[[nodiscard]] inline request decode_request(std::string_view bytes) {
+  wire_reader in(bytes);
+  request into;
+  into.path = in.text();
+  into.separate = in.number() != 0;
+  into.search = in.number() != 0;
+  for (std::uint64_t n = in.count(); n != 0 && in.good(); --n) into.search_for.emplace_back(in.text());
+  into.seconds = in.number();
+  into.search_ms = in.number();
+  for (std::uint64_t n = in.count(); n != 0 && in.good(); --n) {
+    wanted_symbol& s = into.symbols.emplace_back();
+    s.name = in.text();
+    s.function = in.number() != 0;
+    s.address = in.number();
+  }
+  return in.good() ? into : request{};
+}
+
+}  // namespace autoreload::abi

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+# autoreload_report: turns what the benchmarks measured into a report.

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: MIT
+// drive_test: who does the work, and when: the owner in manual drive, one thread for all in the background.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+
+#include <array>
+#include <csignal>
+#include <ctime>
+#include <functional>
+#include <memory>
+
+#include "descriptor.hpp"
+#include "engine_support.hpp"
+
+using namespace std::chrono_literals;
+using autoreload::event_kind;
+using support::library;
+using support::put;
+using support::worker_api;
+
+namespace {
+
+std::function<void(std::string_view)> on_hook;
+
+}  // namespace
+
+extern "C" {
+void (*worker_hook)(const char*) = [](const char* where) {
+  if (on_hook) on_hook(where);
+};
+#ifdef SANITIZED
+const char* __tsan_default_options() { return "die_after_fork=0"; }
+#endif
+}
+
+namespace {
+
+bool readable(int file, std::chrono::milliseconds limit) {
+  pollfd source{file, POLLIN, 0};
+  return poll(&source, 1, static_cast<int>(limit.count())) == 1 && (source.revents & POLLIN) != 0;
+}
+
+// Polls as an event loop would, until the condition holds.
+template <class Condition>
+bool loops_until(library& lib, Condition condition) {
+  while (!condition()) {
+    if (!readable(lib.descriptor(), support::patience)) return false;
+    lib.poll();
+  }
+  return true;
+}
+
+// ---- manual
+
+class ManualDrive : public support::EngineTest {};
+
+TEST_F(ManualDrive, DoesNothingUntilPollIsCalled) {
+  put(path_, 1);
+  library lib(path_, manual());
+  put(path_, 2);
+  ASSERT_TRUE(readable(lib.descriptor(), support::patience));
+  EXPECT_EQ(lib->stamp(), 1U);
+  EXPECT_EQ(lib.generation(), 1U);
+  EXPECT_EQ(kinds(), "loaded");
+  lib.poll();
+  EXPECT_EQ(lib->stamp(), 2U);
+  EXPECT_EQ(kinds(), "loaded unloaded");
+}
+
+TEST_F(ManualDrive, HasNoThread) {
+  put(path_, 1);
+  const std::size_t before = support::threads();
+  std::vector<std::unique_ptr<library>> many;
+  for (int i = 0; i < 10; ++i) many.push_back(std::make_unique<library>(path_, manual()));
+  put(path_, 2);
+  for (const auto& lib : many) {
+    lib->poll();
+    EXPECT_EQ((*lib)->stamp(), 2U);
+  }
+  EXPECT_EQ(support::threads(), before);
+}
+
+TEST_F(ManualDrive, FitsAFrameLoop) {
+  put(path_, 1);
+  library lib(path_, manual());
+  std::uint64_t build = 1;
+  for (int frame = 0; frame < 60; ++frame) {
+    if (frame % 10 == 5) put(path_, ++build);
+    lib.poll();
+    EXPECT_EQ(lib->stamp(), build) << "in frame " << frame;
+  }
+  EXPECT_EQ(lib.generation(), 7U);
+}
+
+TEST_F(ManualDrive, TheDescriptorIsQuietWhenThereIsNothingToDo) {
+  put(path_, 1);
+  library lib(path_, manual());
+  // Other files that come and go in the folders on the way wake it, too; and so it isn't quiet at once.
+  const auto grows_quiet = [&] {
+    return support::comes_true([&] {
+      lib.poll();
+      return !readable(lib.descriptor(), 0ms);
+    });
+  };
+  EXPECT_TRUE(grows_quiet());
+  put(path_, 2);
+  ASSERT_TRUE(loops_until(lib, [&] { return lib->stamp() == 2; }));
+  EXPECT_TRUE(grows_quiet());
+}
+
+TEST_F(ManualDrive, TheDescriptorJoinsAnEpoll) {
+  put(path_, 1);
+  library lib(path_, manual());
+  const autoreload::descriptor loop(epoll_create1(EPOLL_CLOEXEC));
+  epoll_event interest{EPOLLIN | EPOLLET, {.ptr = &lib}};
+  ASSERT_EQ(epoll_ctl(loop.get(), EPOLL_CTL_ADD, lib.descriptor(), &interest), 0);
+  for (std::uint64_t build = 2; build < 5; ++build) {
+    put(path_, build);
+    while (lib->stamp() != build) {
+      epoll_event happened{};
+      ASSERT_EQ(epoll_wait(loop.get(), &happened, 1, 30'000), 1);
+      static_cast<library*>(happened.data.ptr)->poll();
+    }
+  }
+}
+
+TEST_F(ManualDrive, TheDescriptorWakesForPollingsInterval) {
+  put(path_, 1);
+  autoreload::options chosen = manual();
+  chosen.watch = autoreload::watch_mode::polling;
+  chosen.poll_interval = 5ms;
+  library lib(path_, chosen);
+  EXPECT_EQ(lib.watching(), autoreload::watch_mode::polling);
+  for (std::uint64_t build = 2; build < 5; ++build) {
+    put(path_, build);
+    EXPECT_TRUE(loops_until(lib, [&] { return lib->stamp() == build; }));
+  }
+}
+
+TEST_F(ManualDrive, PollingLooksNoEarlierThanItsInterval) {
+  put(path_, 1);
+  autoreload::options chosen = manual();
+  chosen.watch = autoreload::watch_mode::polling;
+  chosen.poll_interval = 1h;
+  library lib(path_, chosen);
+  put(path_, 2);
+  lib.poll();
+  EXPECT_EQ(lib->stamp(), 1U);
+  EXPECT_FALSE(readable(lib.descriptor(), 50ms));
+  EXPECT_TRUE(lib.reload());
+  EXPECT_EQ(lib->stamp(), 2U);
+}
+
+TEST_F(ManualDrive, TheDescriptorWakesForAPendingRetirement) {
+  put(path_, 1);
+  library lib(path_, manual());
+  auto pin = lib.pin();
+  put(path_, 2);
+  ASSERT_TRUE(loops_until(lib, [&] { return lib->stamp() == 2; }));
+  EXPECT_EQ(kinds(), "loaded loaded");
+  pin.release();
+  ASSERT_TRUE(loops_until(lib, [&] { return events_.next(event_kind::unloaded, 0ms).has_value(); }));
+}
+
+TEST_F(ManualDrive, TheDescriptorWakesToReportAMissingLibrary) {
+  put(path_, 1);
+  library lib(path_, manual());
+  std::filesystem::remove(path_);
+  EXPECT_TRUE(loops_until(lib, [&] { return events_.next(event_kind::waiting, 0ms).has_value(); }));
+}
+
+TEST_F(ManualDrive, TheDescriptorWakesForWhatChangedDuringAPause) {
+  put(path_, 1);
+  library lib(path_, manual());
+  lib.pause();
+  put(path_, 2);
+  lib.poll();  // takes the event from the kernel
+  EXPECT_FALSE(readable(lib.descriptor(), 50ms));
+  lib.resume();
+  EXPECT_TRUE(loops_until(lib, [&] { return lib->stamp() == 2; }));
+}
+
+TEST_F(ManualDrive, TheDescriptorWakesForAWriterThatIsDone) {
+  put(path_, 1);
+  library lib(path_, manual());
+  {
+    std::ofstream writer(path_, std::ios::binary | std::ios::trunc);
+    writer << support::stamped(libraries::plain, 2);
+    writer.flush();
+    lib.poll();
+    EXPECT_EQ(lib->stamp(), 1U);
+  }
+  EXPECT_TRUE(loops_until(lib, [&] { return lib->stamp() == 2; }));
+}
+
+// ---- background
+
+class BackgroundDrive : public support::EngineTest {
+ protected:
+  // The service's thread; 0 when there is none.
+  static pid_t service_thread() {
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+      if (support::read_file(task.path() / "comm") == "autoreload\n") return std::stoi(task.path().filename());
+    }
+    return 0;
+  }
+  static std::chrono::nanoseconds time_used_by(pid_t thread) {
+    const auto clock = static_cast<clockid_t>((~static_cast<unsigned>(thread) << 3U) | 6U);  // as the kernel codes it
+    timespec used{};
+    EXPECT_EQ(clock_gettime(clock, &used), 0);
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+  }
+};
+
+TEST_F(BackgroundDrive, OneThreadServesFiftyLibraries) {
+  const std::size_t before = support::threads();
+  std::vector<std::unique_ptr<library>> many;
+  const auto path_of = [&](std::size_t i) { return folder_ / ("lib" + std::to_string(i) + ".so"); };
+  for (std::size_t i = 0; i < 50; ++i) {
+    put(path_of(i), i);
+    many.push_back(std::make_unique<library>(path_of(i), background()));
+  }
+  EXPECT_EQ(support::threads(), before + 1);
+  EXPECT_NE(service_thread(), 0);
+  EXPECT_EQ(many.front()->descriptor(), -1);
+  for (std::size_t i = 0; i < 50; ++i) put(path_of(i), 100 + i);
+  for (std::size_t i = 0; i < 50; ++i) expect(event_kind::unloaded);
+  for (std::size_t i = 0; i < 50; ++i) EXPECT_EQ((*many[i])->stamp(), 100 + i);
+  many.clear();
+  EXPECT_EQ(support::threads(), before) << "the last one takes the thread along";
+}
+
+// A change that comes while the thread is only just getting to know the library must not be lost.
+TEST_F(BackgroundDrive, AChangeRightAfterTheConstructorIsSeen) {
+  const std::string other_path = folder_ / "other.so";
+  put(other_path, 0);
+  const library keeps_the_thread(other_path);
+  put(path_, 0);
+  const std::vector<std::string> builds{support::stamped(libraries::plain, 1), support::stamped(libraries::plain, 2)};
+  support::write_file(path_ + ".new", builds[1]);
+  for (int round = 0; round < 300; ++round) {
+    const library lib(path_, background());
+    const std::uint64_t now = lib->stamp();
+    std::filesystem::rename(path_ + ".new", path_);
+    support::write_file(path_ + ".new", builds[round % 2]);
+    while (lib->stamp() == now) ASSERT_TRUE(events_.next(event_kind::loaded, 10s)) << "in round " << round;
+  }
+}
+
+TEST_F(BackgroundDrive, PollIsHarmless) {
+  put(path_, 1);
+  library lib(path_, background());
+  lib.poll();
+  put(path_, 2);
+  lib.poll();
+  EXPECT_EQ(expect(event_kind::unloaded).generation, 1U);
+}
+
+// A signal to the process is for the host's own threads.
+TEST_F(BackgroundDrive, TheThreadTakesNoSignals) {
+  put(path_, 1);
+  const library lib(path_, background());
+  const auto blocked = [&] {
+    std::ifstream status("/proc/self/task/" + std::to_string(service_thread()) + "/status");
+    std::string line;
+    while (std::getline(status, line) && !line.starts_with("SigBlk:")) {
+    }
+    return std::stoul(line.substr(7), nullptr, 16);
+  };
+  const auto bits = [](std::initializer_list<int> signals) {
+    unsigned long mask = 0;
+    for (const int signal : signals) mask |= 1UL << (signal - 1);
+    return mask;
+  };
+  const unsigned long faults = bits({SIGSEGV, SIGBUS, SIGILL, SIGFPE});
+  EXPECT_TRUE(support::comes_true([&] { return (blocked() & faults) == 0; })) << "it starts with all blocked";
+  const unsigned long others = bits({SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD, SIGALRM, SIGIO, SIGURG});
+  EXPECT_EQ(blocked() & others, others);
+}
+
+TEST_F(BackgroundDrive, TheThreadSleepsWhileAnotherOneLoads) {
+  put(path_, 1);
+  library lib(path_, background());
+  lib.pause();
+  const auto pin = lib.pin();  // so that there is something to retire, again and again
+  ASSERT_TRUE(lib.reload());
+  const pid_t thread = service_thread();
+  ASSERT_NE(thread, 0);
+  std::chrono::nanoseconds used{};
+  on_hook = [&](std::string_view where) {
+    if (where != "constructor") return;
+    const auto before = time_used_by(thread);
+    std::this_thread::sleep_for(400ms);  // what a slow constructor does
+    used = time_used_by(thread) - before;
+  };
+  ASSERT_TRUE(lib.reload());
+  on_hook = nullptr;
+  EXPECT_LT(used, 100ms);
+}
+
+TEST_F(BackgroundDrive, ALibraryThatLoadsSlowlyHoldsUpNoCalls) {
+  put(path_, 1);
+  const std::string other_path = folder_ / "other.so";
+  put(other_path, 1);
+  library lib(path_, background());
+  const library other(other_path);
+  std::promise<void> entered;
+  std::promise<void> leave;
+  on_hook = [&](std::string_view where) {
+    if (where != "constructor") return;
+    entered.set_value();
+    leave.get_future().wait();
+  };
+  put(path_, 2);
+  entered.get_future().wait();
+  std::thread([&] {  // a thread that is new to the library
+    EXPECT_EQ(lib->stamp(), 1U);
+    EXPECT_EQ(other->stamp(), 1U);
+    EXPECT_EQ(lib.generation(lib.pin()), 1U);
+    EXPECT_EQ(lib.last_failure(), std::nullopt);
+  })
+      .join();
+  on_hook = nullptr;
+  leave.set_value();
+  EXPECT_EQ(expect(event_kind::unloaded).generation, 1U);
+}
+
+// ---- when the system has nothing left
+
+// As a user of its own, whose limit is nobody else's.
+class Shortage : public support::EngineTest {
+ protected:
+  static constexpr uid_t nobody_else = 54'321;
+  void SetUp() override {
+    if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+    ASSERT_EQ(chown(folder_.path().c_str(), nobody_else, nobody_else), 0);
+  }
+};
+
+TEST_F(Shortage, WithoutInotifyItPolls) {
+  support::in_child([&] {
+    ASSERT_EQ(setresuid(nobody_else, nobody_else, nobody_else), 0);
+    put(path_, 1);
+    std::vector<autoreload::descriptor> taken;
+    while (taken.empty() || taken.back()) taken.emplace_back(inotify_init1(IN_CLOEXEC));
+    autoreload::options chosen = manual();
+    chosen.poll_interval = 5ms;
+    library lib(path_, chosen);
+    EXPECT_EQ(lib.watching(), autoreload::watch_mode::polling);
+    EXPECT_TRUE(loops_until(lib, [&] { return lib.loaded(); }));
+    EXPECT_EQ(kinds(), "warning loaded");
+    put(path_, 2);
+    EXPECT_TRUE(loops_until(lib, [&] { return lib->stamp() == 2; }));
+  });
+}
+
+}  // namespace

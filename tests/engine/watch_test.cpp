@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: MIT
+// watch_test: whatever way a new library takes to its path, it is seen, by inotify and by polling.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <array>
+#include <memory>
+
+#include "engine_support.hpp"
+
+using namespace std::chrono_literals;
+using autoreload::event_kind;
+using autoreload::stage;
+using autoreload::watch_mode;
+using support::library;
+using support::put;
+using support::stamped;
+namespace fs = std::filesystem;
+
+namespace {
+
+class Watch : public support::EngineTest, public testing::WithParamInterface<watch_mode> {
+ protected:
+  [[nodiscard]] autoreload::options watching() {
+    autoreload::options chosen = background();
+    chosen.watch = GetParam();
+    chosen.poll_interval = 5ms;
+    return chosen;
+  }
+  // Each arrival is waited for, so that none hides behind the next.
+  void expect_build(const library& lib, std::uint64_t build) {
+    while (lib.generation() == 0 || lib->stamp() != build) {
+      if (!events_.next(event_kind::loaded, support::patience)) {
+        const auto why = lib.last_failure();
+        FAIL() << "build " << build << " was not seen; " << (why ? why->what() : "no failure");
+      }
+    }
+  }
+  void make(const fs::path& at, std::uint64_t build) {
+    fs::create_directories(at.parent_path());
+    put(at.string(), build);
+  }
+  void link(const fs::path& target, const fs::path& at) {  // as ln -sfn
+    fs::create_symlink(target, at.string() + ".new");
+    fs::rename(at.string() + ".new", at);
+  }
+
+  const fs::path root_ = folder_.path();
+};
+
+INSTANTIATE_TEST_SUITE_P(By, Watch, testing::Values(watch_mode::inotify, watch_mode::polling), [](const auto& mode) {
+  return mode.param == watch_mode::inotify ? std::string("Inotify") : std::string("Polling");
+});
+
+// ---- the file
+
+TEST_P(Watch, AFileRenamedOverIt) {
+  put(path_, 1);
+  const library lib(path_, watching());
+  EXPECT_EQ(lib.watching(), GetParam());
+  for (std::uint64_t build = 2; build < 6; ++build) {
+    put(path_, build);
+    expect_build(lib, build);
+  }
+}
+
+TEST_P(Watch, AFileDeletedAndWrittenAgain) {
+  put(path_, 1);
+  const library lib(path_, watching());
+  for (std::uint64_t build = 2; build < 6; ++build) {
+    fs::remove(path_);
+    support::write_file(path_, stamped(libraries::plain, build));
+    expect_build(lib, build);
+  }
+}
+
+TEST_P(Watch, AFileWrittenInPlace) {
+  put(path_, 1);
+  const library lib(path_, watching());
+  for (std::uint64_t build = 2; build < 6; ++build) {
+    support::write_file(path_, stamped(libraries::plain, build));  // the same inode
+    expect_build(lib, build);
+  }
+}
+
+TEST_P(Watch, AFileWrittenInPlaceWithoutBeingTruncated) {
+  put(path_, 1);
+  const library lib(path_, watching());
+  for (std::uint64_t build = 2; build < 6; ++build) {
+    std::fstream(path_, std::ios::binary | std::ios::in | std::ios::out) << stamped(libraries::plain, build);
+    expect_build(lib, build);
+  }
+}
+
+TEST_P(Watch, AFileWrittenThroughAMapping) {
+  put(path_, 1);
+  const library lib(path_, watching());
+  for (std::uint64_t build = 2; build < 6; ++build) {
+    const std::string bytes = stamped(libraries::plain, build);
+    fs::remove(path_);
+    const int file = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0755);
+    ASSERT_GE(file, 0);
+    ASSERT_EQ(ftruncate(file, static_cast<off_t>(bytes.size())), 0);
+    void* const memory = mmap(nullptr, bytes.size(), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    ASSERT_NE(memory, MAP_FAILED);
+    close(file);
+    std::memcpy(memory, bytes.data(), bytes.size());
+    munmap(memory, bytes.size());
+    expect_build(lib, build);
+  }
+}
+
+TEST_P(Watch, AHardLinkInItsPlace) {
+  put(path_, 1);
+  const library lib(path_, watching());
+  for (std::uint64_t build = 2; build < 6; ++build) {
+    const std::string other = folder_ / ("build" + std::to_string(build));
+    put(other, build);
+    fs::remove(path_);
+    fs::create_hard_link(other, path_);
+    expect_build(lib, build);
+  }
+}
+
+TEST_P(Watch, AFileMovedFromAnotherFolder) {
+  put(path_, 1);
+  const library lib(path_, watching());
+  make(root_ / "elsewhere" / "lib.so", 2);
+  fs::rename(root_ / "elsewhere" / "lib.so", path_);
+  expect_build(lib, 2);
+}
+
+TEST_P(Watch, AFileThatWasADirectory) {
+  fs::create_directories(path_);
+  const library lib(path_, watching());
+  EXPECT_FALSE(lib.loaded());
+  fs::remove(path_);
+  put(path_, 1);
+  expect_build(lib, 1);
+}
+
+// ---- links
+
+TEST_P(Watch, ALinkSwitchedToAnotherTarget) {
+  make(root_ / "builds" / "1.so", 1);
+  make(root_ / "builds" / "2.so", 2);
+  link("builds/1.so", path_);
+  const library lib(path_, watching());
+  expect_build(lib, 1);
+  link("builds/2.so", path_);
+  expect_build(lib, 2);
+  fs::remove(path_);
+  fs::create_symlink(root_ / "builds" / "1.so", path_);
+  expect_build(lib, 1);
+}
+
+TEST_P(Watch, TheTargetOfALinkOfALink) {
+  make(root_ / "lib" / "libworker.so.1.2.3", 1);
+  link("libworker.so.1.2.3", root_ / "lib" / "libworker.so.1");
+  link("lib/libworker.so.1", path_);
+  const library lib(path_, watching());
+  expect_build(lib, 1);
+  put(root_ / "lib" / "libworker.so.1.2.3", 2);
+  expect_build(lib, 2);
+  put(root_ / "lib" / "libworker.so.1.2.4", 3);
+  link("libworker.so.1.2.4", root_ / "lib" / "libworker.so.1");
+  expect_build(lib, 3);
+  put(root_ / "lib" / "libworker.so.1.2.4", 4);
+  expect_build(lib, 4);
+}
+
+TEST_P(Watch, ALinkWhoseTargetComesLater) {
+  link("later/lib.so", path_);
+  const library lib(path_, watching());
+  EXPECT_FALSE(lib.loaded());
+  make(root_ / "later" / "lib.so", 1);
+  expect_build(lib, 1);
+}
+
+TEST_P(Watch, ALinkToAFolderThatIsSwitched) {
+  make(root_ / "release-1" / "lib.so", 1);
+  make(root_ / "release-2" / "lib.so", 2);
+  link("release-1", root_ / "current");
+  const library lib(root_ / "current" / "lib.so", watching());
+  expect_build(lib, 1);
+  link("release-2", root_ / "current");
+  expect_build(lib, 2);
+  put(root_ / "release-2" / "lib.so", 3);
+  expect_build(lib, 3);
+  put(root_ / "release-1" / "lib.so", 4);
+  link("release-1", root_ / "current");
+  expect_build(lib, 4);
+}
+
+TEST_P(Watch, LinksThatLeadInACircleAreLeftAgain) {
+  link("b", root_ / "a");
+  link("a", root_ / "b");
+  const library lib(root_ / "a", watching());
+  EXPECT_FALSE(lib.loaded());
+  ASSERT_TRUE(lib.last_failure());
+  fs::remove(root_ / "b");
+  put(root_ / "b", 1);
+  expect_build(lib, 1);
+}
+
+// ---- folders
+
+TEST_P(Watch, AFolderThatIsRemovedAndMadeAgain) {
+  const fs::path at = root_ / "build" / "lib" / "libworker.so";
+  make(at, 1);
+  const library lib(at, watching());
+  for (std::uint64_t build = 2; build < 6; ++build) {
+    fs::remove_all(root_ / "build");
+    make(at, build);
+    expect_build(lib, build);
+  }
+}
+
+TEST_P(Watch, FoldersThatComeOneByOne) {
+  const fs::path at = root_ / "a" / "b" / "c" / "libworker.so";
+  const library lib(at, watching());
+  EXPECT_FALSE(lib.loaded());
+  make(at, 1);
+  expect_build(lib, 1);
+}
+
+TEST_P(Watch, AFolderThatIsRenamedAwayAndAnotherInItsPlace) {
+  make(root_ / "build" / "lib.so", 1);
+  make(root_ / "next" / "lib.so", 2);
+  const library lib(root_ / "build" / "lib.so", watching());
+  fs::rename(root_ / "build", root_ / "old");
+  fs::rename(root_ / "next", root_ / "build");
+  expect_build(lib, 2);
+  put(root_ / "build" / "lib.so", 3);
+  expect_build(lib, 3);
+}
+
+TEST_P(Watch, AGrandparentThatIsRenamedAwayAndAnotherInItsPlace) {
+  make(root_ / "project" / "build" / "lib.so", 1);
+  make(root_ / "other" / "build" / "lib.so", 2);
+  const library lib(root_ / "project" / "build" / "lib.so", watching());
+  fs::rename(root_ / "project", root_ / "away");
+  fs::rename(root_ / "other", root_ / "project");
+  expect_build(lib, 2);
+  fs::rename(root_ / "project", root_ / "other");
+  fs::rename(root_ / "away", root_ / "project");
+  expect_build(lib, 1);
+}
+
+// A poll interval that nobody would wait for: it must not be polling that helps.
+TEST_F(Watch, AFolderThatWasAFile) {
+  autoreload::options chosen = background();
+  chosen.poll_interval = 1h;
+  support::write_file(root_ / "build", "not a folder yet");
+  const library lib(root_ / "build" / "lib.so", chosen);
+  EXPECT_EQ(lib.watching(), watch_mode::inotify);
+  fs::remove(root_ / "build");
+  make(root_ / "build" / "lib.so", 1);
+  expect_build(lib, 1);
+}
+
+// As fast as it goes, so that folders vanish between being seen and being watched.
+TEST_F(Watch, FoldersThatComeAndGoWithoutPauseAreNoReasonToPoll) {
+  autoreload::options chosen = background();
+  chosen.poll_interval = 1h;
+  const fs::path at = root_ / "build" / "lib" / "libworker.so";
+  const std::string bytes = stamped(libraries::plain, 1);
+  const library lib(at, chosen);
+  for (int round = 0; round < 300; ++round) {
+    fs::create_directories(at.parent_path());
+    if (round % 3 == 0) support::write_file(at, bytes);
+    fs::remove_all(root_ / "build");
+  }
+  make(at, 2);
+  expect_build(lib, 2);
+  EXPECT_EQ(lib.watching(), watch_mode::inotify);
+  EXPECT_EQ(events_.next(event_kind::warning, 0ms), std::nullopt);
+}
+
+// ---- paths
+
+TEST_P(Watch, APathWithDots) {
+  make(root_ / "build" / "lib.so", 1);
+  fs::create_directories(root_ / "src" / "deep");
+  const library lib((root_ / "src" / "deep" / ".." / "." / ".." / "build" / "lib.so").string(), watching());
+  expect_build(lib, 1);
+  put(root_ / "build" / "lib.so", 2);
+  expect_build(lib, 2);
+}
+
+TEST_P(Watch, DotsBehindALinkMeanTheParentOfItsTarget) {
+  make(root_ / "real" / "build" / "lib.so", 1);
+  fs::create_directories(root_ / "real" / "deep");
+  fs::create_directories(root_ / "build");
+  link("real/deep", root_ / "link");
+  const library lib((root_ / "link" / ".." / "build" / "lib.so").string(), watching());
+  expect_build(lib, 1);
+  put(root_ / "real" / "build" / "lib.so", 2);
+  expect_build(lib, 2);
+}
+
+// Changes the working folder for a test; others of this program are not running meanwhile.
+class working_folder {
+ public:
+  explicit working_folder(const fs::path& here) { fs::current_path(here); }
+  ~working_folder() { fs::current_path(before_); }
+  working_folder(const working_folder&) = delete;
+  working_folder& operator=(const working_folder&) = delete;
+
+ private:
+  const fs::path before_ = fs::current_path();
+};
+
+TEST_P(Watch, ARelativePath) {
+  make(root_ / "build" / "lib.so", 1);
+  const working_folder here(root_);
+  const library lib("build/lib.so", watching());
+  EXPECT_EQ(lib.path(), "build/lib.so");
+  expect_build(lib, 1);
+  put("build/lib.so", 2);
+  expect_build(lib, 2);
+}
+
+TEST_P(Watch, ABareName) {
+  put(path_, 1);
+  const working_folder here(root_);
+  const library lib("libworker.so", watching());
+  expect_build(lib, 1);
+  put("libworker.so", 2);
+  expect_build(lib, 2);
+}
+
+// A program that becomes a daemon, or changes its working folder for another reason, means the library that it named.
+TEST_P(Watch, ARelativePathOfAHostThatGoesElsewhere) {
+  make(root_ / "build" / "lib.so", 1);
+  const working_folder here(root_);
+  library lib("build/lib.so", watching());
+  expect_build(lib, 1);
+  fs::create_directories(root_ / "elsewhere");
+  fs::current_path(root_ / "elsewhere");
+  put(root_ / "build" / "lib.so", 2);
+  expect_build(lib, 2);
+  EXPECT_TRUE(lib.reload());
+  EXPECT_EQ(lib.last_failure(), std::nullopt);
+  fs::remove(root_ / "build" / "lib.so");
+  const auto gone = lib.reload();
+  ASSERT_FALSE(gone);
+  EXPECT_EQ(gone.error().path(), "build/lib.so") << "as the user named it";
+}
+
+TEST_P(Watch, APathWithSpacesAndOddLetters) {
+  const fs::path at = root_ / "a folder \n with \xc3\xa9" / "lib worker'\".so";
+  make(at, 1);
+  const library lib(at, watching());
+  expect_build(lib, 1);
+  put(at, 2);
+  expect_build(lib, 2);
+}
+
+// ---- who may read it
+
+// install(1) makes the file for its owner alone first, and opens it to others when it is there.
+TEST_P(Watch, AFileThatMayBeReadLater) {
+  if (geteuid() != 0) GTEST_SKIP() << "root may read everything, others can't make a file that they may not read";
+  fs::permissions(root_, fs::perms(0755));
+  put(path_, 1);
+  fs::permissions(path_, fs::perms(0600));
+  std::array<int, 2> refused{};
+  ASSERT_EQ(pipe2(refused.data(), O_CLOEXEC), 0);
+  std::jthread opens_it([&] {
+    char byte = 0;
+    if (read(refused[0], &byte, 1) == 1) fs::permissions(path_, fs::perms(0644));
+  });
+  support::in_child([&] {
+    ASSERT_EQ(setresuid(54'321, 54'321, 54'321), 0);
+    const library lib(path_, watching());
+    EXPECT_FALSE(lib.loaded());
+    ASSERT_TRUE(lib.last_failure());
+    EXPECT_EQ(lib.last_failure()->at(), stage::snapshot);
+    EXPECT_NE(lib.last_failure()->system().find("ermission"), std::string::npos) << lib.last_failure()->what();
+    EXPECT_EQ(write(refused[1], "x", 1), 1);
+    expect_build(lib, 1);
+  });
+  close(refused[1]);
+  opens_it.join();
+  close(refused[0]);
+}
+
+// ---- many events
+
+TEST_F(Watch, ALossOfEventsIsMadeUpFor) {
+  const int most = std::stoi(support::read_file("/proc/sys/fs/inotify/max_queued_events"));
+  make(root_ / "build" / "lib.so", 1);
+  library lib(root_ / "build" / "lib.so", manual());
+  // Nobody drains them. Equal events in a row would become one.
+  const std::string names[] = {root_ / "build" / "a", root_ / "build" / "b"};
+  for (const std::string& name : names) support::write_file(name, "");
+  for (int i = 0; i < most + 100; ++i) {
+    ASSERT_EQ(chmod(names[i % 2].c_str(), (i / 2) % 2 != 0 ? 0600 : 0644), 0);
+  }
+  // Lost: a new build, and that the whole folder is another one.
+  fs::rename(root_ / "build", root_ / "old");
+  make(root_ / "build" / "lib.so", 2);
+  lib.poll();
+  EXPECT_EQ(lib->stamp(), 2U);
+  put(root_ / "build" / "lib.so", 3);
+  lib.poll();
+  EXPECT_EQ(lib->stamp(), 3U) << "the new folder is not watched";
+}
+
+TEST_F(Watch, OtherFilesOfTheFolderAreNobodysBusiness) {
+  put(path_, 1);
+  library lib(path_, manual());
+  for (int i = 0; i < 100; ++i) put(folder_ / ("object" + std::to_string(i)), 2);
+  fs::create_directories(root_ / "libworker.so.p");
+  lib.poll();
+  EXPECT_EQ(kinds(), "loaded");
+}
+
+TEST_P(Watch, TwoLibrariesOfOneFolder) {
+  const std::string other_path = folder_ / "libother.so";
+  put(path_, 1);
+  put(other_path, 1);
+  const library lib(path_, watching());
+  auto other = std::make_unique<library>(other_path, watching());
+  for (std::uint64_t build = 2; build < 5; ++build) {
+    put(path_, build);
+    expect_build(lib, build);
+    put(other_path, build);
+    expect_build(*other, build);
+  }
+  other.reset();  // the folder is still watched for the first
+  put(path_, 5);
+  expect_build(lib, 5);
+}
+
+}  // namespace
