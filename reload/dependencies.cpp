@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "dynamic_section.hpp"
+#include "retire.hpp"
 
 namespace autoreload {
 namespace {
@@ -202,7 +203,9 @@ class preparation {
 }  // namespace
 
 private_library::~private_library() {
-  if (handle != nullptr) dlclose(handle);
+  if (handle == nullptr) return;
+  dlclose(handle);
+  let_go(std::move(image));  // it may stay, and then its name must
 }
 
 dependencies prepare_dependencies(const std::string& path, snapshot& image, std::span<const std::byte> bytes,

@@ -42,4 +42,13 @@ struct dynamic_section {
   return found;
 }
 
+/// Whether a dynamic string begins with `name`: cheap, and good enough for a name that nothing else has.
+[[nodiscard]] inline bool mentions(const elf_view& file, std::string_view name) {
+  const dynamic_section dynamic = dynamic_section_of(file);
+  const std::byte* const strings = file.bytes(dynamic.strings, dynamic.strings_size);
+  return strings != nullptr &&
+         std::string_view(reinterpret_cast<const char*>(strings), dynamic.strings_size).find(name) !=
+             std::string_view::npos;
+}
+
 }  // namespace autoreload

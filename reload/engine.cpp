@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <system_error>
 
@@ -90,8 +91,24 @@ class engine_core::work_lock {
   bool inside_ = false;
 };
 
+namespace {
+
+// As a string: nothing on the way is resolved, links may be switched later.
+std::string from_the_root(const std::string& path) {
+  std::error_code failure;
+  const std::filesystem::path whole = std::filesystem::absolute(path, failure);
+  return failure || path.empty() ? path : whole.string();
+}
+
+}  // namespace
+
 engine_core::engine_core(loader api, std::string path, options chosen, std::atomic<const void*>& current)
-    : api_(api), path_(std::move(path)), options_(std::move(chosen)), current_(&current), process_(getpid()) {
+    : api_(api),
+      path_(std::move(path)),
+      file_(from_the_root(path_)),
+      options_(std::move(chosen)),
+      current_(&current),
+      process_(getpid()) {
   const auto refuse_use = [&](const char* reason, const char* advice) {
     throw error(stage::use, path_, reason).advise(advice);
   };
@@ -157,7 +174,7 @@ bool engine_core::forked() const noexcept { return process_ != getpid(); }
 
 void engine_core::start_watching() {
   const bool by_polling =
-      options_.watch == watch_mode::polling || (options_.watch == watch_mode::automatic && needs_polling(path_));
+      options_.watch == watch_mode::polling || (options_.watch == watch_mode::automatic && needs_polling(file_));
   std::shared_ptr<watch_hub> hub;
   std::optional<error> failure;
   if (!by_polling) {
@@ -185,7 +202,7 @@ void engine_core::start_watching() {
 void engine_core::watch_again() {
   watched_ = dependency_paths_;
   std::vector<std::string> paths = dependency_paths_;
-  paths.push_back(path_);
+  paths.push_back(file_);
   const result<bool> armed = watch_->arm(paths);
   if (!armed) {
     fall_back_to_polling(armed.error());
@@ -220,7 +237,7 @@ bool engine_core::is_due(time_point now) {
   poll_at_ = now + options_.poll_interval;
   if (watch_->has_hub()) watch_again();  // polling was a way out: try inotify again
   struct stat status {};
-  if (stat(path_.c_str(), &status) != 0) return looked_at_.has_value() || !awaited_;
+  if (stat(file_.c_str(), &status) != 0) return looked_at_.has_value() || !awaited_;
   return looked_at_ != file_identity::of(status) || state_of(dependency_paths_) != dependency_state_;
 }
 

@@ -100,6 +100,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
 
   const loader api_;
   const std::string path_;
+  const std::string file_;  // the same from the root: the host may change its working directory
   const options options_;
   std::atomic<const void*>* current_;  // null once closed
   const pid_t process_;

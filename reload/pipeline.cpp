@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "crash_table.hpp"
+#include "dynamic_section.hpp"
 #include "engine_core.hpp"
 #include "inspect.hpp"
 #include "load.hpp"
@@ -45,7 +46,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
 
   // snapshot: bytes that nobody can change any more
   const bool patient = busy_with_ && clock::now() - busy_since_ > std::chrono::seconds(1);
-  snapshot_outcome taken = snapshotter_.take({path_, options_.trust, whole, patient});
+  snapshot_outcome taken = snapshotter_.take({file_, options_.trust, whole, patient});
   switch (taken.state) {
     case snapshot_state::ready: break;
     case snapshot_state::busy: return try_again(taken.seen);
@@ -56,7 +57,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
     case snapshot_state::failed:
       looked_at_.reset();
       if (taken.may_pass) look_at_ = clock::now() + std::chrono::seconds(1);
-      return refuse(*std::move(taken.failure));
+      return refuse(std::move(taken.failure->rename(path_)));
   }
   busy_with_.reset();
   looked_at_.reset();  // no verdict yet
@@ -95,17 +96,18 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
     refusal_ = reason;
     return decided(refuse(std::move(reason)));
   };
-  const inspection seen = inspect(taken.bytes);
+  inspection seen = inspect(taken.bytes);
   if (seen.is == verdict::incomplete) {
     return wait_for(error(stage::inspect, path_, seen.reason).advise(seen.advice));
   }
   if (seen.is == verdict::wrong) {
     return refuse_content(error(stage::inspect, path_, seen.reason).advise(seen.advice));
   }
+  seen.facts.thread_destructors = mentions({taken.bytes, seen.facts.segments, 0}, "__cxa_thread_atexit");
   times.inspect = watch.lap();
-  if (const result<void> kept = snapshotter_.keep(taken.image, whole); !kept) {
+  if (result<void> kept = snapshotter_.keep(taken.image, whole); !kept) {
     look_at_ = clock::now() + std::chrono::seconds(1);
-    return refuse(kept.error());
+    return refuse(std::move(kept.error().rename(path_)));
   }
   times.snapshot += watch.lap();
 
