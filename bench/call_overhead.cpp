@@ -15,35 +15,12 @@
 
 #include "harness/harness.hpp"
 #include "idioms/idiom.hpp"
+#include "idioms/storm.hpp"
 
 namespace bench {
 namespace {
 
 constexpr int batch = 1000;  // calls between two looks at Google Benchmark's counter
-
-// Replaces the library over and over on a thread of its own.
-class storm {
- public:
-  explicit storm(idiom& target)
-      : thread_([this, &target] {
-          while (!stop_.load(std::memory_order_relaxed)) {
-            target.replace();
-            count_.fetch_add(1, std::memory_order_relaxed);
-          }
-        }) {}
-  storm(const storm&) = delete;
-  storm& operator=(const storm&) = delete;
-  ~storm() {
-    stop_ = true;
-    thread_.join();
-  }
-  [[nodiscard]] double count() const noexcept { return static_cast<double>(count_.load(std::memory_order_relaxed)); }
-
- private:
-  std::atomic<bool> stop_{false};
-  std::atomic<std::uint64_t> count_{0};
-  std::thread thread_;
-};
 
 class row {
  public:
@@ -58,7 +35,7 @@ class row {
     called.leave();
     if (state.thread_index() == 0) {
       state.SetLabel(kind_.label);
-      if (storm_) state.counters["reloads"] = storm_->count();
+      if (storm_) state.counters["reloads"] = static_cast<double>(storm_->count());
     }
     leave();
   }
@@ -70,7 +47,7 @@ class row {
       idiom_ = kind_.make();
       if (stormy_) {
         idiom_->replace();
-        storm_ = std::make_unique<storm>(*idiom_);
+        storm_ = std::make_unique<storm>([target = idiom_.get()] { target->replace(); });
       }
     }
     return *idiom_;

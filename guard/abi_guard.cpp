@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // abi_guard: what to look at, what to remember, and what a difference means under each policy.
 //
-// Shared between threads: what is remembered of hosts and libraries, and which notes were given. All of it is guarded by
-// one mutex, which is never held while a file is read; what it hands out is immutable.
+// Shared between threads: what is remembered of hosts and libraries, and which notes were given. All of it is guarded
+// by one mutex, which is never held while a file is read; what it hands out is immutable.
 #include <autoreload/abi_guard.hpp>
 
 #include <elf.h>
@@ -16,9 +16,9 @@
 #include <set>
 #include <utility>
 
+#include "../reload/descriptor.hpp"
 #include "compare.hpp"
 #include "declared.hpp"
-#include "../reload/descriptor.hpp"
 #include "elf_glance.hpp"
 #include "helper_process.hpp"
 #include "host_image.hpp"
@@ -205,8 +205,8 @@ class abi_guard final : public abi_checker {
     describe_host(request, *view, found);
     view->declared = abi::describe_declared(request.symbols);
     std::erase_if(view->declared.symbols, [&](const abi::symbol& s) { return view->seen.find(s.name) != nullptr; });
-    view->complete = std::ranges::all_of(
-        request.symbols, [&](const symbol_info& s) { return view->seen.find(s.name) != nullptr; });
+    view->complete =
+        std::ranges::all_of(request.symbols, [&](const symbol_info& s) { return view->seen.find(s.name) != nullptr; });
     if (!view->complete) found.unseen.emplace_back(host_unseen);
     const std::lock_guard lock(mutex_);
     return hosts_.emplace(key, std::move(view)).first->second;
@@ -215,7 +215,8 @@ class abi_guard final : public abi_checker {
   // The host's idea of a symbol is the template argument of the function that spells its declaration: in debug
   // information, an entry that the function's address leads to.
   void describe_host(const guard_request& request, host_view& view, findings& found) const {
-    const auto spelled = std::ranges::find_if(request.symbols, [](const symbol_info& s) { return s.declaration != nullptr; });
+    const auto spelled =
+        std::ranges::find_if(request.symbols, [](const symbol_info& s) { return s.declaration != nullptr; });
     if (spelled == request.symbols.end()) return;
     const auto image = abi::find_host_image(reinterpret_cast<std::uintptr_t>(spelled->declaration));
     if (!image) return;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// compare: goes from each symbol to every type that it leads to, and gathers what there is to say, once for each subject.
+// compare: goes from each symbol to every type that it leads to, and gathers what there is to say, once for each
+// subject.
 #include "compare.hpp"
 
 #include <algorithm>
@@ -61,8 +62,9 @@ class judge {
   void add(bool breaks, finding what) {
     ++said_;
     std::vector<finding>& where = breaks ? differences_ : notes_;
-    const auto known = std::ranges::find_if(
-        where, [&](const finding& f) { return f.subject == what.subject && (what.reached.empty() || f.text == what.text); });
+    const auto known = std::ranges::find_if(where, [&](const finding& f) {
+      return f.subject == what.subject && (what.reached.empty() || f.text == what.text);
+    });
     if (known == where.end()) {
       if (where.size() < most_findings) where.push_back(std::move(what));
     } else if (known->last_reached != root_) {
@@ -169,7 +171,8 @@ class judge {
     }
   }
 
-  // --- types -----------------------------------------------------------------------------------------------------------
+  // --- types
+  // -----------------------------------------------------------------------------------------------------------
 
   // Says what was found, and what is found behind it.
   void follow(const weighed& first) {

@@ -23,9 +23,9 @@ struct comparison {
 
 /// Who the caller is, and what it knows.
 struct perspective {
-  bool host = false;                        ///< `was` is what the host was compiled for, not the running version
-  const description* host_sees = nullptr;   ///< from the host's debug information; says what it holds opaquely
-  bool handles_survive = true;              ///< objects made by the running version are handed to the new one
+  bool host = false;                          ///< `was` is what the host was compiled for, not the running version
+  const description* host_sees = nullptr;     ///< from the host's debug information; says what it holds opaquely
+  bool handles_survive = true;                ///< objects made by the running version are handed to the new one
   std::span<const std::string> exceptions{};  ///< functions, variables, `struct ctx`, typedefs: never looked at
 };
 

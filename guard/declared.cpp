@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// declared: a parser for the one kind of text that c_type.hpp writes, abstract declarators such as `int (const char *)`.
+// declared: a parser for the one kind of text that c_type.hpp writes, abstract declarators such as `int (const char
+// *)`.
 #include "declared.hpp"
 
 #include <array>
@@ -72,8 +73,8 @@ class parser {
   // Declarators are read outside in, but types are made inside out: a declarator hands back what to do, in order.
   struct step {
     kind what;
-    std::string qualifiers;           // of a pointer
-    std::string sign;                 // `*` or `&`
+    std::string qualifiers;               // of a pointer
+    std::string sign;                     // `*` or `&`
     std::optional<std::uint64_t> length;  // of an array
     std::vector<type_index> parameters;
     bool variadic = false;
@@ -163,10 +164,8 @@ class parser {
         return s.qualifiers.empty() ? made : add({.kind = kind::qualified, .name = s.qualifiers, .target = made});
       }
       case kind::array:
-        return add({.kind = kind::array,
-                    .complete = s.length.has_value(),
-                    .size = s.length.value_or(0),
-                    .target = target});
+        return add(
+            {.kind = kind::array, .complete = s.length.has_value(), .size = s.length.value_or(0), .target = target});
       default: {
         type made{.kind = kind::function, .variadic = s.variadic, .target = target};
         for (const type_index parameter : s.parameters) made.members.push_back({.type = parameter});
@@ -230,7 +229,8 @@ class parser {
 // As g++ and clang name the unnamed namespace.
 std::string without_unnamed_namespaces(std::string text) {
   for (const std::string_view scope : {"{anonymous}::", "(anonymous namespace)::"}) {
-    for (std::size_t at = text.find(scope); at != std::string::npos; at = text.find(scope, at)) text.erase(at, scope.size());
+    for (std::size_t at = text.find(scope); at != std::string::npos; at = text.find(scope, at))
+      text.erase(at, scope.size());
   }
   return text;
 }

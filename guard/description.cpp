@@ -15,7 +15,8 @@ constexpr std::string_view closing = "complete";
 
 std::string printable(std::string_view text) {
   std::string clean(text.substr(0, 200));
-  std::ranges::replace_if(clean, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  std::ranges::replace_if(
+      clean, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
   return clean;
 }
 

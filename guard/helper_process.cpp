@@ -101,9 +101,7 @@ helper_process::helper_process(const std::string& program, request ask, int file
 }
 
 helper_process::helper_process(helper_process&& other) noexcept
-    : child_(std::exchange(other.child_, -1)),
-      answer_(std::move(other.answer_)),
-      why_(std::move(other.why_)) {}
+    : child_(std::exchange(other.child_, -1)), answer_(std::move(other.answer_)), why_(std::move(other.why_)) {}
 
 helper_process::~helper_process() { end(); }
 
@@ -125,8 +123,7 @@ std::optional<description> helper_process::collect(std::chrono::steady_clock::ti
   std::string bytes;
   std::array<char, 65536> part;
   while (true) {
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
     pollfd readable{answer_.get(), POLLIN, 0};
     const int ready = left <= 0 ? 0 : poll(&readable, 1, static_cast<int>(std::min<long>(left, 60'000)));
     if (ready < 0 && errno == EINTR) continue;

@@ -8,8 +8,8 @@
 #include <optional>
 #include <string>
 
-#include "description.hpp"
 #include "../reload/descriptor.hpp"
+#include "description.hpp"
 #include "request.hpp"
 
 namespace autoreload::abi {

@@ -11,7 +11,8 @@
 
 namespace autoreload::abi {
 
-/// The descriptors that the helper starts with. The request comes on standard input, the answer goes to standard output.
+/// The descriptors that the helper starts with. The request comes on standard input, the answer goes to standard
+/// output.
 inline constexpr int helper_file = 3;        ///< the ELF file that is described
 inline constexpr int helper_debug_file = 4;  ///< its separate debug information, if `separate` says so
 

@@ -49,7 +49,8 @@ std::unordered_map<std::string_view, const T*> by_name(const std::vector<T>& lis
 
 }  // namespace
 
-// --- words -------------------------------------------------------------------------------------------------------------
+// --- words
+// -------------------------------------------------------------------------------------------------------------
 
 std::string scales::change(const std::string& was, const std::string& is) const {
   if (was == is) return "a type in " + was + " changed under the same name";
@@ -66,7 +67,8 @@ std::string scales::removed(const std::string& what) const {
 
 bool scales::excepted(std::string_view name) const { return std::ranges::find(exceptions_, name) != exceptions_.end(); }
 
-// --- types -------------------------------------------------------------------------------------------------------------
+// --- types
+// -------------------------------------------------------------------------------------------------------------
 
 outcome scales::parameters(const type& was, const type& is, weighed& into) {
   if (was.members.size() != is.members.size() || was.variadic != is.variadic) return outcome::different;
@@ -131,7 +133,8 @@ outcome scales::weigh_alias(const type& was, const type& is, position at, int de
   const std::string now = spell(is_, is.target);
   if ((found == outcome::same && (before == now || host_)) || excepted(was.name)) return outcome::same;
   const bool breaks = found == outcome::different;
-  into.said.push_back({breaks, was.name, was.name + ": " + change(before, now) + (breaks ? "" : ", the same to a caller")});
+  into.said.push_back(
+      {breaks, was.name, was.name + ": " + change(before, now) + (breaks ? "" : ", the same to a caller")});
   return outcome::same;
 }
 
@@ -187,7 +190,8 @@ outcome scales::weigh_compounds(const bare_type& was, const bare_type& is, std::
   return outcome::alike;
 }
 
-// --- layouts -----------------------------------------------------------------------------------------------------------
+// --- layouts
+// -----------------------------------------------------------------------------------------------------------
 
 weighed scales::layout(const layout_pair& of) {
   weighed into;
@@ -203,7 +207,8 @@ scales::remarks scales::compare_layouts(type_index was_index, type_index is_inde
   const type& was = was_.at(was_index);
   const type& is = is_.at(is_index);
   remarks found;
-  if (was.size != is.size) found.breaking.push_back("size " + change(std::to_string(was.size), std::to_string(is.size)));
+  if (was.size != is.size)
+    found.breaking.push_back("size " + change(std::to_string(was.size), std::to_string(is.size)));
   if (was.kind == kind::enumeration) {
     compare_constants(was, is, found);
     return found;

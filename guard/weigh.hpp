@@ -41,8 +41,8 @@ struct weighed {
   std::vector<layout_pair> next;
 };
 
-/// Compares types of one description with types of another. What has a name is not gone into but handed back, as `next`:
-/// so a list that points to itself ends, and a chain of structs of any length costs no stack.
+/// Compares types of one description with types of another. What has a name is not gone into but handed back, as
+/// `next`: so a list that points to itself ends, and a chain of structs of any length costs no stack.
 class scales {
  public:
   scales(const description& was, const description& is, bool host, std::span<const std::string> exceptions)

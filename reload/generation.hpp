@@ -16,7 +16,7 @@ namespace autoreload {
 struct generation {
   std::uint64_t number = 0;
   std::uint64_t crash_ticket = 0;  // of the crash table
-  snapshot image;  // outlives the module: its descriptor's number is in the link map's name
+  snapshot image;                  // outlives the module: its descriptor's number is in the link map's name
   elf_facts facts;
   private_libraries needs;  // closed after the module
   std::unique_ptr<detail::erased_module> module;

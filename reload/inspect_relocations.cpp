@@ -158,7 +158,8 @@ class relocation_checker {
       if (auto no = is_sound(relocation, what, refuse)) return no;
       something_seen = true;
     }
-    if (nothing_seen && !something_seen) return unfinished(std::string("the relocations of ") + name + " are still zeros");
+    if (nothing_seen && !something_seen)
+      return unfinished(std::string("the relocations of ") + name + " are still zeros");
     return passed;
   }
 

@@ -56,8 +56,8 @@ class demo_process {
     close(err_.file);
   }
 
-  /// Reads standard output up to this very line, which may be repeated calls later. What it skips must be lines that were
-  /// promised, or the test fails.
+  /// Reads standard output up to this very line, which may be repeated calls later. What it skips must be lines that
+  /// were promised, or the test fails.
   testing::AssertionResult prints(const std::string& wanted) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
     while (const auto line = next(out_, deadline)) {
@@ -105,7 +105,8 @@ class demo_process {
         from.buffer.erase(0, end + 1);
         return line;
       }
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      const auto left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
       if (left.count() <= 0) return std::nullopt;
       std::array<pollfd, 2> files{pollfd{out_.file, POLLIN, 0}, pollfd{err_.file, POLLIN, 0}};
       if (poll(files.data(), files.size(), static_cast<int>(left.count())) <= 0) return std::nullopt;
@@ -174,7 +175,8 @@ class Demo : public testing::TestWithParam<std::string> {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Watching, Demo, testing::Values("inotify", "poll"), [](const auto& chosen) { return chosen.param; });
+INSTANTIATE_TEST_SUITE_P(Watching, Demo, testing::Values("inotify", "poll"),
+                         [](const auto& chosen) { return chosen.param; });
 
 TEST_P(Demo, GoesOnWithTheNewFunctionsAfterAnEditAndARebuild) {
   working_copy copy;
@@ -283,10 +285,11 @@ TEST(DemoCommandLine, RefusesBadArgumentsWithStatusTwoAndSaysWhy) {
     std::string reason;
   };
   for (const bad_line& bad :
-       {bad_line{{"--interval", "soon"}, "--interval: \"soon\" is no time"}, bad_line{{"--interval", "0s"}, "is no time"},
-        bad_line{{"--interval", "-1s"}, "is no time"}, bad_line{{"--interval", "5"}, "is no time"},
-        bad_line{{"--interval"}, "--interval needs a value"}, bad_line{{"--rounds", "0"}, "no whole number of 1 or more"},
-        bad_line{{"--rounds", "1.5"}, "no whole number"}, bad_line{{"--watch", "closely"}, "neither inotify nor poll"},
+       {bad_line{{"--interval", "soon"}, "--interval: \"soon\" is no time"},
+        bad_line{{"--interval", "0s"}, "is no time"}, bad_line{{"--interval", "-1s"}, "is no time"},
+        bad_line{{"--interval", "5"}, "is no time"}, bad_line{{"--interval"}, "--interval needs a value"},
+        bad_line{{"--rounds", "0"}, "no whole number of 1 or more"}, bad_line{{"--rounds", "1.5"}, "no whole number"},
+        bad_line{{"--watch", "closely"}, "neither inotify nor poll"},
         bad_line{{"--poll-interval", "1y"}, "--poll-interval: \"1y\""}, bad_line{{"--frobnicate"}, "unknown option"},
         bad_line{{"-x"}, "unknown option"}, bad_line{{"one.so", "two.so"}, "unexpected argument \"two.so\""},
         bad_line{{""}, "the library's name is empty"}}) {

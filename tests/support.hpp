@@ -21,8 +21,8 @@ inline constexpr std::chrono::seconds patience{20};
 /// A folder that is empty, nobody else's, and gone at the end.
 class temp_folder {
  public:
-  temp_folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "autoreload-test-XXXXXX").string();
+  explicit temp_folder(const std::filesystem::path& in = std::filesystem::temp_directory_path()) {
+    std::string name = (in / "autoreload-test-XXXXXX").string();
     if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp " + name);
     path_ = std::filesystem::canonical(name);
   }

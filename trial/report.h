@@ -26,12 +26,12 @@ struct trial_report {
   uint32_t phase;
   uint32_t item;
   // The supervisor's part.
-  int32_t start_error;     // errno, when the helper could not be started
-  int32_t status;          // as waitpid gave it
-  uint32_t ended;          // it ended by itself: status is its own
-  uint32_t overdue;        // it was killed because of the time limit
-  uint32_t cancelled;      // it was killed because the caller wanted no answer any more
-  uint32_t output_size;    // bytes of its standard error in all; the last ones are in `output`, as a ring
+  int32_t start_error;   // errno, when the helper could not be started
+  int32_t status;        // as waitpid gave it
+  uint32_t ended;        // it ended by itself: status is its own
+  uint32_t overdue;      // it was killed because of the time limit
+  uint32_t cancelled;    // it was killed because the caller wanted no answer any more
+  uint32_t output_size;  // bytes of its standard error in all; the last ones are in `output`, as a ring
   char output[trial_text_size];
 };
 

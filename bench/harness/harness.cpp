@@ -12,13 +12,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
-#include <numeric>
 #include <thread>
 
 namespace bench {
@@ -77,19 +75,6 @@ bool has_flag(const std::vector<char*>& words, std::string_view flag) {
 
 }  // namespace
 
-std::int64_t arguments::number(std::string_view name, std::int64_t otherwise) {
-  const std::string prefix = "--" + std::string(name) + "=";
-  const auto found = std::find_if(words_.begin(), words_.end(), [&](auto& word) { return word.starts_with(prefix); });
-  if (found == words_.end()) return otherwise;
-  const std::string text = found->substr(prefix.size());
-  words_.erase(found);
-  std::int64_t value = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failure == std::errc() && end == text.data() + text.size() && value > 0) return value;
-  std::fprintf(stderr, "%s needs a positive number, not \"%s\"\n", prefix.c_str(), text.c_str());
-  std::exit(EXIT_FAILURE);
-}
-
 std::vector<int> thread_counts() {
   const int cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   std::vector<int> counts{cores};
@@ -133,10 +118,7 @@ int main(int count, char** given) {
   arguments rest(left, words.data());
   describe_machine();
   register_benchmarks(rest);
-  for (const std::string& word : rest.rest()) {
-    std::fprintf(stderr, "%s: unknown option \"%s\"\n", given[0], word.c_str());
-    return EXIT_FAILURE;
-  }
+  rest.expect_no_more();
 
   std::unique_ptr<benchmark::BenchmarkReporter> display;
   if (json) {

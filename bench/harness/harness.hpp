@@ -1,29 +1,14 @@
 // SPDX-License-Identifier: MIT
-// harness: what all benchmark programs share: main(), the defaults of a run, options of their own, percentiles.
+// harness: what all benchmark programs share: main(), the defaults of a run, percentiles.
 #pragma once
 
 #include <benchmark/benchmark.h>
 
-#include <cstdint>
-#include <string>
-#include <string_view>
 #include <vector>
 
+#include "arguments.hpp"
+
 namespace bench {
-
-/// What is left of the command line once Google Benchmark took its flags. A program asks for the options it knows.
-class arguments {
- public:
-  arguments(int count, char** words) : words_(words + 1, words + count) {}
-
-  /// The N of `--name=N`, or `otherwise`. Exits with a message when it is not a positive number.
-  [[nodiscard]] std::int64_t number(std::string_view name, std::int64_t otherwise);
-  /// The options that nobody asked for.
-  [[nodiscard]] const std::vector<std::string>& rest() const noexcept { return words_; }
-
- private:
-  std::vector<std::string> words_;
-};
 
 /// Each program defines it: registers its rows. Runs once, before any benchmark.
 void register_benchmarks(arguments& given);

@@ -78,8 +78,8 @@ class reloaded_callee {
     return chosen;
   }
 
-  folder folder_;
-  folder staging_;
+  folder folder_{folder::on::memory};
+  folder staging_{folder::on::memory};
   std::string path_ = folder_ / "libcallee.so";
   std::vector<bytes> builds_ = read_builds();
   std::uint64_t unloaded_ = 0;

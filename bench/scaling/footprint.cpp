@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 namespace bench {
@@ -37,11 +38,12 @@ generation_footprint footprint_of(const std::string& file_name) {
     if (!ours || header) continue;
     take(line, "Size:", found.mapped) || take(line, "Rss:", found.resident) || take(line, "Anonymous:", found.own);
   }
+  std::set<ino_t> counted;  // several descriptors may refer to one copy
   for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
     std::error_code gone;  // the directory's own descriptor
     const std::string target = fs::read_symlink(entry.path(), gone).string();
     struct stat status {};
-    if (target.starts_with(name) && stat(entry.path().c_str(), &status) == 0) {
+    if (target.starts_with(name) && stat(entry.path().c_str(), &status) == 0 && counted.insert(status.st_ino).second) {
       found.snapshot += static_cast<std::uint64_t>(status.st_blocks) / 2;  // of 512 bytes
     }
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// abi_guard: refuses a new library whose functions, variables or types no longer fit what their caller was compiled for.
+// abi_guard: refuses a new library whose functions, variables or types no longer fit what their caller was compiled
+// for.
 #pragma once
 
 #include <chrono>
@@ -50,8 +51,8 @@ struct abi_guard_options {
 /// Makes the checker that compares debug information. Give it to any number of engines; it remembers what it saw of
 /// the host and of each library's running generation.
 ///
-/// It starts a short-lived child process for each file with debug information, and for no other. The host sees a SIGCHLD
-/// when one ends, and may reap it without harm.
+/// It starts a short-lived child process for each file with debug information, and for no other. The host sees a
+/// SIGCHLD when one ends, and may reap it without harm.
 ///
 /// Thread-safety: check() may run on several threads at once. check() throws nothing but std::bad_alloc.
 [[nodiscard]] std::shared_ptr<abi_checker> make_abi_guard(abi_guard_options options = {});

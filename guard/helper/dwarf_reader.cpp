@@ -18,7 +18,7 @@ namespace autoreload::abi {
 namespace {
 
 using address_map = std::unordered_multimap<  // an alias shares its function's address
-   std::uint64_t, const wanted_symbol*>;
+    std::uint64_t, const wanted_symbol*>;
 using name_map = std::unordered_map<std::string_view, const wanted_symbol*>;
 
 // Calls `visit(entry, scope)` for everything in a unit that is in no function and no type; `scope` is `a::b::` inside
@@ -151,7 +151,8 @@ class reader {
         const auto [first, last] = by_address.equal_range(low);
         for (auto it = first; it != last; ++it) at_address.emplace_back(it->second, entry);
       }
-      const wanted_symbol* const s = by_name.empty() || !has_flag(entry, DW_AT_external) ? nullptr : named(by_name, entry);
+      const wanted_symbol* const s =
+          by_name.empty() || !has_flag(entry, DW_AT_external) ? nullptr : named(by_name, entry);
       if (s != nullptr && s->address == 0) {
         found(*s, true, types_.function_of(&entry));
         by_name.erase(s->name);
@@ -184,8 +185,8 @@ class reader {
   void search_definitions() {
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(ask_.search_ms);
     const std::unordered_set<std::string_view> names(ask_.search_for.begin(), ask_.search_for.end());
-    std::unordered_map<const void*, type_index> declared;                 // its scope is not known yet
-    std::unordered_map<std::string, std::vector<type_index>> wanted;      // by scope and name
+    std::unordered_map<const void*, type_index> declared;             // its scope is not known yet
+    std::unordered_map<std::string, std::vector<type_index>> wanted;  // by scope and name
     std::unordered_map<std::string, Dwarf_Die> definitions;
     const auto take = [&] {
       for (type_reader::declaration& d : types_.take_declarations()) {

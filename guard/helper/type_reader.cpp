@@ -117,8 +117,8 @@ std::uint64_t storage_size(Dwarf_Die* field) {
   if (const auto own = number(field, DW_AT_byte_size)) return *own;
   Dwarf_Die type;
   Dwarf_Attribute reference;
-  if (dwarf_attr_integrate(field, DW_AT_type, &reference) == nullptr || dwarf_formref_die(&reference, &type) == nullptr ||
-      dwarf_peel_type(&type, &type) != 0) {
+  if (dwarf_attr_integrate(field, DW_AT_type, &reference) == nullptr ||
+      dwarf_formref_die(&reference, &type) == nullptr || dwarf_peel_type(&type, &type) != 0) {
     return 0;
   }
   return number(&type, DW_AT_byte_size).value_or(0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// units: from an address to a unit by .debug_aranges where the compiler wrote it (g++ does, clang does not), else by the
-// ranges that each unit's root states. Neither looks into a unit.
+// units: from an address to a unit by .debug_aranges where the compiler wrote it (g++ does, clang does not), else by
+// the ranges that each unit's root states. Neither looks into a unit.
 #include "units.hpp"
 
 #include <dwarf.h>

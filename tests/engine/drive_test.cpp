@@ -2,6 +2,7 @@
 // drive_test: who does the work, and when: the owner in manual drive, one thread for all in the background.
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 
@@ -232,19 +233,46 @@ TEST_F(BackgroundDrive, OneThreadServesFiftyLibraries) {
   EXPECT_EQ(support::threads(), before) << "the last one takes the thread along";
 }
 
+// Puts threads on one processor, where a second one comes on when the first one waits, for the time of a test.
+class one_processor {
+ public:
+  explicit one_processor(pid_t second) : second_(second) {
+    sched_getaffinity(0, sizeof before_, &before_);
+    cpu_set_t here;
+    CPU_ZERO(&here);
+    CPU_SET(sched_getcpu(), &here);
+    sched_setaffinity(0, sizeof here, &here);
+    sched_setaffinity(second_, sizeof here, &here);
+    const sched_param none{};
+    sched_setscheduler(second_, SCHED_BATCH, &none);  // preempts nobody when it is woken
+  }
+  ~one_processor() {
+    sched_setaffinity(0, sizeof before_, &before_);
+    sched_setaffinity(second_, sizeof before_, &before_);
+  }
+  one_processor(const one_processor&) = delete;
+  one_processor& operator=(const one_processor&) = delete;
+
+ private:
+  pid_t second_;
+  cpu_set_t before_;
+};
+
 // A change that comes while the thread is only just getting to know the library must not be lost.
 TEST_F(BackgroundDrive, AChangeRightAfterTheConstructorIsSeen) {
-  const std::string other_path = folder_ / "other.so";
+  const support::temp_folder quiet("/dev/shm");  // other files of the folders on the way would wake the thread
+  const std::string path = quiet / "lib.so";
+  const std::string other_path = quiet / "other.so";
   put(other_path, 0);
   const library keeps_the_thread(other_path);
-  put(path_, 0);
+  const one_processor alone(service_thread());
+  put(path, 0);
   const std::vector<std::string> builds{support::stamped(libraries::plain, 1), support::stamped(libraries::plain, 2)};
-  support::write_file(path_ + ".new", builds[1]);
-  for (int round = 0; round < 300; ++round) {
-    const library lib(path_, background());
+  for (int round = 0; round < 50; ++round) {
+    support::write_file(path + ".new", builds[(round + 1) % 2]);
+    const library lib(path, background());
     const std::uint64_t now = lib->stamp();
-    std::filesystem::rename(path_ + ".new", path_);
-    support::write_file(path_ + ".new", builds[round % 2]);
+    std::filesystem::rename(path + ".new", path);  // nothing after it that could wake the thread once more
     while (lib->stamp() == now) ASSERT_TRUE(events_.next(event_kind::loaded, 10s)) << "in round " << round;
   }
 }

@@ -11,8 +11,10 @@
 
 int main(int count, char** arguments) {
   if (count < 4) {
-    std::fputs("usage: guard_compare BEFORE AFTER [var:]SYMBOL…\n"
-               "exit status: 0 passes, 1 refused, 2 could not be asked\n", stderr);
+    std::fputs(
+        "usage: guard_compare BEFORE AFTER [var:]SYMBOL…\n"
+        "exit status: 0 passes, 1 refused, 2 could not be asked\n",
+        stderr);
     return 2;
   }
   const int before = open(arguments[1], O_RDONLY | O_CLOEXEC);

@@ -43,7 +43,8 @@ std::vector<range> debug_sections(const std::string& file) {
   for (std::size_t i = 0; i < header.e_shnum; ++i) {
     const auto section = at<Elf64_Shdr>(file, header.e_shoff + i * sizeof(Elf64_Shdr));
     const char* const name = file.data() + names.sh_offset + section.sh_name;
-    if (std::strncmp(name, ".debug_", 7) == 0 && section.sh_size != 0) found.push_back({section.sh_offset, section.sh_size});
+    if (std::strncmp(name, ".debug_", 7) == 0 && section.sh_size != 0)
+      found.push_back({section.sh_offset, section.sh_size});
   }
   return found;
 }
@@ -82,8 +83,8 @@ TEST_P(damaged, debug_information_never_crashes_or_delays_the_host) {
 
   // Strictly, so that it says each time what it could not see.
   const auto ask = [&](const std::string& bytes) {
-    const auto guard = autoreload::make_abi_guard(
-        {.policy = autoreload::abi_policy::strict, .time_limit = std::chrono::seconds(4)});
+    const auto guard =
+        autoreload::make_abi_guard({.policy = autoreload::abi_policy::strict, .time_limit = std::chrono::seconds(4)});
     return guard->check({"damaged.so", in_memory(bytes).get(), running.get(), symbols, "api"});
   };
   const guard_verdict undamaged = ask(good);

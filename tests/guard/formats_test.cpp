@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// formats: the same change is seen in every shape that compilers and packagers give to debug information, and what can't
-// be seen is said.
+// formats: the same change is seen in every shape that compilers and packagers give to debug information, and what
+// can't be seen is said.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -47,7 +47,8 @@ const std::vector<format> formats{
     {"gcc_link_time", "gcc -g -O2 -flto", direct},
     {"gcc_compressed", "gcc -g -gz=zlib", direct},
     {"clang_compressed", "clang -g -gz=zlib", direct},
-    {"gcc_compressed_the_gnu_way", "gcc -g -gz=zlib-gnu", "$CC -fPIC -c -o $S.o $S.c && "
+    {"gcc_compressed_the_gnu_way", "gcc -g -gz=zlib-gnu",
+     "$CC -fPIC -c -o $S.o $S.c && "
      "$CC -shared -Wl,--compress-debug-sections=zlib-gnu -o $L $S.o"},
     {"clang_with_aranges", "clang -g -gdwarf-aranges", direct},
     {"lld", "clang -g -fuse-ld=lld", direct, "ld.lld"},
@@ -61,17 +62,21 @@ const std::vector<format> formats{
     {"split_and_packed", "clang -g -gsplit-dwarf",
      "echo 'struct other { char c[99]; }; struct other *more(void) { return 0; }' >$S-more.c && "
      "$CC -fPIC -c -o $S-more.o $S-more.c && $CC -fPIC -c -o $S.o $S.c && $CC -shared -o $L $S-more.o $S.o && "
-     "llvm-dwp -o $L.dwp $S-more.dwo $S.dwo && rm $S-more.dwo $S.dwo", "llvm-dwp"},
+     "llvm-dwp -o $L.dwp $S-more.dwo $S.dwo && rm $S-more.dwo $S.dwo",
+     "llvm-dwp"},
     {"split_and_packed_dwarf_4", "gcc -gdwarf-4 -gsplit-dwarf",
      "echo 'struct other { char c[99]; }; struct other *more(void) { return 0; }' >$S-more.c && "
      "$CC -fPIC -c -o $S-more.o $S-more.c && $CC -fPIC -c -o $S.o $S.c && $CC -shared -o $L $S-more.o $S.o && "
-     "dwp -o $L.dwp $S-more.dwo $S.dwo && rm $S-more.dwo $S.dwo", "dwp"},
-    {"debug_link_beside", "gcc -g", "$CC -fPIC -shared -o $L $S.c && objcopy --only-keep-debug $L $L.debug && "
+     "dwp -o $L.dwp $S-more.dwo $S.dwo && rm $S-more.dwo $S.dwo",
+     "dwp"},
+    {"debug_link_beside", "gcc -g",
+     "$CC -fPIC -shared -o $L $S.c && objcopy --only-keep-debug $L $L.debug && "
      "strip -g $L && objcopy --add-gnu-debuglink=$L.debug $L"},
     {"debug_link_in_a_folder_beside", "gcc -g -Wl,--build-id=none",
      "$CC -fPIC -shared -o $L $S.c && mkdir -p .debug && objcopy --only-keep-debug $L .debug/$L.debug && "
      "strip -g $L && objcopy --add-gnu-debuglink=.debug/$L.debug $L"},
-    {"build_id", "gcc -g -Wl,--build-id=0x$ID", "$CC -fPIC -shared -o $L $S.c && mkdir -p root/.build-id/$D1 && "
+    {"build_id", "gcc -g -Wl,--build-id=0x$ID",
+     "$CC -fPIC -shared -o $L $S.c && mkdir -p root/.build-id/$D1 && "
      "objcopy --only-keep-debug $L root/.build-id/$D1/$D2.debug && strip -g $L"},
     {"dwz", "gcc -g", "$CC -fPIC -shared -o $L $S.c && dwz $L", "dwz"},
 };
@@ -112,8 +117,9 @@ TEST_P(in_format, a_change_is_seen_and_no_change_is_none) {
 
   const descriptor after = build(after_source, "abcdef03");
   const guard_verdict changed = guard->check({path, after.get(), again.get(), symbols, ""});
-  EXPECT_TRUE(says(changed.differences, "struct point: size 8 became 12, field z added at offset 8 (reached through "
-                                        "weigh(const struct point *, enum mode))"))
+  EXPECT_TRUE(says(changed.differences,
+                   "struct point: size 8 became 12, field z added at offset 8 (reached through "
+                   "weigh(const struct point *, enum mode))"))
       << text_of(changed);
   EXPECT_TRUE(says(changed.differences, "level: int became long")) << text_of(changed);
   EXPECT_EQ(changed.differences.size(), 3U) << text_of(changed);

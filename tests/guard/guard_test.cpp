@@ -99,8 +99,8 @@ TEST_F(guard, speaks_of_a_changed_layout_and_of_the_way_to_it) {
 TEST_F(guard, checks_the_first_load_against_what_the_host_was_compiled_for) {
   const guard_verdict signature = ask({}, library("-DFOO_TAKES_ONE"));
   EXPECT_TRUE(signature.refuse);
-  EXPECT_EQ(signature.differences, std::vector<std::string>{
-                                       "foo: the host was compiled for int (void), the library has int32_t (int32_t)"});
+  EXPECT_EQ(signature.differences,
+            std::vector<std::string>{"foo: the host was compiled for int (void), the library has int32_t (int32_t)"});
   const guard_verdict layout = ask({}, library("-DPOINT_GROWS"));
   EXPECT_TRUE(layout.refuse);
   EXPECT_EQ(layout.differences,
@@ -119,15 +119,17 @@ TEST_F(guard, leaves_a_missing_symbol_to_who_loads) {
   EXPECT_EQ(text_of(ask({}, library("-Dstep=stride"), library())), "passes");
 }
 
-// --- what the host can't see into --------------------------------------------------------------------------------------
+// --- what the host can't see into
+// --------------------------------------------------------------------------------------
 
 TEST_F(guard, refuses_a_new_layout_of_what_the_running_version_made_and_the_host_hands_over) {
   const guard_verdict verdict = ask({}, library("-DSESSION_GROWS"), library());
   EXPECT_TRUE(verdict.refuse);
-  EXPECT_EQ(verdict.differences,
-            std::vector<std::string>{"struct session: size 4 became 8, field failures added at offset 4 (reached through "
-                                     "step(struct session *)); the host can't see into it, but hands over what the "
-                                     "running version made"});
+  EXPECT_EQ(
+      verdict.differences,
+      std::vector<std::string>{"struct session: size 4 became 8, field failures added at offset 4 (reached through "
+                               "step(struct session *)); the host can't see into it, but hands over what the "
+                               "running version made"});
 }
 
 TEST_F(guard, takes_a_private_layout_at_the_first_load_as_it_comes) {
@@ -153,7 +155,8 @@ TEST_F(guard, finds_a_struct_that_only_another_source_of_the_library_defines) {
   EXPECT_TRUE(says(verdict.differences, "struct widget: size 4 in the host, 8 in the library")) << text_of(verdict);
 }
 
-// --- policies ------------------------------------------------------------------------------------------------------------
+// --- policies
+// ------------------------------------------------------------------------------------------------------------
 
 TEST_F(guard, warns_only_when_told_so) {
   const guard_verdict verdict = ask({.policy = abi_policy::warn}, library("-DPOINT_GROWS"), library());
@@ -179,12 +182,14 @@ TEST_F(guard, an_excepted_function_does_not_hide_a_type_from_the_others) {
   EXPECT_TRUE(ask({.exceptions = {"begin"}}, library("-DSESSION_GROWS"), library()).refuse);
 }
 
-// --- without debug information ---------------------------------------------------------------------------------------------
+// --- without debug information
+// ---------------------------------------------------------------------------------------------
 
 TEST_F(guard, says_once_that_it_sees_nothing_and_starts_nothing) {
   const auto checker = make_abi_guard(patient({.helper = "/nonexistent"}));
   const guard_verdict first = ask(*checker, library("-DFOO_TAKES_ONE -g0"), library());
-  EXPECT_EQ(text_of(first), "passes\n  note: the library has no debug information (-g): its functions and types are not checked");
+  EXPECT_EQ(text_of(first),
+            "passes\n  note: the library has no debug information (-g): its functions and types are not checked");
   EXPECT_EQ(text_of(ask(*checker, library("-DFOO_TAKES_ONE -g0"), library())), "passes");
 }
 
@@ -203,7 +208,8 @@ TEST_F(guard, sees_the_size_of_a_variable_without_debug_information) {
 TEST_F(guard, sees_signatures_for_a_host_without_debug_information) {
   std::vector<symbol_info> symbols = autoreload::symbols_of<contract_api>();
   for (symbol_info& s : symbols) {
-    if (s.name == std::string("foo")) s.declaration = [](const char* name) { return "int " + std::string(name) + "(void)"; };
+    if (s.name == std::string("foo"))
+      s.declaration = [](const char* name) { return "int " + std::string(name) + "(void)"; };
     if (s.name == std::string("draw")) {
       s.declaration = [](const char* name) { return "int " + std::string(name) + "(const struct point *)"; };
     }
@@ -212,14 +218,15 @@ TEST_F(guard, sees_signatures_for_a_host_without_debug_information) {
   const auto ask_for = [&](int candidate) { return checker->check({path(), candidate, -1, symbols, "spelled_api"}); };
   const guard_verdict verdict = ask_for(library("-DFOO_TAKES_ONE"));
   EXPECT_TRUE(verdict.refuse);
-  EXPECT_EQ(verdict.differences, std::vector<std::string>{
-                                     "foo: the host was compiled for int (void), the library has int32_t (int32_t)"});
+  EXPECT_EQ(verdict.differences,
+            std::vector<std::string>{"foo: the host was compiled for int (void), the library has int32_t (int32_t)"});
   EXPECT_TRUE(says(verdict.notes, "the host has no debug information")) << text_of(verdict);
   const guard_verdict layout = ask_for(library("-DPOINT_GROWS"));
   EXPECT_EQ(text_of(layout), "passes") << "a struct is a name there, and the note was given";
 }
 
-// --- the running generation --------------------------------------------------------------------------------------------------
+// --- the running generation
+// --------------------------------------------------------------------------------------------------
 
 TEST_F(guard, describes_a_running_version_that_it_has_not_seen_before) {
   const auto checker = make_abi_guard(patient());
@@ -228,13 +235,15 @@ TEST_F(guard, describes_a_running_version_that_it_has_not_seen_before) {
 
 TEST_F(guard, remembers_the_running_version_when_its_debug_information_is_gone) {
   const scratch_folder folder;
-  ASSERT_TRUE(folder.run("cc -g -gsplit-dwarf -fPIC -c -o it.o '" AUTORELOAD_CONTRACT "/contract.c' && cc -shared -o it.so it.o"));
+  ASSERT_TRUE(folder.run("cc -g -gsplit-dwarf -fPIC -c -o it.o '" AUTORELOAD_CONTRACT
+                         "/contract.c' && cc -shared -o it.so it.o"));
   const descriptor running = snapshot(folder / "it.so");
   const auto checker = make_abi_guard(patient());
   const std::vector<symbol_info> symbols{function("foo")};  // nothing known of the host
   EXPECT_FALSE(checker->check({folder / "it.so", running.get(), -1, symbols, ""}).refuse);
   ASSERT_TRUE(folder.run("rm it.o *.dwo"));
-  const guard_verdict verdict = checker->check({folder / "it.so", library("-DFOO_TAKES_ONE"), running.get(), symbols, ""});
+  const guard_verdict verdict =
+      checker->check({folder / "it.so", library("-DFOO_TAKES_ONE"), running.get(), symbols, ""});
   EXPECT_EQ(verdict.differences, std::vector<std::string>{"foo: int32_t (void) became int32_t (int32_t)"})
       << text_of(verdict);
 }
@@ -247,7 +256,8 @@ TEST_F(guard, compares_with_what_runs_and_not_with_what_was_refused) {
   EXPECT_FALSE(ask(*checker, library("-O2"), library()).refuse);
 }
 
-// --- the helper process --------------------------------------------------------------------------------------------------------
+// --- the helper process
+// --------------------------------------------------------------------------------------------------------
 
 class helper : public guard {
  protected:

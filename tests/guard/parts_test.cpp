@@ -20,7 +20,8 @@ namespace {
 using namespace autoreload_test;
 namespace abi = autoreload::abi;
 
-// --- declared --------------------------------------------------------------------------------------------------------------
+// --- declared
+// --------------------------------------------------------------------------------------------------------------
 
 struct vec {
   double x;
@@ -77,7 +78,8 @@ TEST(declared, knows_nothing_of_what_it_can_not_read) {
   EXPECT_LT(abi::spell(made, stars->type).size(), 1000U);
 }
 
-// --- description -------------------------------------------------------------------------------------------------------------
+// --- description
+// -------------------------------------------------------------------------------------------------------------
 
 // A struct that points to itself, in every way that a type can.
 abi::description knot(std::uint64_t size) {
@@ -88,7 +90,8 @@ abi::description knot(std::uint64_t size) {
   };
   const auto node = add({.kind = abi::kind::structure, .name = "node", .size = size});
   const auto pointer = add({.kind = abi::kind::pointer, .name = "*", .target = node});
-  const auto number = add({.kind = abi::kind::base, .encoding = abi::encoding::signed_integer, .name = "int", .size = 4});
+  const auto number =
+      add({.kind = abi::kind::base, .encoding = abi::encoding::signed_integer, .name = "int", .size = 4});
   const auto list = add({.kind = abi::kind::array, .size = 4, .target = pointer});
   const auto call = add({.kind = abi::kind::function, .target = pointer, .members = {{.name = "n", .type = pointer}}});
   const auto callback = add({.kind = abi::kind::pointer, .name = "*", .target = call});
@@ -209,14 +212,16 @@ TEST(description, with_a_hundred_thousand_structs_in_a_row_costs_no_stack) {
   EXPECT_EQ(found.differences.front().text, "struct s99999: size 8 became 16 (reached through f(struct s1 *))");
 }
 
-// --- elf_glance ----------------------------------------------------------------------------------------------------------------
+// --- elf_glance
+// ----------------------------------------------------------------------------------------------------------------
 
 TEST(elf_glance, tells_where_debug_information_is) {
   const scratch_folder folder;
   folder.write("a.c", "int v = 1; int f(void) { return v; }\n");
-  ASSERT_TRUE(folder.run("cc -g -fPIC -shared -Wl,--build-id=0x1234 -o with.so a.c && objcopy --only-keep-debug with.so d && "
-                         "cp with.so link.so && strip -g link.so && objcopy --add-gnu-debuglink=d link.so && "
-                         "cc -fPIC -shared -Wl,--build-id=none -o without.so a.c"));
+  ASSERT_TRUE(
+      folder.run("cc -g -fPIC -shared -Wl,--build-id=0x1234 -o with.so a.c && objcopy --only-keep-debug with.so d && "
+                 "cp with.so link.so && strip -g link.so && objcopy --add-gnu-debuglink=d link.so && "
+                 "cc -fPIC -shared -Wl,--build-id=none -o without.so a.c"));
   const auto look = [&](const char* name) { return *abi::find_debug_links(open_file(folder / name).get()); };
   EXPECT_TRUE(look("with.so").inside);
   EXPECT_EQ(look("with.so").build_id.size(), 2U);

@@ -58,8 +58,10 @@ int served_now(int a, int b) { return a + b; }
 #else
 int served_now(int a) { return a; }
 #endif
-)", {function("served")}, "-Wl,--version-script=map");
-  EXPECT_EQ(verdict.differences, std::vector<std::string>{"served: int (int) became int (int, int)"}) << text_of(verdict);
+)",
+                                       {function("served")}, "-Wl,--version-script=map");
+  EXPECT_EQ(verdict.differences, std::vector<std::string>{"served: int (int) became int (int, int)"})
+      << text_of(verdict);
 }
 
 TEST_F(odd_symbol, an_indirect_function_is_not_mistaken_for_its_resolver) {
@@ -72,7 +74,8 @@ typedef int result;
 #endif
 static result (*choose(void))(int) { return (result (*)(int))fast; }
 result chosen(int) __attribute__((ifunc("choose")));
-)", {function("chosen")});
+)",
+                                       {function("chosen")});
   EXPECT_FALSE(verdict.refuse) << text_of(verdict);
   EXPECT_TRUE(says(verdict.notes, "chosen is not in its debug information")) << text_of(verdict);
 }
@@ -86,7 +89,8 @@ from_assembly:
   ret
 .size from_assembly, .-from_assembly
 .section .note.GNU-stack,"",@progbits
-)", {function("from_assembly")});
+)",
+                                       {function("from_assembly")});
   EXPECT_FALSE(verdict.refuse) << text_of(verdict);
   EXPECT_TRUE(says(verdict.notes, "from_assembly is not in its debug information")) << text_of(verdict);
 }
@@ -100,7 +104,8 @@ TEST_F(odd_symbol, a_function_that_is_inlined_elsewhere_is_found_too) {
 #endif
 TYPE scaled(TYPE by) { return by * 2; }
 TYPE twice(TYPE by) { return scaled(by) + scaled(by + 1); }
-)", {function("scaled"), function("twice")}, "-O3");
+)",
+                                       {function("scaled"), function("twice")}, "-O3");
   EXPECT_EQ(verdict.differences.size(), 2U) << text_of(verdict);
   EXPECT_TRUE(says(verdict.differences, "scaled: float (float) became double (double)")) << text_of(verdict);
 }
@@ -124,8 +129,9 @@ extern "C" int weigh(const engine::body& b) { return engine::mangled(b); }
 
 TEST_F(odd_symbol, a_cpp_library_shows_its_references_and_classes) {
   const guard_verdict verdict = change("c.cpp", cpp_source, {function("weigh")});
-  EXPECT_EQ(verdict.differences, std::vector<std::string>{"struct body: size 4 became 8, field charge added at offset 4 "
-                                                          "(reached through weigh(const struct body &))"})
+  EXPECT_EQ(verdict.differences,
+            std::vector<std::string>{"struct body: size 4 became 8, field charge added at offset 4 "
+                                     "(reached through weigh(const struct body &))"})
       << text_of(verdict);
 }
 
@@ -137,7 +143,8 @@ TEST_F(odd_symbol, a_mangled_name_is_found) {
 TEST_F(odd_symbol, a_name_without_debug_information_beside_others_is_named) {
   folder_.write("blind.c", "int blind(int a) { return a; }\n");
   ASSERT_TRUE(folder_.run("cc -g0 -fPIC -c -o blind.o blind.c"));
-  const guard_verdict verdict = change("n.c", "int seen(int a) { return a; }\n", {function("blind"), function("seen")}, "blind.o");
+  const guard_verdict verdict =
+      change("n.c", "int seen(int a) { return a; }\n", {function("blind"), function("seen")}, "blind.o");
   EXPECT_FALSE(verdict.refuse);
   EXPECT_TRUE(says(verdict.notes, "blind is not in its debug information")) << text_of(verdict);
   EXPECT_FALSE(says(verdict.notes, "seen is not")) << text_of(verdict);
@@ -151,17 +158,19 @@ struct list { struct list *next; struct list **all; struct list *(*follow)(struc
 #endif
 };
 int length(const struct list *l) { return l->next != 0; }
-)", {function("length")});
+)",
+                                       {function("length")});
   EXPECT_EQ(verdict.differences.size(), 1U) << text_of(verdict);
   EXPECT_TRUE(says(verdict.differences, "field length added at offset 24")) << text_of(verdict);
 }
 
 TEST_F(odd_symbol, a_separate_file_of_another_build_is_not_believed) {
   folder_.write("b.c", "int f(int a) { return a; }\n");
-  ASSERT_TRUE(folder_.run("cc -g -fPIC -shared -o it.so b.c && objcopy --only-keep-debug it.so it.debug && "
-                          "strip -g it.so && objcopy --add-gnu-debuglink=it.debug it.so && "
-                          "echo 'int g(int a, int b, int c) { return a + b + c; }' >>b.c && "
-                          "cc -g -fPIC -shared -o other.so b.c && objcopy --only-keep-debug other.so it.debug"));
+  ASSERT_TRUE(
+      folder_.run("cc -g -fPIC -shared -o it.so b.c && objcopy --only-keep-debug it.so it.debug && "
+                  "strip -g it.so && objcopy --add-gnu-debuglink=it.debug it.so && "
+                  "echo 'int g(int a, int b, int c) { return a + b + c; }' >>b.c && "
+                  "cc -g -fPIC -shared -o other.so b.c && objcopy --only-keep-debug other.so it.debug"));
   const descriptor library = snapshot(folder_ / "it.so");
   const std::vector<symbol_info> symbols{function("f")};
   const guard_verdict verdict =
@@ -171,8 +180,9 @@ TEST_F(odd_symbol, a_separate_file_of_another_build_is_not_believed) {
 
 TEST_F(odd_symbol, a_device_in_the_place_of_a_separate_file_does_not_hold_anybody_up) {
   folder_.write("b.c", "int f(int a) { return a; }\n");
-  ASSERT_TRUE(folder_.run("cc -g -fPIC -shared -o it.so b.c && objcopy --only-keep-debug it.so it.debug && "
-                          "strip -g it.so && objcopy --add-gnu-debuglink=it.debug it.so && rm it.debug && mkfifo it.debug"));
+  ASSERT_TRUE(
+      folder_.run("cc -g -fPIC -shared -o it.so b.c && objcopy --only-keep-debug it.so it.debug && "
+                  "strip -g it.so && objcopy --add-gnu-debuglink=it.debug it.so && rm it.debug && mkfifo it.debug"));
   const descriptor library = snapshot(folder_ / "it.so");
   const std::vector<symbol_info> symbols{function("f")};
   const guard_verdict verdict =

@@ -32,7 +32,8 @@ static void work(void) {
   STEPS(0)
 #if VARIANT > 2
   STEPS(4)
-  STEPS(8) STEPS(12)
+  STEPS(8)
+  STEPS(12)
 #endif
 #if VARIANT > 5
       STEPS(16) STEPS(20) STEPS(24) STEPS(28) STEPS(32) STEPS(36)

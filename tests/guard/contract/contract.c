@@ -20,10 +20,12 @@ int32_t foo(int32_t by) { return by; }
 #else
 int32_t foo(void) { return 4; }
 #endif
-int draw(const struct point *p) { return p->x; }
-struct session *begin(void) { return &the_session; }
-int step(struct session *s) { return ++s->steps; }
-int show(struct widget *w) { return w != 0; }
+int draw(const struct point* p) { return p->x; }
+struct session* begin(void) {
+  return &the_session;
+}
+int step(struct session* s) { return ++s->steps; }
+int show(struct widget* w) { return w != 0; }
 #ifndef NO_SPARE
 int spare(void) { return 1; }
 #endif

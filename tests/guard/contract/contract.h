@@ -26,10 +26,10 @@ int32_t foo(int32_t by);
 #else
 int32_t foo(void);
 #endif
-int draw(const struct point *p);
-struct session *begin(void);
-int step(struct session *s);
-int show(struct widget *w);
+int draw(const struct point* p);
+struct session* begin(void);
+int step(struct session* s);
+int show(struct widget* w);
 int spare(void);
 #ifdef LEVEL_IS_LONG
 extern long level;
