@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+// storm_histogram: how long single calls take while libraries are reloaded all the time: does a reload make any wait?
+//
+// Three kinds of weather, in short slices in random order: `calm`, the caller alone; `busy`, beside a thread that only
+// counts; `storm`, beside a thread that replaces the library without pause. What the scheduler does to a caller that
+// shares the machine shows in `busy`: a call in a `storm` should not be slower than that. Every call is looked at: the
+// clock is read once between two calls, so an interruption can't hide.
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "harness/arguments.hpp"
+#include "idioms/idiom.hpp"
+#include "idioms/storm.hpp"
+
+namespace bench {
+namespace {
+
+using steady = std::chrono::steady_clock;
+
+// Eight buckets for each doubling: what falls into one differs by no more than an eighth.
+class histogram {
+ public:
+  void add(std::uint64_t nanoseconds) {
+    ++counts_[index_of(nanoseconds)];
+    ++total_;
+    max_ = std::max(max_, nanoseconds);
+  }
+
+  [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
+  [[nodiscard]] std::uint64_t max() const noexcept { return max_; }
+
+  /// The lower end of the bucket that `part` of all calls reach at most.
+  [[nodiscard]] std::uint64_t percentile(double part) const {
+    const auto rank = static_cast<std::uint64_t>(std::ceil(part * static_cast<double>(total_)));
+    std::uint64_t passed = 0;
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      passed += counts_[i];
+      if (passed >= rank) return lower_end(i);
+    }
+    return max_;
+  }
+
+  template <class Visit>
+  void each_bucket(Visit visit) const {
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      if (counts_[i] != 0) visit(lower_end(i), counts_[i]);
+    }
+  }
+
+ private:
+  static std::size_t index_of(std::uint64_t value) {
+    if (value < 8) return value;
+    const auto doubling = static_cast<std::size_t>(std::bit_width(value)) - 4;
+    return doubling * 8 + static_cast<std::size_t>(value >> doubling);
+  }
+  static std::uint64_t lower_end(std::size_t index) {
+    if (index < 16) return index;
+    const std::size_t doubling = index / 8 - 1;
+    return static_cast<std::uint64_t>(index - doubling * 8) << doubling;
+  }
+
+  std::array<std::uint64_t, 8 * 64> counts_{};
+  std::uint64_t total_ = 0;
+  std::uint64_t max_ = 0;
+};
+
+enum class weather { calm, busy, storm };
+constexpr std::array weathers{weather::calm, weather::busy, weather::storm};
+
+const char* name_of(weather kind) {
+  switch (kind) {
+    case weather::calm: return "calm";
+    case weather::busy: return "busy";
+    case weather::storm: return "storm";
+  }
+  return "";
+}
+
+long switches() {  // how often this thread was made to wait for a processor
+  rusage used{};
+  getrusage(RUSAGE_THREAD, &used);
+  return used.ru_nivcsw;
+}
+
+struct series {
+  idiom_kind kind;
+  weather sky;
+  std::shared_ptr<idiom> called;
+  histogram times;
+  std::uint64_t reloads = 0;
+  long interruptions = 0;
+
+  void run(std::chrono::milliseconds slice) {
+    std::optional<storm> beside;
+    if (sky == weather::storm) {
+      beside.emplace([this] { called->replace(); });
+    } else if (sky == weather::busy) {
+      beside.emplace([] {});
+    }
+    called->enter();
+    std::int32_t x = called->run(1000, 0);
+    const long before = switches();
+    auto last = steady::now();
+    for (const auto end = last + slice; last < end;) {
+      x = called->run(1, x);
+      const auto now = steady::now();
+      times.add(static_cast<std::uint64_t>(std::chrono::nanoseconds(now - last).count()));
+      last = now;
+    }
+    interruptions += switches() - before;
+    asm volatile("" : : "r"(x));
+    called->leave();
+    if (sky == weather::storm) reloads += beside->count();
+  }
+
+  [[nodiscard]] std::string name() const { return std::string("call/") + kind.name + "/" + name_of(sky); }
+};
+
+void print_table(const std::vector<series>& all) {
+  std::printf("%-34s %12s %8s %8s %8s %8s %8s %10s %12s\n", "one call, ns", "calls", "p50", "p99", "p99.9", "p99.99",
+              "max", "reloads", "interrupted");
+  for (const series& one : all) {
+    const auto at = [&](double part) { return static_cast<unsigned long long>(one.times.percentile(part)); };
+    std::printf("%-34s %12llu %8llu %8llu %8llu %8llu %8llu %10llu %12ld\n", one.name().c_str(),
+                static_cast<unsigned long long>(one.times.total()), at(0.5), at(0.99), at(0.999), at(0.9999),
+                static_cast<unsigned long long>(one.times.max()), static_cast<unsigned long long>(one.reloads),
+                one.interruptions);
+  }
+}
+
+bool write_json(const std::string& path, const std::vector<series>& all, std::int64_t seconds) {
+  FILE* const file = std::fopen(path.c_str(), "we");
+  if (file == nullptr) return false;
+  std::fprintf(file, "{\n  \"context\": {\"seconds\": %lld, \"cores\": %u, \"unit\": \"ns\"},\n  \"series\": [",
+               static_cast<long long>(seconds), std::thread::hardware_concurrency());
+  const char* separator = "";
+  for (const series& one : all) {
+    std::fprintf(file, "%s\n    {\"name\": \"%s\", \"label\": \"%s\", \"calls\": %llu, \"reloads\": %llu,", separator,
+                 one.name().c_str(), one.kind.label, static_cast<unsigned long long>(one.times.total()),
+                 static_cast<unsigned long long>(one.reloads));
+    std::fprintf(file, " \"interruptions\": %ld, \"max_ns\": %llu,\n     \"percentiles\": {", one.interruptions,
+                 static_cast<unsigned long long>(one.times.max()));
+    const char* comma = "";
+    for (const double part : {0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999}) {
+      std::fprintf(file, "%s\"%g\": %llu", comma, part * 100,
+                   static_cast<unsigned long long>(one.times.percentile(part)));
+      comma = ", ";
+    }
+    std::fprintf(file, "},\n     \"buckets\": [");  // [lower end in ns, calls]
+    comma = "";
+    one.times.each_bucket([&](std::uint64_t from, std::uint64_t count) {
+      std::fprintf(file, "%s[%llu, %llu]", comma, static_cast<unsigned long long>(from),
+                   static_cast<unsigned long long>(count));
+      comma = ", ";
+    });
+    std::fprintf(file, "]}");
+    separator = ",";
+  }
+  std::fprintf(file, "\n  ]\n}\n");
+  return std::fclose(file) == 0;
+}
+
+// What the engine promises, its floor, and what others do to be safe.
+bool is_of_interest(const std::string& name) {
+  constexpr std::array wanted{"raw_pointer", "reloadable", "atomic_shared_ptr", "shared_mutex", "liburcu_memb"};
+  return std::find(wanted.begin(), wanted.end(), name) != wanted.end();
+}
+
+int run(arguments given) {
+  const std::int64_t seconds = given.number("seconds", 30);
+  const std::int64_t slice = given.number("slice-ms", 100);
+  const std::string out = given.text("out", "");
+  given.expect_no_more();
+
+  std::vector<series> all;
+  for (const idiom_kind& kind : all_idioms()) {
+    if (!is_of_interest(kind.name)) continue;
+    const std::shared_ptr<idiom> shared = kind.make();
+    for (const weather sky : weathers) all.push_back({kind, sky, shared, {}});
+  }
+  std::vector<std::size_t> order(all.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::minstd_rand random(1);
+  const auto rounds = std::max<std::int64_t>(1, seconds * 1000 / (slice * static_cast<std::int64_t>(all.size())));
+  for (std::int64_t round = 0; round < rounds; ++round) {
+    std::shuffle(order.begin(), order.end(), random);
+    for (const std::size_t index : order) all[index].run(std::chrono::milliseconds(slice));
+  }
+
+  print_table(all);
+  if (!out.empty() && !write_json(out, all, seconds)) {
+    std::perror(out.c_str());
+    return EXIT_FAILURE;
+  }
+  return EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace bench
+
+int main(int count, char** words) {
+  try {
+    return bench::run({count, words});
+  } catch (const std::exception& failure) {
+    std::fprintf(stderr, "storm_histogram: %s\n", failure.what());
+    return EXIT_FAILURE;
+  }
+}
