@@ -120,11 +120,12 @@ void service::state::run() {
   std::array<pollfd, 2> sources{pollfd{wake.get(), POLLIN, 0},
                                 pollfd{hub != nullptr ? hub->readable() : -1, POLLIN, 0}};
   while (!stop) {
+    auto deadline = detail::engine_core::never;
     if (list_changed.exchange(false)) {
       const std::lock_guard lock(mutex);
       mine = engines;
+      deadline = {};  // a new one's event may have been drained before it was known here
     }
-    auto deadline = detail::engine_core::never;
     for (const auto& engine : mine) deadline = std::min(deadline, engine->deadline());
     timespec patience{};
     if (deadline != detail::engine_core::never) {

@@ -579,6 +579,8 @@ const damage symbol_damages[] = {
 const damage relocation_damages[] = {
     {"functions_not_writable", base::bare, wrong, "is not in a writable segment",
      [](library& l) { l.value(DT_INIT_ARRAY) = 64; }},
+    {"termination_functions_not_writable", base::bare, wrong,
+     "DT_FINI_ARRAY, 2 functions at 0x40, is not in a writable", [](library& l) { l.value(DT_FINI_ARRAY) = 64; }},
     {"relocations_nowhere", base::bare, wrong, "are not in a segment", [](library& l) { l.value(DT_RELA) = nowhere; }},
     {"calls_nowhere", base::bare, wrong, "the relocations of DT_JMPREL",
      [](library& l) { l.value(DT_JMPREL) = nowhere; }},

@@ -433,40 +433,51 @@ def _power_size(kilobytes):
     return f"{kilobytes:g} KB"
 
 
+_WEATHERS = {"calm": "calm", "busy": "beside a busy thread", "storm": "during reloads"}
+
+
 def storm_histogram(results):
     histograms = storm.read(results.documents.get("storm_histogram", {}))
-    if not histograms:
+    weathers = [one for one in histograms if one.idiom == "reloadable"]
+    stormy = [one for one in histograms if one.weather == "storm"]
+    if not weathers or not stormy:
         return None
+    panels = (("lib->f(x), calm and in a storm", [(_WEATHERS[one.weather], one) for one in weathers]),
+              ("all in a storm of reloads", [(one.idiom, one) for one in stormy]))
+    everything = [one for _, panel in panels for _, one in panel]
+    least = min(one.at_least()[-1][1] for one in everything)
 
     def draw(make, narrow):
-        canvas = make(3.2 if narrow else 3.4)
-        axes = canvas.add_subplot()
-        least = 1.0
-        for index, one in enumerate(histograms):
-            points = [(bound / 1000, share) for bound, share in one.slower_than() if share > 0]
-            if not points:
-                continue
-            colour = _SERIES[index % len(_SERIES)]
-            axes.plot(*zip(*points), drawstyle="steps-post", color=colour, label=one.name,
-                      linestyle="-" if index < len(_SERIES) else (0, (4, 2)))
-            axes.plot([one.slowest / 1000], [points[-1][1]], marker="x", color=colour, linestyle="")
-            least = min(least, points[-1][1])
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        _time_axis(axes.xaxis, [bound / 1000 for one in histograms for bound, count in one.buckets if count])
-        axes.set_ylim(least / 2, 1.5)
-        axes.yaxis.set_major_locator(LogLocator(base=10, numticks=12))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _one_in(value)))
-        axes.yaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel("a call took longer than this")
-        axes.set_ylabel("how many calls did")
-        _legend_below(canvas, *axes.get_legend_handles_labels(), 1 if narrow else 2)
+        canvas = make(5.6 if narrow else 3.3)
+        grid = canvas.subplots(*((2, 1) if narrow else (1, 2)), sharex=True, sharey=True)
+        for axes, (title, panel) in zip(grid, panels):
+            for index, (name, one) in enumerate(panel):
+                points = [(max(start, 1) / 1000, share) for start, share in one.at_least()]
+                axes.plot(*zip(*points), drawstyle="steps-post", color=_SERIES[index], label=name)
+                axes.plot([one.slowest / 1000], [points[-1][1]], marker="x", color=_SERIES[index], linestyle="")
+            axes.set_xscale("log")
+            axes.set_yscale("log")
+            axes.xaxis.set_tick_params(labelbottom=True)
+            axes.set_ylim(least / 2, 2)
+            axes.yaxis.set_major_locator(LogLocator(base=10, numticks=12))
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _one_in(value)))
+            axes.yaxis.set_minor_locator(NullLocator())
+            axes.set_title(title)
+            axes.set_xlabel("a call took this long or longer")
+            axes.legend(loc="upper right")
+        grid[0].set_ylabel("how many calls did")
+        _time_axis(grid[0].xaxis, [max(start, 1) / 1000 for one in everything for start, _ in one.buckets])
         return canvas
 
-    return _figure("storm", "How many calls took longer than a given time, with and without reloads going on; the slowest call is "
-                   "marked. Where the lines part is what reloads do to callers.",
+    return _figure("storm", "How many calls took a given time or longer; the slowest is marked. Where the line of the storm leaves "
+                   "that of the busy thread is what reloads do to callers; the rest is the machine's.",
                    "Lines: the share of calls slower than a given time, calm and during reloads.", draw)
 
 
 def _one_in(share):
-    return "all" if share >= 1 else f"1 in {1 / share:,.0f}"
+    if share >= 1:
+        return "all"
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if 1 / share >= size * 0.9999:
+            return f"1 in {1 / share / size:.0f}{unit}"
+    return f"1 in {1 / share:.0f}"

@@ -106,11 +106,14 @@ def _storm(document, results):
                      if "storm_histogram" in results.documents else _absent(results, "storm_histogram"))
         return
     document.add(plots.storm_histogram(results))
+    document.add(Paragraph(storm.sentence(histograms, "reloadable")))
     parts = ((0.5, "Median"), (0.99, "p99"), (0.9999, "p99.99"), (0.999999, "p99.9999"))
-    document.add(Table(["<Series", "<What it is", "Calls", *(title for _, title in parts), "Slowest"],
-                       [[f"`{one.name}`", one.label, text.count(one.calls),
+    document.add(Table(["<Idiom", "<Weather", "Calls", "Reloads", *(title for _, title in parts), "Slowest"],
+                       [[f"`{one.idiom}`", one.weather, text.count(one.calls), text.count(one.reloads) if one.reloads else "–",
                          *(text.nanoseconds(one.quantile(part)) for part, _ in parts), text.nanoseconds(one.slowest)]
-                        for one in histograms], "Each call timed by itself, so that the clock is in it."))
+                        for one in sorted(histograms, key=lambda one: (one.idiom, list(plots._WEATHERS).index(one.weather)))],
+                       "Each call is timed by itself, so the clock's own time is in it. Calm: the caller alone. Busy: beside a thread that "
+                       "only counts. Storm: beside one that replaces the library without pause."))
 
 
 # ---- reloads

@@ -51,7 +51,7 @@ PROGRAMS = (
     Program("reload_latency", "from the finished file to the new code", short=("--rounds=100",),
             seconds=(180, 30)),
     Program("storm_histogram", "every call's time, with and without reloads", command=("{program}", "--out={out}"),
-            seconds=(30, 10)),
+            full=("--seconds=60",), short=("--seconds=8",), seconds=(62, 10)),
     Program("scaling", "how it grows", full=("--benchmark_repetitions=3",),
             short=("--short=1", "--benchmark_repetitions=1"), seconds=(420, 45)),
     Program("peers", "other loaders", short=("--benchmark_repetitions=2", "--benchmark_min_time=0.01"),

@@ -1,38 +1,39 @@
 # SPDX-License-Identifier: MIT
-# storm: every call's time as a histogram, with and without reloads going on.
-"""storm_histogram.json holds "series": a list of {"name", "label", "buckets"}, where a bucket is {"ns", "count"}: so many
-calls took less than ns nanoseconds, and no less than the bucket before says. "max_ns" is the slowest call."""
+# storm: every call's time as a histogram: calm, beside a busy thread, and during reloads.
+"""storm_histogram.json holds "series": a list of {"name": "call/<idiom>/<weather>", "label", "reloads", "max_ns",
+"buckets"}, where a bucket is [lower end in ns, calls]."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Histogram:
-    name: str
+    idiom: str
+    weather: str  # calm; busy: beside a thread that only counts; storm: beside one that replaces the library all the time
     label: str
-    buckets: tuple  # (upper bound in ns, calls), ascending
+    buckets: tuple  # (lower end in ns, calls), ascending
     slowest: float  # ns
+    reloads: int
 
     @property
     def calls(self):
         return sum(count for _, count in self.buckets)
 
     def quantile(self, part):
-        """The upper bound of the bucket that holds it."""
+        """The lower end of the bucket that holds it."""
         left = part * self.calls
-        for bound, count in self.buckets:
+        for start, count in self.buckets:
             left -= count
             if left <= 0:
-                return bound
+                return start
         return self.slowest
 
-    def slower_than(self):
-        """For each bucket's bound, the share of the calls that took longer."""
-        left, total = self.calls, self.calls
-        shares = []
-        for bound, count in self.buckets:
+    def at_least(self):
+        """For each bucket, the share of the calls that took as long or longer."""
+        left, total, shares = self.calls, self.calls, []
+        for start, count in self.buckets:
+            shares.append((start, left / total))
             left -= count
-            shares.append((bound, left / total))
         return shares
 
 
@@ -40,8 +41,23 @@ def read(document):
     """The histograms of a document, or an empty list when it has none that this can read."""
     found = []
     for series in document.get("series", []):
-        buckets = tuple(sorted((bucket["ns"], bucket["count"]) for bucket in series["buckets"]))
-        used = [bound for bound, count in buckets if count > 0]
-        if used:
-            found.append(Histogram(series["name"], series.get("label", ""), buckets, series.get("max_ns", used[-1])))
+        _, idiom, weather = series["name"].split("/")
+        buckets = tuple(sorted((start, count) for start, count in series["buckets"] if count > 0))
+        if buckets:
+            found.append(Histogram(idiom, weather, series.get("label", ""), buckets, series["max_ns"], series.get("reloads", 0)))
     return found
+
+
+def sentence(histograms, idiom):
+    """What reloads do to the slow calls of an idiom, beside what another busy thread does to them."""
+    of = {one.weather: one for one in histograms if one.idiom == idiom}
+    if not {"busy", "storm"} <= of.keys():
+        return ""
+    busy, stormy = of["busy"], of["storm"]
+    part = 0.9999
+    ratio = stormy.quantile(part) / max(busy.quantile(part), 1)
+    verdict = ("no slower than beside a thread that only counts" if ratio <= 1.15 else
+               f"{ratio:.2f} times as slow as beside a thread that only counts")
+    return (f"`{idiom}` during {stormy.reloads:,} reloads: the slowest call in ten thousand is {verdict} "
+            f"({stormy.quantile(part):,} and {busy.quantile(part):,} ns); the slowest of all took {stormy.slowest / 1e6:.2f} ms, "
+            f"beside the other thread {busy.slowest / 1e6:.2f} ms.")

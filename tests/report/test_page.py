@@ -28,9 +28,9 @@ EVERYTHING = {
     + support.axis("relocations", [(0, 100), (1000, 110), (100000, 1100)], resident_kb=lambda x: 16 + x / 40)
     + support.axis("watched", [(1, 150), (100, 150)], process_kb=lambda x: 5000 + 30 * x),
     "storm_histogram": {"series": [
-        {"name": name, "label": "calls", "max_ns": slowest,
-         "buckets": [{"ns": 64, "count": 900}, {"ns": 128, "count": 99}, {"ns": slowest, "count": 1}]}
-        for name, slowest in (("calm", 4096), ("reloads", 9000))]},
+        {"name": f"call/reloadable/{weather}", "label": "calls", "max_ns": slowest, "reloads": 7,
+         "buckets": [[32, 900], [64, 99], [slowest - 10, 1]]}
+        for weather, slowest in (("calm", 4096), ("busy", 5000), ("storm", 9000))]},
     "other": [support.entry("guard/check", real=0.5, unit="ms", label="a & b")],
 }
 
