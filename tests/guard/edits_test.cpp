@@ -34,10 +34,8 @@ class edited : public testing::TestWithParam<edit_case> {
     if (!before_ || !after_) GTEST_SKIP() << "built without " << GetParam().build;
   }
 
-  // One guard for all: it reads its host, this program, once for each API struct.
   static guard_verdict ask(const descriptor& candidate, int running, const std::vector<symbol_info>& symbols) {
-    static const auto guard = autoreload::make_abi_guard(patient());
-    return guard->check({GetParam().build, candidate.get(), running, symbols, "api"});
+    return autoreload::make_abi_guard(patient())->check({"edited.so", candidate.get(), running, symbols, "api"});
   }
 
   descriptor before_;
