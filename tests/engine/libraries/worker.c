@@ -36,7 +36,7 @@ static void work(void) {
   STEPS(12)
 #endif
 #if VARIANT > 5
-      STEPS(16) STEPS(20) STEPS(24) STEPS(28) STEPS(32) STEPS(36)
+  STEPS(16) STEPS(20) STEPS(24) STEPS(28) STEPS(32) STEPS(36)
 #endif
 }
 #else
