@@ -315,6 +315,7 @@ result<void> snapshotter::keep(snapshot& image, bool whole) {
     // Until complete() has brought the sections there are none, or a debugger would read zeros as debug information.
     Elf64_Ehdr header;
     std::memcpy(&header, buffer_, sizeof header);
+    image.changes.push_back({0, std::string(reinterpret_cast<const char*>(&header), sizeof header)});
     header.e_shoff = 0;
     header.e_shnum = header.e_shstrndx = 0;
     if (pwrite(memory.get(), &header, sizeof header, 0) != sizeof header) return fail();
