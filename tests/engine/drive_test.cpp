@@ -266,7 +266,7 @@ TEST_F(BackgroundDrive, AChangeRightAfterTheConstructorIsSeen) {
   const one_processor alone(service_thread());
   put(path, 0);
   const std::vector<std::string> builds{support::stamped(libraries::plain, 1), support::stamped(libraries::plain, 2)};
-  for (int round = 0; round < 50; ++round) {
+  for (std::size_t round = 0; round < 50; ++round) {
     support::write_file(path + ".new", builds[(round + 1) % 2]);
     const library lib(path, background());
     const std::uint64_t now = lib->stamp();

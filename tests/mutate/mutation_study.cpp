@@ -156,7 +156,7 @@ void add_words(std::vector<field>& to, std::size_t offset, std::size_t size, std
 subject study(std::string name, bytes content) {
   subject made{std::move(name), std::move(content), {}, {}};
   const auto header = record<Elf64_Ehdr>(made.content, 0);
-  for (const std::size_t at : {4, 5, 6, 7, 8}) made.headers.push_back({at, 1});
+  for (const std::size_t at : {4u, 5u, 6u, 7u, 8u}) made.headers.push_back({at, 1});
   add_words(made.headers, 16, 4, 2);
   add_words(made.headers, 20, 4, 4);
   add_words(made.headers, 24, 24, 8);
