@@ -5,9 +5,14 @@
 // rename that finishes the file to the first call that returns the new value. Making the libraries, waiting for the
 // old version to leave and reading /proc are outside of it.
 //
-// SHARED  busy_callers' numbers: `wanted` is written by the measuring thread before the rename; the first caller that
-//         gets that value takes `taken`, stores the time and raises the semaphore that the measuring thread waits for,
-//         which makes the time visible. Nothing else is ordered by them.
+// OPTIONS  --short=1: fewer and smaller libraries. --rounds=N: reloads for each row. --reloads=N: how far the axis
+// `reloads`
+//          goes, in powers of ten.
+//
+// SHARED  busy_callers' numbers: `wanted` and then `round` are written by the measuring thread before the rename; the
+//         first caller that gets that value in that round raises `seen_in` to it, stores the time and raises the
+//         semaphore that the measuring thread waits for, which makes the time visible. The round is released and
+//         acquired, so that who reads it has the value that is wanted in it, or a later one.
 #include <dlfcn.h>
 #include <sys/resource.h>
 
@@ -102,8 +107,11 @@ class busy_callers final : public caller {
     for (std::int64_t i = 0; i != count; ++i) {
       threads_.emplace_back([this, &lib](const std::stop_token& stop) {
         while (!stop.stop_requested()) {
+          // The round is read before the call: a value from an earlier round may be the one that is wanted now.
+          const std::uint64_t round = round_.load(std::memory_order_acquire);
           if (lib->value() != wanted_.load(std::memory_order_relaxed)) continue;
-          if (taken_.load(std::memory_order_relaxed) || taken_.exchange(true)) continue;
+          std::uint64_t last = seen_in_.load(std::memory_order_relaxed);
+          if (last >= round || !seen_in_.compare_exchange_strong(last, round)) continue;
           first_ = bench_clock::now();
           seen_.release();
         }
@@ -112,7 +120,7 @@ class busy_callers final : public caller {
   }
   void expect(int value) override {
     wanted_ = value;
-    taken_ = false;
+    ++round_;
   }
   bench_clock::time_point first() override {
     if (!seen_.try_acquire_for(patience)) throw std::runtime_error("the new version never came");
@@ -121,7 +129,8 @@ class busy_callers final : public caller {
 
  private:
   std::atomic<int> wanted_{0};
-  std::atomic<bool> taken_{true};
+  std::atomic<std::uint64_t> round_{0};
+  std::atomic<std::uint64_t> seen_in_{0};
   std::binary_semaphore seen_{0};
   bench_clock::time_point first_{};
   std::vector<std::jthread> threads_;  // last: they use the rest
@@ -380,7 +389,7 @@ constexpr std::int64_t smallest = 16 * kb;  // what a library of one function ta
 
 class suite {
  public:
-  explicit suite(bool brief) : brief_(brief) {}
+  suite(bool brief, std::int64_t rounds, std::int64_t reloads) : brief_(brief), rounds_(rounds), reloads_(reloads) {}
 
   void register_all() const {
     const auto beyond = [](std::int64_t size) { return static_cast<std::uint64_t>(std::max(size - smallest, kb * 0)); };
@@ -407,9 +416,8 @@ class suite {
     axis("threads_idle", {0, 1, 10, 100, 1'000}, {0, 10, 100}, plain,
          [](reloader& engine, std::int64_t n) { return idle_threads(engine.lib(), n); });
 
-    static const std::vector<std::int64_t> marks = brief_
-                                                       ? std::vector<std::int64_t>{1, 10, 100, 1'000}
-                                                       : std::vector<std::int64_t>{1, 10, 100, 1'000, 10'000, 100'000};
+    static std::vector<std::int64_t> marks;
+    for (std::int64_t mark = 1; mark <= reloads_; mark *= 10) marks.push_back(mark);
     for (const std::int64_t mark : marks) {
       const auto row = [mark](benchmark::State& state) {
         try {
@@ -442,11 +450,14 @@ class suite {
       if (with) beside = [with, value](reloader& engine) { return with(engine, value); };
       const auto row = [one, beside](benchmark::State& state) { reload_one(state, one, beside); };
       const bool large = one.loaded + one.debug > 32 * static_cast<std::uint64_t>(mb);
-      finish(benchmark::RegisterBenchmark(name(axis, value).c_str(), row), large ? 8 : brief_ ? 20 : 100);
+      finish(benchmark::RegisterBenchmark(name(axis, value).c_str(), row),
+             large ? std::min<std::int64_t>(rounds_, 8) : rounds_);
     }
   }
 
   bool brief_;
+  std::int64_t rounds_;
+  std::int64_t reloads_;
 };
 
 // A descriptor for each watched library: more than the 1,024 that a shell allows at first.
@@ -461,8 +472,10 @@ void allow_many_descriptors() {
 
 void register_benchmarks(arguments& given) {
   allow_many_descriptors();
-  benchmark::AddCustomContext("folder", subject_for({}).file_system());
-  suite(given.number("short", 0) != 0).register_all();
+  benchmark::AddCustomContext("folder", subject::file_system());
+  const bool brief = given.text("short", "0") != "0";
+  suite(brief, given.number("rounds", brief ? 20 : 100), given.number("reloads", brief ? 1'000 : 100'000))
+      .register_all();
 }
 
 }  // namespace bench

@@ -126,6 +126,8 @@ void subject::put() const {
 
 void subject::copy(int version, const std::string& to) const { fs::copy_file(file(version), to); }
 
+std::string subject::file_system() { return folder(place()).file_system(); }
+
 std::uint64_t subject::file_size() const { return fs::file_size(file(0)); }
 
 }  // namespace bench

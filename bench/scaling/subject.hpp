@@ -40,7 +40,8 @@ class subject {
   /// The file that a version is kept in.
   [[nodiscard]] std::string file(int version) const;
   [[nodiscard]] std::uint64_t file_size() const;
-  [[nodiscard]] std::string file_system() const { return folder_.file_system(); }
+  /// The type of the file system that subjects are made on.
+  [[nodiscard]] static std::string file_system();
   [[nodiscard]] static constexpr int value_of(int version) { return 1000 + version; }
 
  private:
