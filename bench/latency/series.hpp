@@ -19,7 +19,7 @@ namespace bench {
 using steady = std::chrono::steady_clock;
 
 /// Longer than any machine needs, so that only a hang runs into it.
-inline constexpr std::chrono::seconds patience{20};
+inline constexpr std::chrono::seconds patience{60};
 
 [[nodiscard]] inline double microseconds(steady::duration time) {
   return std::chrono::duration<double, std::micro>(time).count();
