@@ -70,6 +70,30 @@ def evaluate(results):
     return goals
 
 
+_STAGES = ("snapshot", "inspect", "guard", "trial", "load", "verify", "publish", "outside")
+
+
+def reasons(results, found):
+    """A sentence for each kind of goal that is not met: where the numbers say that it goes."""
+    missed = " ".join(goal.what for goal in found if goal.state == "not met")
+    sentences = []
+    total, floor = results.rows.get(TOTAL), results.rows.get(FLOOR)
+    if "safe call" in missed or "instructions" in missed:
+        sentences.append("A safe call reads its thread's slot and looks that it is free, announces the generation there, reads the "
+                         "current one again, and takes the announcement back: each step is an instruction or two, and a compiler "
+                         "may add copies between registers.")
+    if "floor, median" in missed:
+        more = {stage: (total.get(f"{stage}_us") or 0) - (floor.get(f"{stage}_us") or 0) for stage in _STAGES}
+        words = [f"{text.duration(more[stage])} in `{stage}`" for stage in sorted(more, key=more.get, reverse=True)
+                 if more[stage] > 0]
+        if words:
+            sentences.append(f"What the median reload does beyond the floor (medians of the stages): {text.enumerate_words(words)}.")
+    if "99th" in missed and floor.get("p50_us"):
+        sentences.append(f"The floor's own 99th percentile is {text.ratio(floor.get('p99_us') / floor.get('p50_us'))} times its median "
+                         "in this run: that much of the tail is the machine's.")
+    return sentences
+
+
 def more_instructions(results, row):
     counted = results.instructions
     if row not in counted or RAW not in counted:

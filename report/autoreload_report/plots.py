@@ -134,7 +134,7 @@ def call_bars(results):
                 label.set_fontweight("bold")
         raw = results.get("call/raw_pointer/threads:1", "cpu_ns")
         if raw:
-            axes.axvline(raw, color=_INK, linewidth=0.8, linestyle=(0, (4, 3)))
+            axes.axvline(raw, color=_INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=2.5)  # over bars, under numbers
         axes.set_xlim(0, limit * (1.16 if narrow else 1.08))
         axes.set_ylim(-0.7, len(order) - 0.3)
         axes.grid(False, axis="y")
@@ -327,8 +327,9 @@ def _growth_panel(axes, curve):
         everything += [y for _, y in bare]
     fit = curve.fit()
     if fit is not None:
-        steps = [xs[0] * (xs[-1] / xs[0]) ** (i / 40) for i in range(41)] if xs[0] > 0 else xs
-        axes.plot(steps, [fit.at(0 if zero and step == xs[0] else step) for step in steps], color=_SERIES[2] if curve.counter == "fastest_us" else _SERIES[0],
+        begin = xs[1 if zero else 0]
+        steps = [begin * (xs[-1] / begin) ** (i / 40) for i in range(41)]
+        axes.plot(xs[:1] * zero + steps, [fit.at(0)] * zero + [fit.at(step) for step in steps], color=_SERIES[2] if curve.counter == "fastest_us" else _SERIES[0],
                   linestyle=(0, (4, 3)), linewidth=1, label="fitted")
     axes.set_xscale("log")
     axes.set_yscale("log")

@@ -21,21 +21,26 @@ def build(results):
         document.add(Paragraph("This is a **short run**: few repetitions and only the smaller sizes. It shows that all "
                                "works and gives an impression; quote a full run.", "warning"))
     document.add(Heading(2, "The answer"), Bullets(answer.five_lines(results, found), numbered=True))
-    _goals(document, found)
+    _goals(document, results, found)
     _calls(document, results)
     _reloads(document, results)
     _growth(document, results)
     _peers(document, results)
+    _guard(document, results)
     _others(document, results)
     _noise(document, results)
     _machine(document, results)
     return document
 
 
-def _goals(document, found):
+def _goals(document, results, found):
     document.add(Heading(2, "Goals"), Paragraph(goals.summary(found)),
                  Table(["<Goal", "Limit", "Measured", "<State", "<Rows"],
-                       [[goal.what, goal.limit, goal.measured, goal.state, goal.rows] for goal in found]),
+                       [[goal.what, goal.limit, goal.measured, goal.state, goal.rows] for goal in found]))
+    reasons = goals.reasons(results, found)
+    if reasons:
+        document.add(Paragraph("Where it goes, for those not met:"), Bullets(reasons))
+    document.add(
                  Paragraph(_GOAL_WHY, "note"))
 
 
@@ -148,7 +153,9 @@ def _reloads(document, results):
     for prefix, title, caption in (
             ("floor/", "The floor, part by part", "Each part by itself."),
             ("load/", "Loading and unloading alone, by backend", "No watching, no snapshot: the backend's own work."),
-            ("feel/", "What the user feels, by linker", "From the compiler's start to the first call of the new code.")):
+            ("feel/", "What the user feels, by linker",
+             "From the compiler's start to the first call of the new code. The linker completes the file before the compiler has "
+             "ended, so the new code may come first.")):
         measured = results.named(prefix)
         if measured:
             document.add(Heading(3, title), _plain_table(measured, caption))
@@ -161,16 +168,19 @@ def _time(microseconds):
 
 def _plain_table(rows, caption=""):
     """Rows of any kind: percentiles where they have them, else the time of one round."""
+    rows = sorted(rows, key=lambda row: row.name)
     percentiles = any(row.get("p50_us") is not None for row in rows)
+    compiled = any(row.get("compiler_us") is not None for row in rows)
     lines = []
-    for row in sorted(rows, key=lambda row: row.name):
+    for row in rows:
         real, cpu = row.get("real_ns"), row.get("cpu_ns")
         middle = row.get("p50_us") if row.get("p50_us") is not None else None if real is None else real / 1000
         line = [f"`{row.name}`", row.failure or row.label, _time(middle)]
         line += [_time(row.get(counter)) for counter, _ in _PERCENTILES[1:]] if percentiles else [
             "–" if cpu is None else text.nanoseconds(cpu)]
-        lines.append(line)
+        lines.append(line + [_time(row.get("compiler_us"))] * compiled)
     more = [title for _, title in _PERCENTILES[1:]] if percentiles else ["Processor time"]
+    more += ["The compiler ended at"] * compiled
     return Table(["<Row", "<What it is", "Median", *more], lines, caption)
 
 
@@ -232,19 +242,17 @@ def _peers(document, results):
         document.add(_absent(results, "peers"))
         return
     names = sorted({row.name.split("/")[1] for row in rows})
-    parts = sorted({row.name.split("/", 2)[2].split("/threads:")[0] for row in rows}, reverse=True)  # lookup, load, call
+    parts = [part for part in ("load", "call", "lookup") if any(row.name.endswith("/" + part) for row in rows)]
     lines = []
     for name in names:
         cells, labels = [], []
         for part in parts:
-            row = results.rows.get(f"peer/{name}/{part}") or results.rows.get(f"peer/{name}/{part}/threads:1")
-            labels += [row.label] if row and row.label and row.label not in labels else []
+            row = results.rows.get(f"peer/{name}/{part}")
+            labels += [f"**{part}** {row.label}"] if row and row.label else []
             if row is None:
                 cells.append("–")
             elif row.failure:
                 cells.append(row.failure)
-            elif row.get("p50_us") is not None:
-                cells.append(text.duration(row.get("p50_us")))
             else:
                 cells.append(text.nanoseconds(row.get("real_ns" if part == "load" else "cpu_ns")))
         lines.append([f"`{name}`", "; ".join(labels), *cells])
@@ -253,7 +261,18 @@ def _peers(document, results):
                        "real time, calls and lookups in the thread's own."))
 
 
-_SHOWN = ("call/", "reload/", "floor/", "load/", "feel/", "scale/", "peer/")
+def _guard(document, results):
+    document.add(Heading(2, "The ABI guard"))
+    rows = results.named("guard/")
+    if not rows:
+        document.add(_absent(results, "guard_cost"))
+        return
+    document.add(Paragraph("What the guard adds to a reload where it is switched on; nothing where it is not. It reads debug "
+                           "information in a process of its own: `process_alone` is the part that starting a process takes."),
+                 _plain_table(rows))
+
+
+_SHOWN = ("call/", "reload/", "floor/", "load/", "feel/", "scale/", "peer/", "guard/")
 
 
 def _others(document, results):
@@ -283,6 +302,8 @@ def _noise(document, results):
                            "number that the row is about."))
     else:
         document.add(Paragraph("No row was repeated, so nothing can be said about noise."))
+    document.add(Paragraph("Rows of `reload/` and `feel/` are one long series each, shuffled with the others: their percentiles show "
+                           "the noise.", "note"))
     if "load_before" in facts:
         document.add(Paragraph("Load average before and after: " + ", ".join(map(str, facts["load_before"])) + " and " +
                                ", ".join(map(str, facts["load_after"])) +
@@ -304,12 +325,12 @@ def _machine(document, results):
     context = next(iter(results.contexts.values()), {})
     lines = [["Processor", f"{facts.get('cpu', '?')}, {facts.get('cores', '?')} cores"],
              ["Memory", f"{facts.get('memory_gb', '?')} GB"],
-             ["Virtual machine", str(facts.get("virtual", "?"))],
+             ["Virtual machine or container", str(facts.get("virtual", "?"))],
              ["System", f"{facts.get('system', '?')}, kernel {facts.get('kernel', '?')}, {facts.get('libc', '?')}"],
              ["Temporary files on", str(facts.get("temporary_files_on", "?"))],
              ["Compiler", str(context.get("compiler", "?"))],
              ["Engine", str(context.get("engine", "?"))],
-             ["Build", ", ".join(f"{key} {value}" for key, value in facts.get("build", {}).items()) or "?"],
+             ["Build", ", ".join(f"{key} {str(value).lower()}" for key, value in facts.get("build", {}).items()) or "?"],
              ["Commit", f"{facts.get('commit') or '?'}{' with changes' if facts.get('commit_changed') else ''}"]]
     lines += [[name, version] for name, version in sorted(facts.get("versions", {}).items())]
     document.add(Table(["<What", "<Which"], lines))

@@ -130,6 +130,7 @@ def run_suite(build, source, output, short, only=()):
     progress = Progress(expected)
     for index, (program, path) in enumerate(found, 1):
         facts["programs"][program.name] = _run_one(program, path, source, output, short, progress, index, len(found))
+    facts["programs"] = {program.name: facts["programs"][program.name] for program in PROGRAMS if program.name in facts["programs"]}
     facts["load_after"] = machine.load_average()
     facts["seconds"] = round(time.monotonic() - progress.started)
     timings_file.write_text(json.dumps(facts, indent=1) + "\n")

@@ -23,6 +23,16 @@ class Goals(unittest.TestCase):
         self.assertEqual(set(self.states(found).values()), {"not met"})
         self.assertIn("reload / floor, median (1.60, goal ≤ 1.50)", goals.summary(goals.evaluate(found)))
 
+    def test_a_goal_that_is_not_met_has_its_reason_from_the_same_numbers(self):
+        found = support.results(b=support.reloads(100, 160, 6))
+        reasons = " ".join(goals.reasons(found, goals.evaluate(found)))
+        self.assertIn("48.0 µs in `load` and 32.0 µs in `snapshot`", reasons)
+        self.assertIn("2.00 times its median", reasons)
+
+    def test_goals_that_are_met_need_no_reason(self):
+        found = support.results(a=support.calls(raw_pointer=2.2, reloadable=2.4), b=support.reloads(100, 140, 2.5))
+        self.assertEqual(goals.reasons(found, goals.evaluate(found)), [])
+
     def test_what_is_shown_is_what_is_judged(self):
         found = support.results(a=support.calls(raw_pointer=1.0, reloadable=1.1504))
         self.assertEqual(self.states(found)["safe call / raw pointer, 1 thread"], "met")
