@@ -152,6 +152,9 @@ def memory_sentence(curve):
             continue
         if fit.kind == "linear":
             step = fit.slope * curve.axis.per
-            words.append(f"{text.size(step)} of {what}" if counter.endswith("_kb") else f"{text.count(step)} {what}")
+            if counter.endswith("_kb"):
+                words.append(f"{text.size(step)} of {what}")
+            else:
+                words.append(f"1 {what[:-1]}" if text.count(step) == "1" else f"{text.count(step)} {what}")
     per = f"Per {curve.axis.per_name}: "
     return per + text.enumerate_words(words) + "." if words else "Memory, descriptors and threads don't grow with it."

@@ -31,4 +31,4 @@ def _block(block):
 
 
 def render(document):
-    return "\n\n".join([f"# {document.title}", document.subtitle, *map(_block, document.blocks)]) + "\n"
+    return "\n\n".join(["<!-- SPDX-License-Identifier: MIT -->", f"# {document.title}", document.subtitle, *map(_block, document.blocks)]) + "\n"

@@ -2,13 +2,16 @@
 # values: every number that a text may quote, by name, as the report shows it.
 """Names:
   <row>:<counter>         reload/total:p50_us, call/reloadable/threads:1:cpu_ns   the median of the repetitions
-  <row>:ratio             a call over call/raw_pointer at as many threads, a reload over its floor
+  <row>:ratio             a call over call/raw_pointer at as many threads, a reload over its floor (medians)
+  <row>:p99_ratio         a reload's 99th percentile over its floor's
   instructions/<idiom>    counted instructions of a call;  instructions/<idiom>:more  than through a raw pointer
   slope/<axis>            how the latency grows;  memory/<axis>  how memory does;  growth/<axis>  the sentence
   goal/<n>:measured, goal/<n>:state
+  call_ratio_worst        the largest ratio of a safe call at any number of threads
+  debug_share             a reload of the largest library in debug information over that of one as large in code
 and short names for what is quoted most: see SHORT."""
 
-from . import goals, growth, text
+from . import answer, goals, growth, text
 
 SHORT = {
     "call_ns": "call/reloadable/threads:1:cpu_ns",
@@ -49,6 +52,9 @@ def collect(results):
             ratio = goals.quotient(results, name, f"{goals.RAW}{storm}{threads}", "cpu_ns")
         elif name.startswith("reload/"):
             ratio = goals.quotient(results, name, goals.floor_of(name), "p50_us")
+            slow = goals.quotient(results, name, goals.floor_of(name), "p99_us")
+            if slow is not None:
+                found[f"{name}:p99_ratio"] = text.ratio(slow)
         if ratio is not None:
             found[f"{name}:ratio"] = text.ratio(ratio)
     for name, value in results.instructions.items():
@@ -57,7 +63,16 @@ def collect(results):
         more = goals.more_instructions(results, name)
         if more is not None:
             found[f"instructions/{idiom}:more"] = text.count(more)
-    for curve in growth.curves(results):
+    ratios = [goals.quotient(results, f"{goals.SAFE}/threads:{n}", f"{goals.RAW}/threads:{n}", "cpu_ns")
+              for n in results.thread_counts()]
+    if any(ratios):
+        found["call_ratio_worst"] = text.ratio(max(filter(None, ratios)))
+    curves = {curve.axis.key: curve for curve in growth.curves(results)}
+    if curves.keys() >= {"size", "debug_size"}:
+        share = answer.debug_share(curves["size"], curves["debug_size"])
+        if share is not None:
+            found["debug_share"] = text.percent(share)
+    for curve in curves.values():
         if len(curve.points) > 1:
             found[f"slope/{curve.axis.key}"] = growth.slope_text(curve)
             found[f"growth/{curve.axis.key}"] = growth.sentence(curve)

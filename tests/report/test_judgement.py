@@ -103,6 +103,8 @@ class Answer(unittest.TestCase):
 class Values(unittest.TestCase):
     def test_ratios_are_of_like_and_like(self):
         found = values.collect(support.results(a=support.calls(raw_pointer=2.0, reloadable=2.2), b=support.reloads(100, 140, 2)))
+        self.assertEqual(found["call_ratio_worst"], "1.10")
+        self.assertEqual(found["reload/total:p99_ratio"], "1.40")
         self.assertEqual(found["call/reloadable/threads:2:ratio"], "1.10")
         self.assertEqual(found["call_ratio"], "1.10")
         self.assertEqual(found["reload_ratio"], "1.40")
