@@ -2,8 +2,9 @@
 // minimal_loop: what no reload on this machine can be faster than.
 //
 // SHARED  `current_`: written by the loading thread, called through by the measuring one (release, acquire: the loaded
-//         code is visible with its pointer). `woken_` and `load_` are stored before it, so they belong to the same sample.
-//         The loop's other state is the loading thread's until then, and the measuring thread's until the next file.
+//         code is visible with its pointer). `woken_` and `load_` are stored before it, so they belong to the same
+//         sample. The loop's other state is the loading thread's until then, and the measuring thread's until the next
+//         file.
 #include "minimal_loop.hpp"
 
 #include <dlfcn.h>
