@@ -65,7 +65,13 @@ class engine_core::work_lock {
       inside_ = true;
       return;
     }
-    lock_ = acquire == how::wait ? std::unique_lock(core_.work_) : std::unique_lock(core_.work_, std::try_to_lock);
+    if (acquire == how::wait) {
+      ++core_.waiting_;
+      lock_ = std::unique_lock(core_.work_);
+      --core_.waiting_;
+    } else if (core_.waiting_ == 0) {
+      lock_ = std::unique_lock(core_.work_, std::try_to_lock);
+    }
     if (!lock_) return;
     core_.worker_ = std::this_thread::get_id();
     core_.deadline_ = never.time_since_epoch().count();  // until unlock(): the service has nothing to wait for here
@@ -253,39 +259,44 @@ void engine_core::look() {
   }
 }
 
+// News first, then what nobody waits for, each once: a file that is replaced faster than it is loaded must not keep the
+// caller here.
 void engine_core::step() {
   if (!watch_ || (!watch_->has_changed() && clock::now() < deadline())) return;
   if (forked()) return;
-  bool again = false;
-  do {
-    {
-      work_lock work(*this, work_lock::how::try_once);
-      if (!work.held() || current_ == nullptr) return;
-      again = false;
-      try {
-        const time_point now = clock::now();
-        if (!paused_ && is_due(now)) {
-          look();
-          again = running_ != nullptr && running_->image.origin;  // after the news: what nobody waits for
-        } else {
-          if (running_ != nullptr && running_->image.origin) complete(running_->image);
-          if (sweep_at_ <= now) sweep();
-          if (!paused_ && awaited_ && say_at_ <= now) {
-            say_at_ = never;
-            if (run_pipeline(false) == outcome::waiting && awaited_ && said_ != awaited_->what()) {
-              said_ = awaited_->what();
-              emit({event_kind::waiting, number_, path_, awaited_->reason(), awaited_, {}});
-            }
-          }
-        }
-        again = again || sweep_at_ <= now;
-      } catch (const std::bad_alloc&) {
-        refuse(error(stage::use, path_, "out of memory").advise("the running generation goes on; it is tried again"));
-        look_at_ = clock::now() + std::chrono::seconds(1);
-      }
+  const bool taken = take_turn([this] {
+    if (!paused_ && is_due(clock::now())) look();
+  });
+  if (taken) take_turn([this] { tidy(); });
+}
+
+// Works under the lock, if nobody else does or waits to, and tells what came of it.
+template <class Work>
+bool engine_core::take_turn(Work work) {
+  {
+    const work_lock mine(*this, work_lock::how::try_once);
+    if (!mine.held() || current_ == nullptr) return false;
+    try {
+      work();
+    } catch (const std::bad_alloc&) {
+      refuse(error(stage::use, path_, "out of memory").advise("the running generation goes on; it is tried again"));
+      look_at_ = clock::now() + std::chrono::seconds(1);
     }
-    deliver();
-  } while (again);
+  }
+  deliver();
+  return true;
+}
+
+void engine_core::tidy() {
+  const time_point now = clock::now();
+  if (running_ != nullptr && running_->image.origin) complete(running_->image);
+  if (sweep_at_ <= now) sweep();
+  if (paused_ || !awaited_ || say_at_ > now) return;
+  say_at_ = never;
+  if (run_pipeline(false) == outcome::waiting && awaited_ && said_ != awaited_->what()) {
+    said_ = awaited_->what();
+    emit({event_kind::waiting, number_, path_, awaited_->reason(), awaited_, {}});
+  }
 }
 
 engine_core::time_point engine_core::deadline() const noexcept { return time_point(clock::duration(deadline_.load())); }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 // engine_core: one library's pipeline and its state.
 //
-// SHARED  - the pipeline's state (watch, running generation, retired ones, snapshotter): guarded by `work_`, held while
-// the pipeline
-//           runs. A thread that holds it and comes back (a constructor of the library calls the host, which calls
-//           reload()) is turned away instead of deadlocking.
-//         - `tables_` and `failure_`: guarded by `names_`, held for a few instructions, so that questions don't wait
-//         for a dlopen. One for all engines, and held across fork.
-//         - the event queue: guarded by `events_`; never held while an observer runs, nor is `work_`.
-//         - `current_`: see pin.hpp.  `deadline_`, `number_`, `paused_`: single values that stand alone; the default
-//         order is for
-//           simplicity, none is on a call's path.
+// SHARED
+// - The pipeline's state (watch, running generation, retired ones, snapshotter) is guarded by `work_`, held while the
+//   pipeline runs. A thread that holds it and comes back (a constructor of the library calls the host, which calls
+//   reload()) is turned away instead of deadlocking. `waiting_` counts who waits for it: the service, which takes it
+//   again and again while builds come in, stays away meanwhile; a mutex alone would let it starve them.
+// - `tables_` and `failure_` are guarded by `names_`, held for a few instructions, so that questions don't wait for a
+//   dlopen. It is one for all engines, and held across fork.
+// - The event queue is guarded by `events_`; it is never held while an observer runs, nor is `work_`.
+// - `current_`: see pin.hpp. `deadline_`, `number_`, `paused_` and `waiting_` are single values that stand alone; the
+//   default order is for simplicity, none is on a call's path.
 #pragma once
 
 #include <atomic>
@@ -83,6 +83,9 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   void fall_back_to_polling(const error& reason);
   [[nodiscard]] bool is_due(time_point now);
   void look();
+  template <class Work>
+  bool take_turn(Work work);
+  void tidy();
   void set_deadline();
   void emit(event happened);
   void deliver();
@@ -106,6 +109,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   const pid_t process_;
 
   std::mutex work_;
+  std::atomic<int> waiting_{0};            // threads that wait for work_
   std::atomic<std::thread::id> worker_{};  // who holds work_
   std::shared_ptr<watch_hub> own_hub_;     // manual drive
   std::optional<watch> watch_;

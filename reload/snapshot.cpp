@@ -45,10 +45,13 @@ class read_lease {
   }
   read_lease(const read_lease&) = delete;
   read_lease& operator=(const read_lease&) = delete;
-  ~read_lease() {
-    if (held_) fcntl(file_, F_SETLEASE, F_UNLCK);
+  ~read_lease() { give_back(); }
+  void give_back() {
+    if (std::exchange(held_, false)) fcntl(file_, F_SETLEASE, F_UNLCK);
   }
-  [[nodiscard]] bool held() const { return held_; }
+  // Whether the content stood still up to now. A writer that has waited too long (/proc/sys/fs/lease-break-time, 45 s)
+  // is let through, so one that waits is not trusted to wait on.
+  [[nodiscard]] bool held() const { return held_ && fcntl(file_, F_GETLEASE) == F_RDLCK; }
   [[nodiscard]] bool writer() const { return writer_; }
 
  private:
@@ -238,45 +241,47 @@ snapshot_outcome snapshotter::take(const request& wanted) {
     return std::move(outcome);
   };
 
-  // O_NONBLOCK: a FIFO in its place must not hang the host.
-  descriptor file(open(wanted.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!file) {
-    if (errno == ENOENT || errno == ENOTDIR) {
-      outcome.state = snapshot_state::absent;
+  // Replaced while the way to it is judged, it is another file: then once more from the start.
+  descriptor file;
+  bool replaced = true;
+  for (int attempts = 16; attempts > 0 && replaced; --attempts) {
+    // O_NONBLOCK: a FIFO in its place must not hang the host.
+    file = descriptor(open(wanted.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (!file) {
+      if (errno == ENOENT || errno == ENOTDIR) {
+        outcome.state = snapshot_state::absent;
+        return outcome;
+      }
+      return fail("the file can't be opened", errno);
+    }
+    const result<void> trusted = check_trust(file.get(), wanted.path, wanted.trust);
+    replaced = !trusted && trusted.error().reason() == replaced_meanwhile;
+    if (!trusted && !replaced) {
+      outcome.failure = trusted.error();
       return outcome;
     }
-    return fail("the file can't be opened", errno);
-  }
-  struct stat before {};
-  if (fstat(file.get(), &before) != 0) return fail("the file's status can't be read", errno);
-  const file_identity identity = file_identity::of(before);
-  const auto busy = [&] {
-    outcome.state = snapshot_state::busy;
-    outcome.seen = identity;
-    return std::move(outcome);
-  };
-  if (const result<void> trusted = check_trust(file.get(), wanted.path, wanted.trust); !trusted) {
-    if (trusted.error().reason() == replaced_meanwhile) return busy();
-    outcome.failure = trusted.error();
-    return outcome;
   }
 
-  std::optional<read_lease> lease;
-  lease.emplace(file.get());
-  if (lease->writer() && !wanted.patient) return busy();
-  if (!lease->held() && !lease->writer() && !identity.settled()) return busy();
+  read_lease lease(file.get());
+  struct stat status {};
+  if (fstat(file.get(), &status) != 0) return fail("the file's status can't be read", errno);
+  const file_identity identity = file_identity::of(status);
+  outcome.seen = identity;
+  outcome.state = snapshot_state::busy;  // unless all of it can be read in one state
+  if (replaced || (lease.writer() && !wanted.patient)) return outcome;
+  if (!lease.held() && !lease.writer() && !identity.settled()) return outcome;
 
   const std::uint64_t size = identity.size;
   if (!reserve(static_cast<std::size_t>(size))) return fail("there is no memory to read the file", ENOMEM);
-  if (!read_all(file.get(), buffer_, {0, std::min(size, head_size)})) return busy();
+  if (!read_all(file.get(), buffer_, {0, std::min(size, head_size)})) return outcome;
   copied_ = wanted.whole ? std::vector<file_range>{{0, size}} : mapped_ranges(buffer_, size);
   for (const file_range& range : copied_) {
     // The head was read already.
-    if (!read_all(file.get(), buffer_, {std::max(range.begin, std::min(size, head_size)), range.end})) return busy();
+    if (!read_all(file.get(), buffer_, {std::max(range.begin, std::min(size, head_size)), range.end})) return outcome;
   }
-  struct stat after {};
-  if (fstat(file.get(), &after) != 0 || !(file_identity::of(after) == identity)) return busy();
-  lease.reset();
+  // Without the lease its times must tell; with it they may change: by a rename over its name, say.
+  if (!lease.held() && (fstat(file.get(), &status) != 0 || !(file_identity::of(status) == identity))) return outcome;
+  lease.give_back();
 
   outcome.state = snapshot_state::ready;
   outcome.bytes = {buffer_, static_cast<std::size_t>(size)};

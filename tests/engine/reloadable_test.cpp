@@ -983,16 +983,14 @@ TEST_F(Reloadable, MayBeDestroyedByACallback) {
 
 TEST_F(Reloadable, ComesAndGoesWhileTheLibraryChanges) {
   put(path_, 1);
-  std::atomic<bool> stop{false};
-  std::jthread linker([&] {
-    for (std::uint64_t build = 2; !stop; ++build) put(path_, build);
+  const std::jthread linker([&](const std::stop_token& stop) {
+    for (std::uint64_t build = 2; !stop.stop_requested(); ++build) put(path_, build);
   });
   const library witness(path_, background());  // keeps the service's thread alive meanwhile
   for (int i = 0; i < 50; ++i) {
     library lib(path_);
     EXPECT_GT(lib->stamp(), 0U);
   }
-  stop = true;
 }
 
 // ---- fork
