@@ -38,24 +38,37 @@ struct alignas(cache_line) pin_block {
 // to one or two instructions in a shared library too, for 8 bytes of the static TLS block.
 extern constinit thread_local pin_block* this_thread __attribute__((tls_model("initial-exec")));
 
-// Announces `current` in `slot` until both agree. The seam lets a test stop between the steps.
+// Announces `table` in `slot`. @return whether it is still the current one: then it stays until the slot is cleared.
+// The seam lets a test stop between the steps.
+template <bool Fence, class Seam>
+inline bool announce_once(pin_slot& slot, const std::atomic<const void*>& current, const void* table, Seam&& seam) {
+  seam.chosen();
+  slot.store(table, std::memory_order_release);
+  seam.announced();
+  if constexpr (Fence) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  } else {
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // membarrier makes it a fence when it matters
+  }
+  return current.load(std::memory_order_acquire) == table;
+}
+
+template <bool Fence, class Seam>
+[[gnu::cold, gnu::noinline]] const void* announce_again(pin_slot& slot, const std::atomic<const void*>& current,
+                                                        Seam&& seam) {
+  for (;;) {
+    const void* const table = current.load(std::memory_order_relaxed);
+    if (announce_once<Fence>(slot, current, table, seam)) return table;
+  }
+}
+
+// Announces `current` in `slot` until both agree. No loop on the common path: it would cost two instructions.
 template <bool Fence, class Seam>
 inline const void* announce(pin_slot& slot, const std::atomic<const void*>& current, Seam&& seam) {
-  const void* table = current.load(std::memory_order_relaxed);
-  for (;;) {
-    seam.chosen();
-    slot.store(table, std::memory_order_release);
-    seam.announced();
-    if constexpr (Fence) {
-      std::atomic_thread_fence(std::memory_order_seq_cst);
-    } else {
-      std::atomic_signal_fence(std::memory_order_seq_cst);  // membarrier makes it a fence when it matters
-    }
-    const void* const again = current.load(std::memory_order_acquire);
-    if (again == table) [[likely]]
-      return table;
-    table = again;
-  }
+  const void* const table = current.load(std::memory_order_relaxed);
+  if (announce_once<Fence>(slot, current, table, seam)) [[likely]]
+    return table;
+  return announce_again<Fence>(slot, current, seam);
 }
 
 struct no_seam {
