@@ -35,8 +35,10 @@ std::string expanded(std::string entry, const std::string& folder) {
 }
 
 // The folders of the run path that are the user's.
-std::vector<std::string> folders_of(const elf_facts& facts, const std::string& folder) {
+std::vector<std::string> folders_of(const elf_facts& facts, const snapshot& image) {
   std::vector<std::string> folders;
+  if (facts.run_path.empty()) return folders;
+  const std::string folder = image.folder();
   for (const std::string& entry : facts.run_path) {
     std::string whole = expanded(entry, folder);
     if (whole.starts_with('/') && !is_systems(whole) && whole.find('$') == std::string::npos)
@@ -99,7 +101,7 @@ class preparation {
   // Everything that one file needs; its own copy gets their aliases.
   private_libraries needs_of(snapshot& image, std::span<const std::byte> bytes, const elf_facts& facts) {
     private_libraries needs;
-    const std::vector<std::string> folders = folders_of(facts, image.folder);
+    const std::vector<std::string> folders = folders_of(facts, image);
     for (const std::string& name : facts.needed) {
       if (answer_.failure || folders.empty() || name.find('/') != std::string::npos) continue;
       const std::string file = find(name, folders);
@@ -168,7 +170,7 @@ class preparation {
     }
     auto library = std::make_shared<private_library>();
     library->path = file;
-    if (const result<void> kept = taker.keep(taken.image, false); !kept) {
+    if (const result<void> kept = taker.keep(taken.image); !kept) {
       fail("its dependency " + name + " can't be copied", kept.error().system());
       return nullptr;
     }

@@ -250,46 +250,46 @@ bool engine_core::is_due(time_point now) {
 // Looks at the file, and again while names on the way to it keep changing.
 void engine_core::look() {
   woken_ = clock::now();
+  untidy_ = true;
   for (int round = 0; round < 8; ++round) {
-    run_pipeline(false);
-    const bool elsewhere = watch_->take_moved() || watched_ != dependency_paths_;
-    if (!watch_->has_hub() || !elsewhere) return;
+    if (run_pipeline(false) == outcome::published || !leads_elsewhere()) return;
     watch_again();
     if (!watch_->take_changed()) return;
   }
 }
 
-// News first, then what nobody waits for, each once: a file that is replaced faster than it is loaded must not keep the
-// caller here.
+bool engine_core::leads_elsewhere() {
+  return watch_->has_hub() && (watch_->take_moved() || watched_ != dependency_paths_);
+}
+
+// News first; what nobody waits for is left to the next step, so that the reload's caller can go on. But it is not left
+// for long: a file that changes all the time must not make the old generations pile up, nor keep the caller here.
 void engine_core::step() {
   if (!watch_ || (!watch_->has_changed() && clock::now() < deadline())) return;
   if (forked()) return;
-  const bool taken = take_turn([this] {
-    if (!paused_ && is_due(clock::now())) look();
-  });
-  if (taken) take_turn([this] { tidy(); });
-}
-
-// Works under the lock, if nobody else does or waits to, and tells what came of it.
-template <class Work>
-bool engine_core::take_turn(Work work) {
   {
     const work_lock mine(*this, work_lock::how::try_once);
-    if (!mine.held() || current_ == nullptr) return false;
+    if (!mine.held() || current_ == nullptr) return;
     try {
-      work();
+      const bool due = !paused_ && is_due(clock::now());
+      if (!due || untidy_) tidy();
+      if (due) look();
     } catch (const std::bad_alloc&) {
       refuse(error(stage::use, path_, "out of memory").advise("the running generation goes on; it is tried again"));
       look_at_ = clock::now() + std::chrono::seconds(1);
     }
   }
   deliver();
-  return true;
 }
 
 void engine_core::tidy() {
   const time_point now = clock::now();
-  if (running_ != nullptr && running_->image.origin) complete(running_->image);
+  untidy_ = false;
+  if (leads_elsewhere()) watch_again();
+  if (running_ != nullptr && running_->image.origin) {
+    complete(running_->image);
+    snapshotter_.prepare(running_->image);
+  }
   if (sweep_at_ <= now) sweep();
   if (paused_ || !awaited_ || say_at_ > now) return;
   say_at_ = never;
@@ -303,7 +303,7 @@ engine_core::time_point engine_core::deadline() const noexcept { return time_poi
 
 // Called as the last thing under work_.
 void engine_core::set_deadline() {
-  time_point next = std::min(sweep_at_, running_ != nullptr && running_->image.origin ? time_point{} : never);
+  time_point next = untidy_ ? time_point{} : sweep_at_;
   if (!paused_) next = std::min({next, look_at_, awaited_ ? say_at_ : never, poll_at_});
   if (!paused_ && watch_ && watch_->has_changed()) next = time_point{};
   deadline_ = next.time_since_epoch().count();
@@ -319,11 +319,11 @@ void engine_core::set_deadline() {
 
 void engine_core::poll() {
   if (forked()) return;
-  if (own_hub_ != nullptr) {
-    own_hub_->drain();
+  if (own_hub_ != nullptr) own_hub_->drain();
+  if (service_ == nullptr) {
     step();
+    step();  // what the first left for later: the old generation
   }
-  if (service_ == nullptr && own_hub_ == nullptr) step();
   deliver();
 }
 
@@ -351,6 +351,7 @@ result<bool> engine_core::reload() {
     }
     if (current_ == nullptr) return error(stage::use, path_, "the engine is closed");
     woken_ = clock::now();
+    untidy_ = true;
     published = run_pipeline(true) == outcome::published;
     if (busy_with_) {
       why = error(stage::snapshot, path_, "somebody is writing the file").advise("it is loaded when they are done");

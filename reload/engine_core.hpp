@@ -83,8 +83,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   void fall_back_to_polling(const error& reason);
   [[nodiscard]] bool is_due(time_point now);
   void look();
-  template <class Work>
-  bool take_turn(Work work);
+  [[nodiscard]] bool leads_elsewhere();
   void tidy();
   void set_deadline();
   void emit(event happened);
@@ -135,6 +134,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::chrono::milliseconds sweep_pause_{0};
   time_point poll_at_ = never;  // polling's next look
   bool first_look_ = true;
+  bool untidy_ = false;  // what nobody waits for is still to be done
 
   std::atomic<clock::rep> deadline_{never.time_since_epoch().count()};
   std::atomic<std::uint64_t> number_{0};

@@ -79,12 +79,14 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
     return decided(outcome::unchanged);
   };
   const bool same = !forced && running_ != nullptr && snapshotter_.same_content(running_->image);
-  const std::uint64_t state = state_of(dependency_paths_);
-  if (same && state == dependency_state_) return unchanged();
-  const std::uint64_t digest = digest_of(taken.bytes.first(std::min<std::size_t>(taken.bytes.size(), 65536))) ^
-                               static_cast<std::uint64_t>(taken.image.source.modified) ^ taken.image.size;
-  std::uint64_t build = digest ^ state;  // what a refusal is about, so that it is said once
-  if (!forced && refused_ == build) {
+  // What a refusal is about, so that it is said once.
+  std::uint64_t needed_state = state_of(dependency_paths_);
+  const auto build = [&, from = taken.image.source] {
+    return digest_of(taken.bytes.first(std::min<std::size_t>(taken.bytes.size(), 65536))) ^
+           static_cast<std::uint64_t>(from.modified) ^ from.size ^ needed_state;
+  };
+  if (same && needed_state == dependency_state_) return unchanged();
+  if (!forced && refused_ && refused_ == build()) {
     awaited_.reset();
     said_.clear();
     const std::lock_guard lock(names_);
@@ -92,7 +94,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
     return decided(outcome::refused);
   }
   const auto refuse_content = [&](error reason) {
-    refused_ = build;
+    refused_ = build();
     refusal_ = reason;
     return decided(refuse(std::move(reason)));
   };
@@ -105,7 +107,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   }
   seen.facts.thread_destructors = mentions({taken.bytes, seen.facts.segments, 0}, "__cxa_thread_atexit");
   times.inspect = watch.lap();
-  if (result<void> kept = snapshotter_.keep(taken.image, whole); !kept) {
+  if (result<void> kept = snapshotter_.keep(taken.image); !kept) {
     look_at_ = clock::now() + std::chrono::seconds(1);
     return refuse(std::move(kept.error().rename(path_)));
   }
@@ -115,7 +117,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   dependencies needed = prepare_dependencies(path_, taken.image, taken.bytes, seen.facts, options_.trust,
                                              running_ != nullptr ? running_->needs : private_libraries());
   dependency_paths_ = needed.paths;
-  build = digest ^ needed.state;
+  needed_state = needed.state;
   if (needed.failure && needed.passing) return wait_for(*std::move(needed.failure));
   if (needed.failure) return refuse_content(*std::move(needed.failure));
   if (same && needed.libraries == running_->needs) {  // touched, but not changed

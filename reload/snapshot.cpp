@@ -28,6 +28,7 @@ namespace autoreload {
 namespace {
 
 constexpr std::uint64_t head_size = 4096;           // holds the ELF header and every sane program header table
+constexpr std::uint64_t small = 65536;              // read whole: one more question would take longer than that
 constexpr std::size_t keep_warm = 1024 * 1024;      // a buffer of this size stays for the next reload
 constexpr std::size_t step = std::size_t{1} << 30;  // read(2) moves at most 2 GiB - 4 KiB at once
 
@@ -49,9 +50,10 @@ class read_lease {
   void give_back() {
     if (std::exchange(held_, false)) fcntl(file_, F_SETLEASE, F_UNLCK);
   }
+  [[nodiscard]] bool granted() const { return held_; }
   // Whether the content stood still up to now. A writer that has waited too long (/proc/sys/fs/lease-break-time, 45 s)
   // is let through, so one that waits is not trusted to wait on.
-  [[nodiscard]] bool held() const { return held_ && fcntl(file_, F_GETLEASE) == F_RDLCK; }
+  [[nodiscard]] bool kept() const { return held_ && fcntl(file_, F_GETLEASE) == F_RDLCK; }
   [[nodiscard]] bool writer() const { return writer_; }
 
  private:
@@ -150,26 +152,21 @@ int new_memfd(const char* name) {
 }
 
 // A debugger opens the name in its own process, so it can't be /proc/self; and a process's number in this /proc is what
-// /proc says it is, also inside a container.
+// /proc says it is, also inside a container. A forked child has another.
 std::string proc_path(int file) {
-  std::array<char, 32> self{};
-  if (readlink("/proc/self", self.data(), self.size() - 1) <= 0) return {};
-  std::string path = "/proc/" + std::string(self.data()) + "/fd/" + std::to_string(file);
-  return access(path.c_str(), F_OK) == 0 ? path : std::string();
-}
-
-std::string real_folder(int file, const std::string& path) {
-  std::array<char, PATH_MAX> target{};
-  const std::string link = "/proc/self/fd/" + std::to_string(file);
-  const ssize_t length = readlink(link.c_str(), target.data(), target.size() - 1);
-  std::string real(target.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
-  if (real.empty() || real.front() != '/') {
-    char* const resolved = realpath(path.c_str(), nullptr);
-    real = resolved != nullptr ? resolved : path;
-    std::free(resolved);
+  struct answer {
+    pid_t process;
+    std::string number;
+  };
+  static thread_local answer known{};
+  if (known.process != getpid()) {
+    std::array<char, 32> self{};
+    known = {getpid(), readlink("/proc/self", self.data(), self.size() - 1) > 0 ? self.data() : ""};
   }
-  const std::size_t slash = real.rfind('/');
-  return slash == std::string::npos ? "." : real.substr(0, std::max<std::size_t>(slash, 1));
+  const std::string path = "/proc/" + known.number + "/fd/" + std::to_string(file);
+  if (!known.number.empty() && access(path.c_str(), F_OK) == 0) return path;
+  known = {};  // /proc may be mounted later
+  return {};
 }
 
 // Where there is no memfd or no /proc: a file that exists just until it is loaded.
@@ -200,6 +197,7 @@ snapshotter::~snapshotter() {
 }
 
 bool snapshotter::reserve(std::size_t size) {
+  drop();
   if (size > capacity_) {
     if (buffer_ != nullptr) munmap(buffer_, capacity_);
     capacity_ = 0;
@@ -209,26 +207,23 @@ bool snapshotter::reserve(std::size_t size) {
     buffer_ = memory == MAP_FAILED ? nullptr : static_cast<std::byte*>(memory);
     if (buffer_ == nullptr) return false;
     capacity_ = rounded;
-  } else {
-    // Holes of this file must read as zeros, not as the last file.
-    for (const file_range& old : copied_) {
-      if (old.end - old.begin > keep_warm) {
-        madvise(buffer_ + ((old.begin + 4095) & ~std::uint64_t{4095}),
-                old.end - ((old.begin + 4095) & ~std::uint64_t{4095}), MADV_DONTNEED);
-      }
-      std::memset(buffer_ + old.begin, 0, std::min<std::uint64_t>(old.end - old.begin, keep_warm));
-    }
+    if (rounded > keep_warm)
+      madvise(buffer_, rounded, MADV_HUGEPAGE);  // a fault for each 4 KiB costs more than reading
   }
-  copied_.clear();
   used_ = size;
   return true;
 }
 
 void snapshotter::drop() {
-  if (capacity_ <= keep_warm) return;
-  munmap(buffer_, capacity_);
-  buffer_ = nullptr;
-  capacity_ = 0;
+  if (capacity_ > keep_warm) {
+    munmap(buffer_, capacity_);
+    buffer_ = nullptr;
+    capacity_ = 0;
+  }
+  // Holes of the next file must read as zeros, not as this one.
+  if (buffer_ != nullptr) {
+    for (const file_range& old : copied_) std::memset(buffer_ + old.begin, 0, old.end - old.begin);
+  }
   copied_.clear();
 }
 
@@ -269,54 +264,70 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   outcome.seen = identity;
   outcome.state = snapshot_state::busy;  // unless all of it can be read in one state
   if (replaced || (lease.writer() && !wanted.patient)) return outcome;
-  if (!lease.held() && !lease.writer() && !identity.settled()) return outcome;
+  if (!lease.granted() && !lease.writer() && !identity.settled()) return outcome;
 
   const std::uint64_t size = identity.size;
   if (!reserve(static_cast<std::size_t>(size))) return fail("there is no memory to read the file", ENOMEM);
-  if (!read_all(file.get(), buffer_, {0, std::min(size, head_size)})) return outcome;
-  copied_ = wanted.whole ? std::vector<file_range>{{0, size}} : mapped_ranges(buffer_, size);
+  const std::uint64_t head = size <= small || wanted.whole ? size : head_size;
+  if (!read_all(file.get(), buffer_, {0, head})) return outcome;
+  copied_ = head == size ? std::vector<file_range>{{0, size}} : mapped_ranges(buffer_, size);
   for (const file_range& range : copied_) {
-    // The head was read already.
-    if (!read_all(file.get(), buffer_, {std::max(range.begin, std::min(size, head_size)), range.end})) return outcome;
+    if (!read_all(file.get(), buffer_, {std::max(range.begin, head), range.end})) return outcome;
   }
   // Without the lease its times must tell; with it they may change: by a rename over its name, say.
-  if (!lease.held() && (fstat(file.get(), &status) != 0 || !(file_identity::of(status) == identity))) return outcome;
+  if (!lease.kept() && (fstat(file.get(), &status) != 0 || !(file_identity::of(status) == identity))) return outcome;
   lease.give_back();
 
   outcome.state = snapshot_state::ready;
   outcome.bytes = {buffer_, static_cast<std::size_t>(size)};
   outcome.image.source = identity;
   outcome.image.size = size;
-  outcome.image.folder = real_folder(file.get(), wanted.path);
   outcome.image.later = gaps(copied_, size);
   outcome.image.origin = std::move(file);
-  outcome.image.load_path = wanted.path;  // for the copy's name; keep() puts the real one
+  outcome.image.path = wanted.path;
   return outcome;
 }
 
-result<void> snapshotter::keep(snapshot& image, bool whole) {
-  const std::string path = image.load_path;
-  descriptor memory(new_memfd(base_name(path)));
-  if (memory) image.load_path = proc_path(memory.get());
-  if (!memory || image.load_path.empty()) {
+snapshotter::place snapshotter::in_memory(const std::string& name) {
+  place made{descriptor(new_memfd(base_name(name))), {}};
+  if (made.memory) made.path = proc_path(made.memory.get());
+  if (made.path.empty()) made.memory = descriptor();
+  return made;
+}
+
+void snapshotter::prepare(const snapshot& last) {
+  if (ready_.memory || last.size > keep_warm) return;
+  ready_ = in_memory(last.path);
+  // Its pages, too.
+  const auto size = static_cast<off_t>(last.size);
+  if (ready_.memory && fallocate(ready_.memory.get(), 0, 0, size) == 0) ready_.size = last.size;
+}
+
+result<void> snapshotter::keep(snapshot& image) {
+  const std::string& path = image.path;
+  place into = ready_.memory ? std::exchange(ready_, {}) : in_memory(path);
+  if (!into.memory) {
     const int reason = errno;
-    memory = descriptor(new_temporary(image.load_path));
-    image.named = static_cast<bool>(memory);
-    if (!memory) {
+    into.memory = descriptor(new_temporary(into.path));
+    into.named = static_cast<bool>(into.memory);
+    if (!into.memory) {
       return error(stage::snapshot, path,
                    "no place for a private copy: neither memfd with /proc nor a temporary folder")
           .system(system_text(reason))
           .advise("mount /proc, or point TMPDIR to a folder that is writable and not mounted noexec");
     }
   }
+  image.load_path = into.path;
+  image.named = into.named;
+  descriptor memory = std::move(into.memory);
   const auto fail = [&]() -> result<void> {
     const int reason = errno;
     forget_name(image);
     return error(stage::snapshot, path, "the private copy can't be written").system(system_text(reason));
   };
   // The size comes first, or what follows the last mapped part would be missing.
-  if (ftruncate(memory.get(), static_cast<off_t>(image.size)) != 0) return fail();
-  if (!whole && !image.later.empty()) {
+  if (into.size != image.size && ftruncate(memory.get(), static_cast<off_t>(image.size)) != 0) return fail();
+  if (!image.later.empty()) {
     // Until complete() has brought the sections there are none, or a debugger would read zeros as debug information.
     Elf64_Ehdr header;
     std::memcpy(&header, buffer_, sizeof header);
@@ -337,6 +348,20 @@ result<void> snapshotter::keep(snapshot& image, bool whole) {
   return {};
 }
 
+std::string snapshot::folder() const {
+  std::array<char, PATH_MAX> target{};
+  const std::string link = "/proc/self/fd/" + std::to_string(origin.get());
+  const ssize_t length = readlink(link.c_str(), target.data(), target.size() - 1);
+  std::string real(target.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+  if (real.empty() || real.front() != '/') {
+    char* const resolved = realpath(path.c_str(), nullptr);
+    real = resolved != nullptr ? resolved : path;
+    std::free(resolved);
+  }
+  const std::size_t slash = real.rfind('/');
+  return slash == std::string::npos ? "." : real.substr(0, std::max<std::size_t>(slash, 1));
+}
+
 bool snapshot::patch(std::uint64_t offset, const std::string& original, const std::string& text) {
   if (!write_all(memory.get(), reinterpret_cast<const std::byte*>(text.data()) - offset,
                  {offset, offset + text.size()})) {
@@ -351,12 +376,14 @@ bool snapshotter::same_content(const snapshot& other) const {
   std::array<std::byte, 16384> chunk;
   for (const file_range& range : copied_) {
     for (std::uint64_t at = range.begin; at < range.end;) {
-      const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(range.end - at, chunk.size()));
+      // The first page has the build-id, by which most builds differ.
+      const std::uint64_t most = at == 0 ? head_size : chunk.size();
+      const auto want = static_cast<std::size_t>(std::min(range.end - at, most));
       const ssize_t got = pread(other.memory.get(), chunk.data(), want, static_cast<off_t>(at));
       for (const snapshot::change& one : other.changes) {  // compare with the file, not with what was made of it
         for (std::size_t i = 0; i < one.original.size(); ++i) {
-          const std::uint64_t place = one.offset + i;
-          if (place >= at && place < at + want) chunk[place - at] = static_cast<std::byte>(one.original[i]);
+          const std::uint64_t where = one.offset + i;
+          if (where >= at && where < at + want) chunk[where - at] = static_cast<std::byte>(one.original[i]);
         }
       }
       if (got <= 0 || std::memcmp(chunk.data(), buffer_ + at, static_cast<std::size_t>(got)) != 0) return false;

@@ -28,8 +28,8 @@ struct snapshot {
   descriptor memory;      ///< the copy; keep it open as long as the library is loaded: its number is the library's name
   std::string load_path;  ///< what to give to dlopen
   bool named = false;     ///< a temporary file, because there is no /proc or no memfd: call forget_name after loading
+  std::string path;       ///< where it was read
   file_identity source;   ///< what was copied
-  std::string folder;     ///< the real folder of the file, for $ORIGIN
   std::uint64_t size = 0;  ///< bytes
   descriptor origin;       ///< the library's file, until complete() has run
   struct change {
@@ -38,6 +38,9 @@ struct snapshot {
   };
   std::vector<change> changes;    ///< where the copy differs from the file on purpose
   std::vector<file_range> later;  ///< parts that the loader doesn't map, not copied yet
+
+  /// The real folder of the file, for $ORIGIN. Until complete() has run.
+  [[nodiscard]] std::string folder() const;
 
   /// Writes other text of the same length into the copy. @return whether it could be written
   bool patch(std::uint64_t offset, const std::string& original, const std::string& text);
@@ -79,21 +82,33 @@ class snapshotter {
   [[nodiscard]] snapshot_outcome take(const request& wanted);
 
   /// Makes the memfd from the bytes that take() read (and that were inspected since).
-  [[nodiscard]] result<void> keep(snapshot& image, bool whole);
+  [[nodiscard]] result<void> keep(snapshot& image);
 
   /// Whether the bytes are those of another snapshot. One read when they differ early, as a build-id makes them.
   [[nodiscard]] bool same_content(const snapshot& other) const;
 
-  /// Gives large buffers back to the system.
+  /// Forgets the bytes. Gives a large buffer back to the system.
   void drop();
 
+  /// Gets memory for the next copy, which is likely to be as large as this one, so that the reload doesn't wait for it.
+  void prepare(const snapshot& last);
+
  private:
+  // Where a copy goes: a memfd, or else a temporary file.
+  struct place {
+    descriptor memory;
+    std::string path;  // by which dlopen and debuggers open it
+    bool named = false;
+    std::uint64_t size = 0;
+  };
+  static place in_memory(const std::string& name);
   bool reserve(std::size_t size);
 
   std::byte* buffer_ = nullptr;
   std::size_t capacity_ = 0;
   std::size_t used_ = 0;
   std::vector<file_range> copied_;
+  place ready_;  // by prepare()
 };
 
 /// Copies what the loader doesn't map (debug information) into the snapshot, for debuggers and profilers, and seals it.

@@ -55,15 +55,16 @@ result<std::shared_ptr<watch_hub>> watch_hub::make() {
 
 void watch_hub::drain() {
   alignas(inotify_event) std::array<char, 16384> buffer;
-  for (;;) {
-    const ssize_t length = read(inotify_.get(), buffer.data(), buffer.size());
-    if (length <= 0) return;
+  constexpr ssize_t longest_event = sizeof(inotify_event) + NAME_MAX + 1;
+  ssize_t length = 0;
+  do {
+    length = read(inotify_.get(), buffer.data(), buffer.size());
     for (ssize_t at = 0; at < length;) {
       const auto* const event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
       tell(event->wd, event->mask, event->len > 0 ? std::string_view(event->name) : std::string_view());
       at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
     }
-  }
+  } while (length + longest_event > std::ssize(buffer));  // otherwise there was room for one more: these were all
 }
 
 void watch_hub::tell(int folder, std::uint32_t what, std::string_view name) {
