@@ -54,15 +54,15 @@ using library = autoreload::reloadable<worker_api, autoreload::TEST_BACKEND::bac
 
 // ---- libraries
 
-/// The bytes of a library with a number in it by which its copies can be told apart.
-inline std::string stamped(const char* file, std::uint64_t number) {
+/// A library's bytes with a number in them by which its copies can be told apart.
+inline std::string restamped(std::string bytes, std::uint64_t number) {
   static constexpr char mark[32] = "the stamp of this build:";
-  std::string bytes = read_file(file);
   const std::size_t at = bytes.find(std::string_view(mark, sizeof mark));
-  if (at == std::string::npos) throw std::runtime_error(std::string("there is no mark in ") + file);
+  if (at == std::string::npos) throw std::runtime_error("there is no mark in the library");
   std::memcpy(bytes.data() + at + sizeof mark, &number, sizeof number);
   return bytes;
 }
+inline std::string stamped(const char* file, std::uint64_t number) { return restamped(read_file(file), number); }
 
 /// Writes beside the path and renames over it, as lld, mold and rsync do.
 inline void put(const std::string& path, const std::string& bytes) {
@@ -178,13 +178,22 @@ class caller_inside {
 
 // ---- an engine
 
+/// Options for a library in a temporary folder, also where those are mounted noexec.
+inline autoreload::options anywhere() {
+  autoreload::options chosen;
+  chosen.trust.honour_noexec = false;
+  return chosen;
+}
+
 /// A folder for a library, and the events of the engine that watches it.
 class EngineTest : public testing::Test {
  protected:
   using kind = autoreload::event_kind;
 
+  explicit EngineTest(const std::filesystem::path& in = std::filesystem::temp_directory_path()) : folder_(in) {}
+
   [[nodiscard]] autoreload::options background() {
-    autoreload::options chosen;
+    autoreload::options chosen = anywhere();
     chosen.observer = events_.observer();
     return chosen;
   }

@@ -521,7 +521,7 @@ TEST_F(Reloadable, ACallThatNeverReturnsHoldsUpOnlyItsOwnGeneration) {
   put(path_, 1);
   put(stuck_path, 1);
   autoreload::event_queue stuck_events;
-  autoreload::options stuck_options;
+  autoreload::options stuck_options = support::anywhere();
   stuck_options.observer = stuck_events.observer();
   library lib(path_, background());
   library stuck(stuck_path, stuck_options);
@@ -599,7 +599,7 @@ TEST_F(Reloadable, ALibraryThatStaysAwayIsReportedOnce) {
 TEST_F(Reloadable, AnObserverMayReload) {
   put(path_, 1);
   std::atomic<library*> target{nullptr};
-  autoreload::options chosen;
+  autoreload::options chosen = support::anywhere();
   chosen.observer = [&, record = events_.observer()](const event& happened) {
     record(happened);
     if (happened.kind == event_kind::loaded && happened.generation == 2) {
@@ -645,7 +645,7 @@ TEST_F(Reloadable, AnObserverMayDestroyItInTheBackground) {
   const std::size_t before = support::loaded_snapshots().size();
   std::promise<void> destroyed;
   std::unique_ptr<library> lib;
-  autoreload::options chosen;
+  autoreload::options chosen = support::anywhere();
   chosen.observer = [&](const event& happened) {
     if (happened.kind != event_kind::loaded || happened.generation != 2) return;
     lib.reset();
@@ -710,7 +710,7 @@ TEST_F(Reloadable, WhatAnObserverThrowsReachesThePollerAndLosesNoEvent) {
 TEST_F(Reloadable, WhatAnObserverThrowsInTheBackgroundDoesNotStopTheEngine) {
   put(path_, 1);
   std::atomic<bool> throws{false};
-  autoreload::options chosen;
+  autoreload::options chosen = support::anywhere();
   chosen.observer = [&, record = events_.observer()](const event& happened) {
     record(happened);
     if (throws) throw std::runtime_error("from the observer");
@@ -740,7 +740,7 @@ TEST_F(Reloadable, DestructionWaitsForAnObserverThatRuns) {
   std::promise<void> entered;
   std::promise<void> leave;
   std::atomic<bool> finished{false};
-  autoreload::options chosen;
+  autoreload::options chosen = support::anywhere();
   chosen.observer = [&](const event& happened) {
     if (happened.kind != event_kind::loaded || happened.generation != 2) return;
     entered.set_value();
@@ -791,7 +791,7 @@ TEST_F(Reloadable, AConstructorOfTheLibraryMayReloadAnother) {
   put(path_, 1);
   put(other_path, 1);
   library lib(path_, background());
-  library other(other_path);
+  library other(other_path, support::anywhere());
   lib.pause();
   other.pause();
   bool done = false;
@@ -827,7 +827,7 @@ TEST_F(Reloadable, AConstructorThatAsksForALibraryThatIsBeingLoadedDoesNotHang) 
   put(other_path, 1);
   const auto guard = std::make_shared<slow_guard>();
   library lib(path_, background());
-  autoreload::options with_guard;
+  autoreload::options with_guard = support::anywhere();
   with_guard.guard = guard;
   library other(other_path, with_guard);
   guard->slow = true;
@@ -923,12 +923,12 @@ TEST_F(Reloadable, RefusesWhatCanNotBeMeant) {
   EXPECT_TRUE(refused("", {}));
   EXPECT_TRUE(refused(path_ + std::string(1, '\0') + ".so", {}));
   for (const int flags : {0, RTLD_LAZY, RTLD_NOW | RTLD_NOLOAD, RTLD_NOW | RTLD_NODELETE}) {
-    autoreload::options chosen;
+    autoreload::options chosen = support::anywhere();
     chosen.load_flags = flags;
     EXPECT_TRUE(refused(path_, chosen)) << flags;
   }
   for (const auto interval : {0ms, -1ms}) {
-    autoreload::options chosen;
+    autoreload::options chosen = support::anywhere();
     chosen.poll_interval = interval;
     EXPECT_TRUE(refused(path_, chosen)) << interval.count();
   }
@@ -988,7 +988,7 @@ TEST_F(Reloadable, ComesAndGoesWhileTheLibraryChanges) {
   });
   const library witness(path_, background());  // keeps the service's thread alive meanwhile
   for (int i = 0; i < 50; ++i) {
-    library lib(path_);
+    library lib(path_, support::anywhere());
     EXPECT_GT(lib->stamp(), 0U);
   }
 }
@@ -1072,7 +1072,7 @@ TEST_F(Reloadable, AForkedChildMayHaveAReloadableOfItsOwn) {
     const std::string own_path = folder_ / "own.so";
     put(own_path, 10);
     autoreload::event_queue own_events;
-    autoreload::options own_options;
+    autoreload::options own_options = support::anywhere();
     own_options.observer = own_events.observer();
     library own(own_path, own_options);
     EXPECT_EQ(own->stamp(), 10U);
@@ -1101,7 +1101,7 @@ TEST_F(Reloadable, ParentAndChildBothReloadTheSameFile) {
   });
   support::in_child([&] {
     autoreload::event_queue own_events;
-    autoreload::options own_options;
+    autoreload::options own_options = support::anywhere();
     own_options.observer = own_events.observer();
     library own(path_, own_options);
     EXPECT_EQ(write(ready[1], "x", 1), 1);

@@ -26,7 +26,8 @@ __attribute__((destructor)) static void destruct(void) {
 /* Code and data whose size depends on the variant. */
 static volatile uint64_t weight[VARIANT * 512];
 static const volatile uint64_t factors[VARIANT * 256] = {VARIANT, 2 * VARIANT};
-#define STEP(n) weight[(n) % (VARIANT * 512)] += factors[(n) % (VARIANT * 256)] * (n);
+#define STEP(n) \
+  __atomic_fetch_add(&weight[(n) % (VARIANT * 512)], factors[(n) % (VARIANT * 256)] * (n), __ATOMIC_RELAXED);
 #define STEPS(n) STEP(n) STEP(n + 1) STEP(n + 2) STEP(n + 3)
 static void work(void) {
   STEPS(0)
@@ -56,7 +57,7 @@ uint64_t worker_visit(void (*host)(void*), void* argument) {
 
 uint64_t worker_count(void) {
   work();
-  return ++count;
+  return __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED); /* many threads call it */
 }
 
 #ifdef WITH_EXTRA
