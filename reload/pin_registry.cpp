@@ -151,7 +151,7 @@ void attach_thread() {
 bool has_membarrier() noexcept { return membarrier_works; }
 
 bool grace_barrier() noexcept {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  detail::full_fence();
   // It can fail after it was granted: a seccomp filter that came later, or no memory on some kernels.
   return !membarrier_works || membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0;
 }

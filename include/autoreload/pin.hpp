@@ -38,6 +38,16 @@ struct alignas(cache_line) pin_block {
 // to one or two instructions in a shared library too, for 8 bytes of the static TLS block.
 extern constinit thread_local pin_block* this_thread __attribute__((tls_model("initial-exec")));
 
+// The thread sanitizer can't follow fences, and needn't: what orders an unload after the calls is the slots' own order.
+#if defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wtsan"
+#endif
+inline void full_fence() noexcept { std::atomic_thread_fence(std::memory_order_seq_cst); }
+#if defined(__SANITIZE_THREAD__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
 // Announces `table` in `slot`. @return whether it is still the current one: then it stays until the slot is cleared.
 // The seam lets a test stop between the steps.
 template <bool Fence, class Seam>
@@ -46,7 +56,7 @@ inline bool announce_once(pin_slot& slot, const std::atomic<const void*>& curren
   slot.store(table, std::memory_order_release);
   seam.announced();
   if constexpr (Fence) {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    full_fence();
   } else {
     std::atomic_signal_fence(std::memory_order_seq_cst);  // membarrier makes it a fence when it matters
   }

@@ -23,12 +23,14 @@
 #include "libraries.hpp"
 #include "worker.h"
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
-#define SANITIZED 1
+#if !defined(__has_feature)
+#define __has_feature(name) 0
 #endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#define THREAD_SANITIZED 1
+#endif
+#if defined(THREAD_SANITIZED) || defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define SANITIZED 1
 #endif
 
 namespace support {
@@ -38,6 +40,14 @@ inline constexpr bool sanitized = true;
 #else
 inline constexpr bool sanitized = false;
 #endif
+
+#ifdef THREAD_SANITIZED
+inline constexpr bool thread_sanitized = true;
+#else
+inline constexpr bool thread_sanitized = false;
+#endif
+/// For GTEST_SKIP of tests that it can't run.
+inline constexpr const char* no_threads_after_fork = "the thread sanitizer allows a forked child no threads";
 
 // What only some of the libraries have is optional.
 struct worker_api {

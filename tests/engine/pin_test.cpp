@@ -554,6 +554,7 @@ TEST(PinFork, TheChildKeepsTheForkingThreadsPins) {
 }
 
 TEST(PinFork, TheChildCanPinInNewThreads) {
+  if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
   const table one;
   const current_table current{&one};
   std::barrier together(4);
@@ -580,6 +581,7 @@ TEST(PinFork, TheChildCanPinInNewThreads) {
 
 // The thread that made the pin doesn't exist in the child, the pin does. Its slot must be nobody else's.
 TEST(PinFork, APinThatWasMovedToTheForkingThreadLivesOnInTheChild) {
+  if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
   const table old, next;
   const current_table current{&old};
   std::optional<table_pin> held;

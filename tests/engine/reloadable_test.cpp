@@ -1066,6 +1066,7 @@ TEST_F(Reloadable, AForkWhileAnotherThreadAsksLeavesTheChildFree) {
 }
 
 TEST_F(Reloadable, AForkedChildMayHaveAReloadableOfItsOwn) {
+  if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
   put(path_, 1);
   library lib(path_, background());
   support::in_child([&] {
@@ -1091,6 +1092,7 @@ TEST_F(Reloadable, AForkedChildMayHaveAReloadableOfItsOwn) {
 }
 
 TEST_F(Reloadable, ParentAndChildBothReloadTheSameFile) {
+  if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
   put(path_, 1);
   library lib(path_, background());
   std::array<int, 2> ready{};

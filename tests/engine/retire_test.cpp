@@ -86,6 +86,7 @@ TEST_F(Retire, AHundredReloadsLeaveWhatOneLeaves) {
   put(path_, 103);
   lib.poll();
   EXPECT_EQ(holdings(), before);
+  if (support::sanitized) return;  // its own memory grows
   EXPECT_LE(support::mappings(), mappings + 2) << "beside the generations only the heap may have grown";
 }
 

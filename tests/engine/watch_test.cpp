@@ -363,6 +363,7 @@ TEST_P(Watch, APathWithSpacesAndOddLetters) {
 
 // install(1) makes the file for its owner alone first, and opens it to others when it is there.
 TEST_P(Watch, AFileThatMayBeReadLater) {
+  if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
   if (geteuid() != 0) GTEST_SKIP() << "root may read everything, others can't make a file that they may not read";
   fs::permissions(root_, fs::perms(0755));
   put(path_, 1);
