@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include <autoreload/autoreload.hpp>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <future>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -38,7 +40,10 @@ namespace support {
 #ifdef SANITIZED
 inline constexpr bool sanitized = true;
 #else
-inline constexpr bool sanitized = false;
+/// Valgrind counts as one: it keeps memory, too.
+inline const bool sanitized =
+    std::string_view(std::getenv("LD_PRELOAD") != nullptr ? std::getenv("LD_PRELOAD") : "").find("vgpreload") !=
+    std::string_view::npos;
 #endif
 
 #ifdef THREAD_SANITIZED
