@@ -117,7 +117,7 @@ class abi_guard final : public abi_checker {
     shared_description what;
   };
 
-  // --- debug information -----------------------------------------------------------------------------------------
+  // --- debug information -------------------------------------------------------------------------
 
   void compare_debug_information(const guard_request& request, findings& found) {
     const debug_input input = find_debug_input(request.candidate, request.path, options_.debug_roots);
@@ -191,7 +191,7 @@ class abi_guard final : public abi_checker {
     return nullptr;
   }
 
-  // --- the host --------------------------------------------------------------------------------------------------
+  // --- the host ----------------------------------------------------------------------------------
 
   std::shared_ptr<const host_view> view_host(const guard_request& request, const std::string& key, findings& found) {
     {
@@ -233,7 +233,7 @@ class abi_guard final : public abi_checker {
     if (const shared_description answer = collect(reader, "the host", found)) view.seen = *answer;
   }
 
-  // --- memory ----------------------------------------------------------------------------------------------------
+  // --- memory ------------------------------------------------------------------------------------
 
   // The running generation was the candidate of an earlier check, unless the guard came later.
   shared_description recall(const guard_request& request, const std::string& key, const abi::request& ask) {
@@ -266,7 +266,7 @@ class abi_guard final : public abi_checker {
     if (said_.emplace(std::string(path), text).second) notes.push_back(std::move(text));
   }
 
-  // --- variables, which show their size without debug information --------------------------------------------------
+  // --- variables, which show their size without debug information --------------------------------
 
   void check_variables(const guard_request& request, findings& found) const {
     std::vector<std::string_view> names;

@@ -57,7 +57,7 @@ class judge {
     std::string afterword{};
   };
 
-  // --- what is said ------------------------------------------------------------------------------------------------
+  // --- what is said ------------------------------------------------------------------------------
 
   void add(bool breaks, finding what) {
     ++said_;
@@ -115,7 +115,7 @@ class judge {
     own(found == outcome::different, name, text + (found == outcome::different ? "" : ", the same to a caller"));
   }
 
-  // --- symbols -------------------------------------------------------------------------------------------------------
+  // --- symbols -----------------------------------------------------------------------------------
 
   void judge_symbol(const symbol& before, const symbol& now) {
     const std::size_t said_before = said_;
@@ -171,8 +171,7 @@ class judge {
     }
   }
 
-  // --- types
-  // -----------------------------------------------------------------------------------------------------------
+  // --- types -------------------------------------------------------------------------------------
 
   // Says what was found, and what is found behind it.
   void follow(const weighed& first) {

@@ -13,7 +13,8 @@ namespace autoreload::abi {
 
 namespace {
 
-constexpr std::size_t longest_list = 6;  // remarks about one struct
+constexpr std::size_t longest_list = 6;      // remarks about one struct
+constexpr std::size_t letters_per_step = 8;  // to write a type takes time, too
 
 bool integer(const type& t) {
   return t.kind == kind::base && (t.encoding == encoding::signed_integer || t.encoding == encoding::unsigned_integer);
@@ -49,8 +50,7 @@ std::unordered_map<std::string_view, const T*> by_name(const std::vector<T>& lis
 
 }  // namespace
 
-// --- words
-// -------------------------------------------------------------------------------------------------------------
+// --- words ---------------------------------------------------------------------------------------
 
 std::string scales::change(const std::string& was, const std::string& is) const {
   if (was == is) return "a type in " + was + " changed under the same name";
@@ -67,8 +67,7 @@ std::string scales::removed(const std::string& what) const {
 
 bool scales::excepted(std::string_view name) const { return std::ranges::find(exceptions_, name) != exceptions_.end(); }
 
-// --- types
-// -------------------------------------------------------------------------------------------------------------
+// --- types ---------------------------------------------------------------------------------------
 
 outcome scales::parameters(const type& was, const type& is, weighed& into) {
   if (was.members.size() != is.members.size() || was.variadic != is.variadic) return outcome::different;
@@ -131,6 +130,7 @@ outcome scales::weigh_alias(const type& was, const type& is, position at, int de
   const outcome found = weigh(was.target, is.target, at, depth + 1, was.name, into);
   const std::string before = spell(was_, was.target);
   const std::string now = spell(is_, is.target);
+  steps_ += (before.size() + now.size()) / letters_per_step;
   if ((found == outcome::same && (before == now || host_)) || excepted(was.name)) return outcome::same;
   const bool breaks = found == outcome::different;
   into.said.push_back(
@@ -190,11 +190,11 @@ outcome scales::weigh_compounds(const bare_type& was, const bare_type& is, std::
   return outcome::alike;
 }
 
-// --- layouts
-// -----------------------------------------------------------------------------------------------------------
+// --- layouts -------------------------------------------------------------------------------------
 
 weighed scales::layout(const layout_pair& of) {
   weighed into;
+  if (gave_up()) return into;
   remarks found = compare_layouts(of.was, of.is, of.name, 0, into);
   std::ranges::move(found.moved, std::back_inserter(found.breaking));
   if (!found.breaking.empty()) into.said.push_back({true, of.name, of.name + ": " + join(found.breaking)});
@@ -213,11 +213,15 @@ scales::remarks scales::compare_layouts(type_index was_index, type_index is_inde
     compare_constants(was, is, found);
     return found;
   }
-  compare_fields(fields_of(was_, was_index), fields_of(is_, is_index), was.size == is.size, name, depth, found, into);
-  const std::uint64_t a = alignment_of(was_, was_index);
-  const std::uint64_t b = alignment_of(is_, is_index);
-  if (was.alignment != is.alignment && a != b) {
-    found.breaking.push_back("alignment " + change(std::to_string(a), std::to_string(b)));
+  const std::vector<field> before = fields_of(was_, was_index);
+  const std::vector<field> now = fields_of(is_, is_index);
+  steps_ += before.size() + now.size();
+  compare_fields(before, now, was.size == is.size, name, depth, found, into);
+  if (was.alignment != is.alignment) {
+    steps_ += 1000;
+    const std::uint64_t a = alignment_of(was_, was_index);
+    const std::uint64_t b = alignment_of(is_, is_index);
+    if (a != b) found.breaking.push_back("alignment " + change(std::to_string(a), std::to_string(b)));
   }
   return found;
 }
@@ -270,7 +274,8 @@ void scales::compare_fields(const std::vector<field>& before, const std::vector<
     const std::string what = "field " + std::string(f.name);
     const auto [first, last] = fresh.equal_range(f.offset);
     const auto other = std::find_if(first, last, [&](const auto& candidate) {
-      if (candidate.second->bits != f.bits || taken.contains(candidate.second)) return false;
+      ++steps_;
+      if (gave_up() || candidate.second->bits != f.bits || taken.contains(candidate.second)) return false;
       weighed inside;
       const outcome types = weigh(f.type, candidate.second->type, position::within, depth + 1, place(f), inside);
       if (types == outcome::different) return false;
@@ -307,6 +312,7 @@ void scales::compare_field(const field& was, const field& is, const std::string&
   };
   const std::string a = spelled(was_, was);
   const std::string b = spelled(is_, is);
+  steps_ += (a.size() + b.size()) / letters_per_step;
   const outcome types = weigh(was.type, is.type, position::within, depth + 1, place, into);
   if (types == outcome::different || was.bits != is.bits) {
     found.breaking.push_back(what + ": " + change(a, b));

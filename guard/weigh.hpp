@@ -65,7 +65,8 @@ class scales {
  private:
   // A caller may hand a parameter's pointee over read-only, and may write to what a result points to.
   enum class position : std::uint8_t { within, parameter, result };
-  static constexpr std::size_t most_steps = 1'000'000;  // real libraries take some thousands
+  // Roughly the types looked at; real libraries take some thousands, and the limit about a second.
+  static constexpr std::size_t most_steps = 4'000'000;
 
   struct remarks {
     std::vector<std::string> breaking;

@@ -19,7 +19,11 @@ namespace {
 
 using address_map = std::unordered_multimap<  // an alias shares its function's address
     std::uint64_t, const wanted_symbol*>;
-using name_map = std::unordered_map<std::string_view, const wanted_symbol*>;
+struct target {
+  const wanted_symbol* symbol;
+  std::uint64_t address;  // 0: any
+};
+using name_map = std::unordered_map<std::string_view, target>;
 
 // Calls `visit(entry, scope)` for everything in a unit that is in no function and no type; `scope` is `a::b::` inside
 // namespaces. Stops when visit says true.
@@ -50,15 +54,15 @@ bool has_flag(Dwarf_Die& entry, unsigned name) {
   return dwarf_attr_integrate(&entry, name, &found) != nullptr && dwarf_formflag(&found, &value) == 0 && value;
 }
 
-const wanted_symbol* named(const name_map& wanted, Dwarf_Die& entry) {
+name_map::iterator named(name_map& wanted, Dwarf_Die& entry) {
   for (const unsigned which : {DW_AT_linkage_name, DW_AT_MIPS_linkage_name, DW_AT_name}) {
     Dwarf_Attribute found;
     if (dwarf_attr_integrate(&entry, which, &found) == nullptr) continue;
     const char* const text = dwarf_formstring(&found);
     const auto it = text == nullptr ? wanted.end() : wanted.find(text);
-    if (it != wanted.end()) return it->second;
+    if (it != wanted.end()) return it;
   }
-  return nullptr;
+  return wanted.end();
 }
 
 // The argument T of the function template that the entry is an instance of. It stands at the instance (clang) or at the
@@ -105,35 +109,45 @@ class reader {
     address_map by_address;
     name_map functions;
     name_map variables;
+    name_map indirect;
     for (const wanted_symbol& s : ask_.symbols) {
-      const auto exported = units_.exported().find(s.name);
       if (s.address != 0) {
         by_address.emplace(s.address, &s);
-      } else if (exported != units_.exported().end()) {
-        // What the library has, whatever the API struct thinks it is.
-        const bool function = exported->second.type != STT_OBJECT && exported->second.type != STT_TLS;
-        (function ? functions : variables).emplace(s.name, &s);
-        // The code at an indirect function's address only chooses: its type is not the function's.
-        if (function && exported->second.type != STT_GNU_IFUNC) by_address.emplace(exported->second.address, &s);
-        if (exported->second.type == STT_GNU_IFUNC) indirect_ = true;
+        continue;
+      }
+      const auto exported = units_.exported().find(s.name);
+      if (exported == units_.exported().end()) continue;  // an optional one, or the loader will say so
+      const auto [address, type] = exported->second;
+      // What the library has counts, whatever the API struct takes it for.
+      if (type == STT_OBJECT || type == STT_TLS) {
+        variables.emplace(s.name, target{&s, 0});
+      } else if (type == STT_GNU_IFUNC) {  // the code at its address only chooses, and has a type of its own
+        indirect.emplace(s.name, target{&s, 0});
+      } else {
+        functions.emplace(s.name, target{&s, address});
+        by_address.emplace(address, &s);
       }
     }
     std::vector<std::uint64_t> addresses;
     for (const auto& [address, symbol] : by_address) addresses.push_back(address);
-    std::unordered_map<const void*, Dwarf_Die> roots;
-    for (const auto& [address, root] : units_.at(addresses)) roots.emplace(root.addr, root);
-    for (const auto& [key, root] : roots) find_functions(root, by_address, functions);
-    if (indirect_ && !functions.empty()) {
-      units_.each([&](Dwarf_Die root) { return find_functions(root, {}, functions), functions.empty(); });
+    std::unordered_map<const void*, std::pair<Dwarf_Die, std::size_t>> roots;  // and how much to look for in each
+    for (const auto& [address, root] : units_.at(addresses)) {
+      roots.try_emplace(root.addr, root, 0).first->second.second += by_address.count(address);
     }
-    if (!variables.empty()) {
-      units_.each([&](Dwarf_Die root) { return find_variables(root, variables), variables.empty(); });
-    }
-    for (const name_map* missing : {&functions, &variables}) {
+    for (const auto& [key, root] : roots) find_functions(root.first, root.second, by_address, functions);
+    find_everywhere(indirect, [&](Dwarf_Die root) { find_functions(root, indirect.size(), {}, indirect); });
+    find_everywhere(variables, [&](Dwarf_Die root) { find_variables(root, variables); });
+    for (const name_map* missing : {&functions, &variables, &indirect}) {
       for (const auto& [name, symbol] : *missing) {
         made_.problems.push_back(std::string(name) + " is not in its debug information");
       }
     }
+  }
+
+  template <class Find>
+  void find_everywhere(const name_map& wanted, Find find) {
+    if (wanted.empty()) return;
+    units_.each([&](Dwarf_Die root) { return find(root), wanted.empty(); });
   }
 
   void found(const wanted_symbol& symbol, bool function, type_index type) {
@@ -141,23 +155,28 @@ class reader {
   }
 
   // By name first. By address for what has another name in the source: an alias, a versioned symbol.
-  void find_functions(Dwarf_Die root, const address_map& by_address, name_map& by_name) {
+  // @param expected  after so many nothing more is looked for
+  void find_functions(Dwarf_Die root, std::size_t expected, const address_map& by_address, name_map& by_name) {
     if (dwarf_srclang(&root) == DW_LANG_Mips_Assembler) return;  // claims that every function is void (void)
     std::vector<std::pair<const wanted_symbol*, Dwarf_Die>> at_address;
+    std::size_t seen = 0;
     walk(root, [&](Dwarf_Die& entry, const std::string&) {
       if (dwarf_tag(&entry) != DW_TAG_subprogram || dwarf_hasattr(&entry, DW_AT_declaration) != 0) return false;
       Dwarf_Addr low = 0;
-      if (dwarf_lowpc(&entry, &low) == 0) {
-        const auto [first, last] = by_address.equal_range(low);
-        for (auto it = first; it != last; ++it) at_address.emplace_back(it->second, entry);
+      const bool has_code = dwarf_lowpc(&entry, &low) == 0;
+      const auto [first, last] = has_code ? by_address.equal_range(low) : std::pair{by_address.end(), by_address.end()};
+      for (auto it = first; it != last; ++it) {
+        at_address.emplace_back(it->second, entry);
+        seen += it->second->address != 0 ? 1 : 0;
       }
-      const wanted_symbol* const s =
-          by_name.empty() || !has_flag(entry, DW_AT_external) ? nullptr : named(by_name, entry);
-      if (s != nullptr && s->address == 0) {
-        found(*s, true, types_.function_of(&entry));
-        by_name.erase(s->name);
+      const auto it = by_name.empty() || !has_flag(entry, DW_AT_external) ? by_name.end() : named(by_name, entry);
+      // A weak function that another one replaced has the same name and another address.
+      if (it != by_name.end() && (!has_code || it->second.address == 0 || it->second.address == low)) {
+        found(*it->second.symbol, true, types_.function_of(&entry));
+        by_name.erase(it);
+        ++seen;
       }
-      return false;
+      return seen == expected;
     });
     for (auto& [symbol, entry] : at_address) {
       if (symbol->address == 0) {
@@ -171,10 +190,10 @@ class reader {
   void find_variables(Dwarf_Die root, name_map& by_name) {
     walk(root, [&](Dwarf_Die& entry, const std::string&) {
       if (dwarf_tag(&entry) != DW_TAG_variable || dwarf_hasattr(&entry, DW_AT_declaration) != 0) return false;
-      const wanted_symbol* const s = has_flag(entry, DW_AT_external) ? named(by_name, entry) : nullptr;
-      if (s == nullptr) return false;
-      found(*s, false, types_.type_of(&entry));
-      by_name.erase(s->name);
+      const auto it = has_flag(entry, DW_AT_external) ? named(by_name, entry) : by_name.end();
+      if (it == by_name.end()) return false;
+      found(*it->second.symbol, false, types_.type_of(&entry));
+      by_name.erase(it);
       return by_name.empty();
     });
   }
@@ -246,7 +265,6 @@ class reader {
   description made_;
   units units_;
   type_reader types_;
-  bool indirect_ = false;
 };
 
 }  // namespace

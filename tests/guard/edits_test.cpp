@@ -34,8 +34,10 @@ class edited : public testing::TestWithParam<edit_case> {
     if (!before_ || !after_) GTEST_SKIP() << "built without " << GetParam().build;
   }
 
+  // One guard for all: it reads its host, this program, once for each API struct.
   static guard_verdict ask(const descriptor& candidate, int running, const std::vector<symbol_info>& symbols) {
-    return autoreload::make_abi_guard(patient())->check({"edited.so", candidate.get(), running, symbols, "api"});
+    static const auto guard = autoreload::make_abi_guard(patient());
+    return guard->check({GetParam().build, candidate.get(), running, symbols, "api"});
   }
 
   descriptor before_;
@@ -49,7 +51,11 @@ TEST_P(edited, gets_its_verdict_beside_the_running_version) {
   const guard_verdict verdict = ask(after_, before_.get(), symbols);
   EXPECT_EQ(verdict.refuse, e.breaks) << e.name << ": " << text_of(verdict);
   EXPECT_EQ(verdict.differences.empty(), !e.breaks) << text_of(verdict);
-  EXPECT_TRUE(says(e.breaks ? verdict.differences : verdict.notes, e.says)) << e.says << "\n" << text_of(verdict);
+  if (*e.says == '\0') {
+    EXPECT_TRUE(verdict.notes.empty()) << text_of(verdict);
+  } else {
+    EXPECT_TRUE(says(e.breaks ? verdict.differences : verdict.notes, e.says)) << e.says << "\n" << text_of(verdict);
+  }
 }
 
 TEST_P(edited, gets_its_verdict_at_the_first_load_from_what_the_host_was_compiled_for) {

@@ -119,8 +119,7 @@ TEST_F(guard, leaves_a_missing_symbol_to_who_loads) {
   EXPECT_EQ(text_of(ask({}, library("-Dstep=stride"), library())), "passes");
 }
 
-// --- what the host can't see into
-// --------------------------------------------------------------------------------------
+// --- what the host can't see into ----------------------------------------------------------------
 
 TEST_F(guard, refuses_a_new_layout_of_what_the_running_version_made_and_the_host_hands_over) {
   const guard_verdict verdict = ask({}, library("-DSESSION_GROWS"), library());
@@ -155,8 +154,7 @@ TEST_F(guard, finds_a_struct_that_only_another_source_of_the_library_defines) {
   EXPECT_TRUE(says(verdict.differences, "struct widget: size 4 in the host, 8 in the library")) << text_of(verdict);
 }
 
-// --- policies
-// ------------------------------------------------------------------------------------------------------------
+// --- policies ------------------------------------------------------------------------------------
 
 TEST_F(guard, warns_only_when_told_so) {
   const guard_verdict verdict = ask({.policy = abi_policy::warn}, library("-DPOINT_GROWS"), library());
@@ -182,8 +180,7 @@ TEST_F(guard, an_excepted_function_does_not_hide_a_type_from_the_others) {
   EXPECT_TRUE(ask({.exceptions = {"begin"}}, library("-DSESSION_GROWS"), library()).refuse);
 }
 
-// --- without debug information
-// ---------------------------------------------------------------------------------------------
+// --- without debug information -------------------------------------------------------------------
 
 TEST_F(guard, says_once_that_it_sees_nothing_and_starts_nothing) {
   const auto checker = make_abi_guard(patient({.helper = "/nonexistent"}));
@@ -225,8 +222,7 @@ TEST_F(guard, sees_signatures_for_a_host_without_debug_information) {
   EXPECT_EQ(text_of(layout), "passes") << "a struct is a name there, and the note was given";
 }
 
-// --- the running generation
-// --------------------------------------------------------------------------------------------------
+// --- the running generation ----------------------------------------------------------------------
 
 TEST_F(guard, describes_a_running_version_that_it_has_not_seen_before) {
   const auto checker = make_abi_guard(patient());
@@ -256,8 +252,7 @@ TEST_F(guard, compares_with_what_runs_and_not_with_what_was_refused) {
   EXPECT_FALSE(ask(*checker, library("-O2"), library()).refuse);
 }
 
-// --- the helper process
-// --------------------------------------------------------------------------------------------------------
+// --- the helper process --------------------------------------------------------------------------
 
 class helper : public guard {
  protected:

@@ -20,8 +20,7 @@ namespace {
 using namespace autoreload_test;
 namespace abi = autoreload::abi;
 
-// --- declared
-// --------------------------------------------------------------------------------------------------------------
+// --- declared ------------------------------------------------------------------------------------
 
 struct vec {
   double x;
@@ -78,8 +77,7 @@ TEST(declared, knows_nothing_of_what_it_can_not_read) {
   EXPECT_LT(abi::spell(made, stars->type).size(), 1000U);
 }
 
-// --- description
-// -------------------------------------------------------------------------------------------------------------
+// --- description ---------------------------------------------------------------------------------
 
 // A struct that points to itself, in every way that a type can.
 abi::description knot(std::uint64_t size) {
@@ -212,8 +210,7 @@ TEST(description, with_a_hundred_thousand_structs_in_a_row_costs_no_stack) {
   EXPECT_EQ(found.differences.front().text, "struct s99999: size 8 became 16 (reached through f(struct s1 *))");
 }
 
-// --- elf_glance
-// ----------------------------------------------------------------------------------------------------------------
+// --- elf_glance ----------------------------------------------------------------------------------
 
 TEST(elf_glance, tells_where_debug_information_is) {
   const scratch_folder folder;
