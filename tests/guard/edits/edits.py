@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 # edits: makes sources of the list of edits, and the table that compares the guard's verdicts with abidiff's.
 import argparse
+import concurrent.futures
 import dataclasses
 import os
 import pathlib
 import re
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -95,7 +95,7 @@ def run(command):
 
 
 def build(compiler, option, source, library):
-    done = run([*shlex.split(compiler), "-g", option, "-w", "-fPIC", "-shared", "-o", library, source])
+    done = run([compiler, "-g", option, "-w", "-fPIC", "-shared", "-o", library, source])
     if done.returncode != 0:
         sys.exit(done.stdout)
 
@@ -115,58 +115,82 @@ def abidiff_verdict(before, after):
     return "incompatible" if status & 8 else "changed" if status & 4 else "same"
 
 
+def both_verdicts(edit, compare, configurations):
+    """What the guard and abidiff say of an edit in each configuration, and the guard's words of the first."""
+    ours, theirs, remarks = [], [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for compiler, option in configurations:
+            libraries = []
+            for side, after in (("before", False), ("after", True)):
+                source = os.path.join(folder, side + ".c")
+                pathlib.Path(source).write_text(PRELUDE + edit.whole(after), encoding="utf-8")
+                libraries.append(os.path.join(folder, f"lib{side}.so"))
+                build(compiler, option, source, libraries[-1])
+            verdict, said = guard_verdict(compare, *libraries, edit)
+            ours.append(verdict)
+            remarks = remarks or said
+            theirs.append(abidiff_verdict(*libraries))
+    return ours, theirs, remarks
+
+
+def row(number, edit, cells):
+    """The beginning of an edit's row: what the list alone decides."""
+    return " | ".join([f"| {number}", edit.name, "refused" if edit.breaks else "passes", *cells])
+
+
 def table(args):
     """Compiles every edit by itself, asks the guard and abidiff, and writes both verdicts side by side."""
     edits = read(args.edits)
-    compilers = args.compiler or ["gcc", "clang"]
+    compilers = ["gcc", "clang"]
     configurations = [(c, o) for c in compilers for o in ("-O0", "-O2")]
-    rows = []
-    wrong = []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        answers = list(pool.map(lambda edit: both_verdicts(edit, args.compare, configurations), edits))
+    rows, wrong = [], []
     disagreements = 0
-    for number, edit in enumerate(edits, 1):
-        ours, theirs, remarks = [], [], []
-        for compiler, option in configurations:
-            with tempfile.TemporaryDirectory() as folder:
-                libraries = []
-                for side, after in (("before", False), ("after", True)):
-                    source = os.path.join(folder, side + ".c")
-                    pathlib.Path(source).write_text(PRELUDE + edit.whole(after), encoding="utf-8")
-                    libraries.append(os.path.join(folder, f"lib{side}.so"))
-                    build(compiler, option, source, libraries[-1])
-                verdict, said = guard_verdict(args.compare, *libraries, edit)
-                ours.append(verdict)
-                remarks = remarks or said
-                theirs.append(abidiff_verdict(*libraries))
-        expected = "refused" if edit.breaks else "passes"
-        if set(ours) != {expected}:
-            wrong.append(f"{edit.name}: should be {expected}, is {ours}")
+    for number, (edit, (ours, theirs, remarks)) in enumerate(zip(edits, answers), 1):
+        if set(ours) != {"refused" if edit.breaks else "passes"}:
+            wrong.append(f"{edit.name}: the list says it {'breaks' if edit.breaks else 'passes'}, the guard {ours}")
         their_word = theirs[0] if len(set(theirs)) == 1 else ", ".join(
-            f"{word} ({' '.join(c + ' ' + o for (c, o), t in zip(configurations, theirs) if t == word)})"
+            f"{word} ({', '.join(c + ' ' + o for (c, o), t in zip(configurations, theirs) if t == word)})"
             for word in sorted(set(theirs)))
         agrees = all((word != "same") == edit.breaks for word in theirs)
         disagreements += not agrees
         if agrees == bool(edit.explanation):
             wrong.append(f"{edit.name}: abidiff says {their_word}, "
                          + ("as the guard does, but it is explained" if agrees else "which nothing explains"))
-        remark = "<br>".join(f"`{r}`" for r in remarks)
-        rows.append(f"| {number} | {edit.name} | {expected} | {remark} | {their_word} | {edit.explanation} |")
-        print(f"{number}/{len(edits)} {edit.name}: {expected}, abidiff: {their_word}", flush=True)
-    breaking = sum(edit.breaks for edit in edits)
-    version = run(["abidiff", "--version"]).stdout.strip()
-    heads = [run([*shlex.split(c), "--version"]).stdout.splitlines()[0] for c in compilers]
-    pathlib.Path(args.output).write_text(
-        "<!-- SPDX-License-Identifier: MIT -->\n<!-- Made by tests/guard/edits/edits.py table; do not edit. -->\n"
-        f"# {len(edits)} edits of a C header, and what the guard says of each\n\n"
-        f"Each edit was compiled for real, by {' and '.join(heads)}, at -O0 and at -O2; every row holds for all "
-        f"{len(configurations)} of them. {breaking} can break a caller that was compiled before the edit, and are refused; "
-        f"{len(edits) - breaking} can't, and pass, some with a note. The last two columns are {version}'s verdict on the "
-        "same files (its exit status: same, changed, or incompatible, which is a removed symbol or worse) and, for the "
-        f"{disagreements} rows where it differs, why. \n\n"
-        "| | edit | verdict | what the guard says | abidiff | why they differ |\n|---|---|---|---|---|---|\n"
-        + "\n".join(rows) + "\n", encoding="utf-8")
+        said = "<br>".join(f"`{r}`" for r in remarks)
+        rows.append(row(number, edit, [*ours, said, their_word, edit.explanation]) + " |")
     if wrong:
         sys.exit("\n".join(wrong))
-    print(f"{len(edits)} edits, {disagreements} differences from abidiff, each explained: {args.output}")
+    breaking = sum(edit.breaks for edit in edits)
+    version = run(["abidiff", "--version"]).stdout.strip().replace(":", "")
+    heads = [run([c, "--version"]).stdout.splitlines()[0] for c in compilers]
+    heading = ["", "edit", "should be", *[f"{c} {o}" for c, o in configurations], "what the guard says", "abidiff",
+               "why they differ"]
+    pathlib.Path(args.page).write_text(
+        "<!-- SPDX-License-Identifier: MIT -->\n<!-- Made by ./dev guard-edits from tests/guard/edits/edits.txt. -->\n"
+        f"# {len(edits)} edits of a C header, and what the guard says of each\n\n"
+        f"Each edit was compiled for real, by {' and '.join(heads)}, at -O0 and at -O2. {breaking} can break a caller that "
+        f"was compiled before the edit, and are refused; {len(edits) - breaking} can't, and pass, some with a note. The last "
+        f"two columns are {version}'s verdict on the same files, and why it differs where it does, in {disagreements} rows. "
+        "Its words are its exit status: same; changed (4); or incompatible (8), which is a removed symbol or worse. For the "
+        "comparison, what is not the same counts as refused.\n\n" + f"| {' | '.join(heading)} |\n"
+        + "|---" * len(heading) + "|\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    print(f"{len(edits)} edits, {disagreements} differences from abidiff, each explained: {args.page}")
+
+
+def check(args):
+    """Whether the page was made from this list: the same edits in the same order, with these verdicts and sentences."""
+    edits = read(args.edits)
+    rows = [line for line in pathlib.Path(args.page).read_text(encoding="utf-8").splitlines() if re.match(r"\| \d", line)]
+    wrong = [f"{len(edits)} edits, but {len(rows)} rows"] if len(edits) != len(rows) else []
+    for number, (edit, line) in enumerate(zip(edits, rows), 1):
+        verdict = "refused" if edit.breaks else "passes"
+        if not (line.startswith(row(number, edit, [verdict] * 4)) and edit.says in line
+                and line.endswith(f"| {edit.explanation} |")):
+            wrong.append(f"{edit.name}: its row is of another list")
+    if wrong:
+        sys.exit("\n".join([*wrong, "make the page anew: ./dev guard-edits"]))
 
 
 def main():
@@ -179,9 +203,12 @@ def main():
     two = commands.add_parser("table", help=table.__doc__)
     two.add_argument("edits")
     two.add_argument("compare", help="the guard_compare executable")
-    two.add_argument("output", help="the Markdown file")
-    two.add_argument("--compiler", action="append", help="default: gcc and clang")
+    two.add_argument("page", help="the Markdown file")
     two.set_defaults(run=table)
+    three = commands.add_parser("check", help=check.__doc__)
+    three.add_argument("edits")
+    three.add_argument("page")
+    three.set_defaults(run=check)
     args = parser.parse_args()
     args.run(args)
 
