@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +18,7 @@
 #include <autoreload/abi_guard.hpp>
 
 #include "../../reload/descriptor.hpp"
+#include "in_memory.hpp"
 
 namespace autoreload_test {
 
@@ -64,16 +64,11 @@ inline bool installed(const std::string& program) {
 
 inline descriptor open_file(const std::string& path) { return descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC)); }
 
-/// A file's bytes in memory, as the engine's snapshot is: its name says nothing of the folder it came from.
-inline descriptor in_memory(std::string_view bytes) {
-  descriptor file(memfd_create("snapshot", MFD_CLOEXEC));
-  if (write(file.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) return {};
-  return file;
-}
 inline std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
+/// A copy, as the engine's snapshot is: its name says nothing of the folder it came from.
 inline descriptor snapshot(const std::string& path) { return in_memory(contents(path)); }
 
 /// A guard that never gives up because the machine is busy.
