@@ -5,14 +5,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 #include <string>
 
 #include <autoreload/abi_guard.hpp>
 
-#include "guard_hundred.hpp"
+#include "guard_library.hpp"
 
 namespace {
 
@@ -28,78 +30,72 @@ int snapshot(const std::string& path) {
   return copy;
 }
 
-std::string file(const std::string& compiler, const char* name) {
-  return std::string(GUARD_LIBRARIES) + "/" + compiler + "/guard_" + name + ".so";
+std::string file(const std::string& compiler, const std::string& name) {
+  return std::string(GUARD_LIBRARIES) + "/guard_" + compiler + "_" + name + ".so";
 }
 
-struct scene {
-  std::string path = "libhundred.so";
-  int candidate = -1;
-  int running = -1;
-
-  autoreload::guard_verdict ask(autoreload::abi_checker& guard) const {
-    return guard.check({path, candidate, running, autoreload::symbols_of<hundred>(), "hundred"});
-  }
-};
+template <class Api>
+autoreload::guard_verdict ask(autoreload::abi_checker& guard, int candidate, int running = -1) {
+  return guard.check({"libsubject.so", candidate, running, autoreload::symbols_of<Api>(), "subject"});
+}
 
 // A reload: the host and the running version are known from before.
-void reload(benchmark::State& state, const std::string& compiler, const char* candidate) {
+template <class Api>
+void reload(benchmark::State& state, const std::string& running_file, const std::string& candidate_file) {
   const auto guard = autoreload::make_abi_guard();
-  scene s;
-  s.candidate = snapshot(file(compiler, "small_before"));
-  (void)s.ask(*guard);
-  s.running = s.candidate;
-  s.candidate = snapshot(file(compiler, candidate));
-  (void)s.ask(*guard);  // says once what it can't see
+  const int running = snapshot(running_file);
+  const int candidate = snapshot(candidate_file);
+  (void)ask<Api>(*guard, running);
+  (void)ask<Api>(*guard, candidate, running);  // says once what it can't see
   for (auto _ : state) {
-    const autoreload::guard_verdict verdict = s.ask(*guard);
+    const autoreload::guard_verdict verdict = ask<Api>(*guard, candidate, running);
     if (verdict.refuse || !verdict.notes.empty()) state.SkipWithError("the verdict is wrong");
   }
-  close(s.running);
-  close(s.candidate);
+  close(running);
+  close(candidate);
 }
 
 // The first load: the host's debug information is read too.
-void first_load(benchmark::State& state, const std::string& compiler) {
-  scene s;
-  s.candidate = snapshot(file(compiler, "small_before"));
+void first_load(benchmark::State& state, const std::string& candidate_file) {
+  const int candidate = snapshot(candidate_file);
   for (auto _ : state) {
-    if (s.ask(*autoreload::make_abi_guard()).refuse) state.SkipWithError("the verdict is wrong");
+    if (ask<hundred>(*autoreload::make_abi_guard(), candidate).refuse) state.SkipWithError("the verdict is wrong");
   }
-  close(s.candidate);
+  close(candidate);
 }
 
 // Of all this, what starting a process costs: a helper that ends at once.
-void helper_process(benchmark::State& state, const std::string& compiler) {
-  autoreload::abi_guard_options options;
-  options.helper = "/bin/true";
-  const auto guard = autoreload::make_abi_guard(options);
-  scene s;
-  s.candidate = snapshot(file(compiler, "small_before"));
-  (void)s.ask(*guard);
-  for (auto _ : state) (void)s.ask(*guard);
-  close(s.candidate);
+void helper_process(benchmark::State& state, const std::string& candidate_file) {
+  const auto guard = autoreload::make_abi_guard({.helper = "/bin/true"});
+  const int candidate = snapshot(candidate_file);
+  (void)ask<hundred>(*guard, candidate);
+  for (auto _ : state) (void)ask<hundred>(*guard, candidate);
+  close(candidate);
+}
+
+void add_rows(const std::string& compiler) {
+  const auto add = [&](const std::string& name, auto run) {
+    benchmark::RegisterBenchmark(("guard/" + name + "/" + compiler).c_str(), run)
+        ->Unit(benchmark::kMillisecond)
+        ->UseRealTime();
+  };
+  const auto before = [=](const char* api) { return file(compiler, std::string(api) + "_before"); };
+  const auto after = [=](const char* api) { return file(compiler, std::string(api) + "_after"); };
+  const auto among_50_mb = file(compiler, "large");
+  const auto stripped = file(compiler, "stripped");
+  add("no_debug_information", [=](auto& s) { reload<hundred>(s, before("hundred"), stripped); });
+  add("process_alone", [=](auto& s) { helper_process(s, before("hundred")); });
+  add("two_functions", [=](auto& s) { reload<two>(s, before("two"), after("two")); });
+  add("hundred_functions", [=](auto& s) { reload<hundred>(s, before("hundred"), after("hundred")); });
+  add("hundred_functions_in_50_MB", [=](auto& s) { reload<hundred>(s, before("hundred"), among_50_mb); });
+  add("first_load", [=](auto& s) { first_load(s, before("hundred")); });
 }
 
 }  // namespace
 
 int main(int count, char** arguments) {
-  const std::string first = GUARD_COMPILERS;
-  for (std::size_t begin = 0; begin < first.size();) {
-    const std::size_t end = first.find(' ', begin);
-    const std::string compiler = first.substr(begin, end - begin);
-    begin = end == std::string::npos ? first.size() : end + 1;
-    const auto add = [&](const std::string& name, auto run) {
-      benchmark::RegisterBenchmark(("guard/" + name + "/" + compiler).c_str(), run)
-          ->Unit(benchmark::kMillisecond)
-          ->UseRealTime();
-    };
-    add("no_debug_information", [=](benchmark::State& s) { reload(s, compiler, "stripped"); });
-    add("process_alone", [=](benchmark::State& s) { helper_process(s, compiler); });
-    add("hundred_functions", [=](benchmark::State& s) { reload(s, compiler, "small_after"); });
-    add("hundred_functions_in_50_MB", [=](benchmark::State& s) { reload(s, compiler, "large_after"); });
-    add("first_load", [=](benchmark::State& s) { first_load(s, compiler); });
-  }
+  std::istringstream compilers(GUARD_COMPILERS);
+  for (std::string compiler; compilers >> compiler;) add_rows(compiler);
   benchmark::Initialize(&count, arguments);
   if (benchmark::ReportUnrecognizedArguments(count, arguments)) return 2;
   benchmark::RunSpecifiedBenchmarks();

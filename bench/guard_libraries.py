@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# guard_libraries: makes what the benchmark of the ABI guard reads: a library of a hundred functions, the same without
-# debug information, the same among 50 MB of it, and the API struct of a host that calls the hundred.
+# guard_libraries: makes what the benchmark of the ABI guard reads: a library of two functions, one of a hundred, the
+# same without debug information, the same among 50 MB of it; and the API structs of a host that calls them.
+#
+# usage: guard_libraries.py headers FOLDER
+#        guard_libraries.py libraries FOLDER COMPILER
 import pathlib
-import shlex
 import subprocess
 import sys
 
-FUNCTIONS = 100
+FUNCTIONS = {"two": 2, "hundred": 100}
 STRUCTS = 20
 TARGET = 50 << 20  # bytes of debug information
 
@@ -20,20 +22,23 @@ def header():
         text.append(f"struct part_{s} {{\n  int32_t id;\n  double weight;\n  const char *name;\n  enum quality quality;\n"
                     f"  unsigned visible : 1, locked : 1;\n  union {{ int64_t number; float real; }} value;\n"
                     f"  void (*changed)(struct part_{s} *, int32_t);\n{inner}}};")
-    for f in range(FUNCTIONS):
+    for f in range(max(FUNCTIONS.values())):
         text.append(f"int32_t call_{f}(const struct part_{f % STRUCTS} *part, enum quality quality, int32_t count);")
     return "\n".join([*text, "#ifdef __cplusplus", "}", "#endif", ""])
 
 
-def source(answer):
-    return '#include "guard_hundred.h"\n' + "".join(
+def apis():
+    text = '#pragma once\n#include <autoreload/symbol.hpp>\n#include "guard_library.h"\n'
+    for name, count in FUNCTIONS.items():
+        fields = "".join(f"  autoreload::required<::call_{f}> call_{f};\n" for f in range(count))
+        text += f"struct {name} {{\n{fields}}};\n"
+    return text
+
+
+def source(functions, answer):
+    return '#include "guard_library.h"\n' + "".join(
         f"int32_t call_{f}(const struct part_{f % STRUCTS} *part, enum quality quality, int32_t count) "
-        f"{{ return part->id + (int32_t)quality + count + {answer}; }}\n" for f in range(FUNCTIONS))
-
-
-def api():
-    fields = "".join(f"  autoreload::required<::call_{f}> call_{f};\n" for f in range(FUNCTIONS))
-    return f'#pragma once\n#include <autoreload/symbol.hpp>\n#include "guard_hundred.h"\nstruct hundred {{\n{fields}}};\n'
+        f"{{ return part->id + (int32_t)quality + count + {answer}; }}\n" for f in range(functions))
 
 
 def bulk():
@@ -56,28 +61,37 @@ def debug_size(library):
     return sum(int(fields[4], 16) for fields in sizes)
 
 
-def main():
-    cc, output = shlex.split(sys.argv[1]), pathlib.Path(sys.argv[2])
-    (output / "guard_hundred.h").write_text(header(), encoding="utf-8")
-    (output / "guard_hundred.hpp").write_text(api(), encoding="utf-8")
-    for name, answer in (("before", 1), ("after", 2)):
-        (output / f"guard_hundred_{name}.c").write_text(source(answer), encoding="utf-8")
-        run(*cc, "-g", "-O1", "-fPIC", "-c", output / f"guard_hundred_{name}.c", "-o", output / f"guard_{name}.o")
-        run(*cc, "-shared", output / f"guard_{name}.o", "-o", output / f"guard_small_{name}.so")
-    run("strip", "-g", output / "guard_small_after.so", "-o", output / "guard_stripped.so")
+def libraries(folder, compiler):
+    def here(name):
+        return folder / f"guard_{compiler}_{name}"
 
-    (output / "guard_bulk.c").write_text(bulk(), encoding="utf-8")
-    run(*cc, "-g", "-O0", "-fPIC", "-fno-eliminate-unused-debug-types", "-c", output / "guard_bulk.c",
-        "-o", output / "guard_bulk.o")
-    run(*cc, "-shared", output / "guard_bulk.o", "-o", output / "guard_large_after.so")
-    copies = TARGET // debug_size(output / "guard_large_after.so") + 1
-    while True:  # strings are shared between the units, so the size does not grow in proportion
-        run(*cc, "-shared", *[output / "guard_bulk.o"] * copies, output / "guard_after.o",
-            "-o", output / "guard_large_after.so")
-        size = debug_size(output / "guard_large_after.so")
-        if size >= TARGET:
-            break
+    def compile_text(name, text, *flags):
+        here(name + ".c").write_text(text, encoding="utf-8")
+        run(compiler, "-g", *flags, "-fPIC", "-I", folder, "-c", here(name + ".c"), "-o", here(name + ".o"))
+        return here(name + ".o")
+
+    for name, count in FUNCTIONS.items():
+        for version, answer in (("before", 1), ("after", 2)):
+            part = compile_text(f"{name}_{version}", source(count, answer), "-O1")
+            run(compiler, "-shared", part, "-o", here(f"{name}_{version}.so"))
+    run("strip", "-g", here("hundred_after.so"), "-o", here("stripped.so"))
+
+    other = compile_text("bulk", bulk(), "-O0", "-fno-eliminate-unused-debug-types")
+    large = here("large.so")
+    copies, size = 1, 0
+    while size < TARGET:  # strings are shared between the units, so the size does not grow in proportion
+        run(compiler, "-shared", *[other] * copies, here("hundred_after.o"), "-o", large)
+        size = debug_size(large)
         copies = copies * TARGET // size + 1
+
+
+def main():
+    command, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    if command == "headers":
+        (folder / "guard_library.h").write_text(header(), encoding="utf-8")
+        (folder / "guard_library.hpp").write_text(apis(), encoding="utf-8")
+    else:
+        libraries(folder, sys.argv[3])
 
 
 if __name__ == "__main__":
