@@ -3,6 +3,7 @@
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -39,6 +40,26 @@ autoreload::guard_verdict ask(autoreload::abi_checker& guard, int candidate, int
   return guard.check({"libsubject.so", candidate, running, autoreload::symbols_of<Api>(), "subject"});
 }
 
+double processor_ms(int who) {
+  rusage used{};
+  getrusage(who, &used);
+  const auto ms = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) * 1e3 + static_cast<double>(t.tv_usec) / 1e3;
+  };
+  return ms(used.ru_utime) + ms(used.ru_stime);
+}
+
+// Runs a row, and says what of its time was work, of the host and of the helper: a busy machine adds to the rest.
+template <class Check>
+void measure(benchmark::State& state, Check check) {
+  const double host = processor_ms(RUSAGE_SELF);
+  const double helper = processor_ms(RUSAGE_CHILDREN);
+  for (auto _ : state) check();
+  using benchmark::Counter;
+  state.counters["host_cpu_ms"] = Counter(processor_ms(RUSAGE_SELF) - host, Counter::kAvgIterations);
+  state.counters["helper_cpu_ms"] = Counter(processor_ms(RUSAGE_CHILDREN) - helper, Counter::kAvgIterations);
+}
+
 // A reload: the host and the running version are known from before.
 template <class Api>
 void reload(benchmark::State& state, const std::string& running_file, const std::string& candidate_file) {
@@ -47,10 +68,10 @@ void reload(benchmark::State& state, const std::string& running_file, const std:
   const int candidate = snapshot(candidate_file);
   (void)ask<Api>(*guard, running);
   (void)ask<Api>(*guard, candidate, running);  // says once what it can't see
-  for (auto _ : state) {
+  measure(state, [&] {
     const autoreload::guard_verdict verdict = ask<Api>(*guard, candidate, running);
     if (verdict.refuse || !verdict.notes.empty()) state.SkipWithError("the verdict is wrong");
-  }
+  });
   close(running);
   close(candidate);
 }
@@ -58,9 +79,9 @@ void reload(benchmark::State& state, const std::string& running_file, const std:
 // The first load: the host's debug information is read too.
 void first_load(benchmark::State& state, const std::string& candidate_file) {
   const int candidate = snapshot(candidate_file);
-  for (auto _ : state) {
+  measure(state, [&] {
     if (ask<hundred>(*autoreload::make_abi_guard(), candidate).refuse) state.SkipWithError("the verdict is wrong");
-  }
+  });
   close(candidate);
 }
 
@@ -69,7 +90,7 @@ void helper_process(benchmark::State& state, const std::string& candidate_file) 
   const auto guard = autoreload::make_abi_guard({.helper = "/bin/true"});
   const int candidate = snapshot(candidate_file);
   (void)ask<hundred>(*guard, candidate);
-  for (auto _ : state) (void)ask<hundred>(*guard, candidate);
+  measure(state, [&] { (void)ask<hundred>(*guard, candidate); });
   close(candidate);
 }
 

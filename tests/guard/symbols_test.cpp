@@ -64,6 +64,20 @@ int served_now(int a) { return a; }
       << text_of(verdict);
 }
 
+TEST_F(odd_symbol, a_weak_function_is_not_mistaken_for_the_one_that_replaced_it) {
+  folder_.write("weak.c", "__attribute__((weak)) int shared(int a, int b, int c) { return a + b + c; }\n");
+  ASSERT_TRUE(folder_.run("cc -g -fPIC -c -o weak.o weak.c"));
+  const guard_verdict verdict = change("w.c", R"(
+#ifdef AFTER
+int shared(long a) { return (int)a; }
+#else
+int shared(int a) { return a; }
+#endif
+)",
+                                       {function("shared")}, "weak.o");
+  EXPECT_EQ(verdict.differences, std::vector<std::string>{"shared: int (int) became int (long)"}) << text_of(verdict);
+}
+
 TEST_F(odd_symbol, an_indirect_function_is_not_mistaken_for_its_resolver) {
   const guard_verdict verdict = change("i.c", R"(
 static int fast(int a) { return a; }
