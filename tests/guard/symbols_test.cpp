@@ -64,9 +64,19 @@ int served_now(int a) { return a; }
       << text_of(verdict);
 }
 
+// In whatever order the units are looked at, and the functions in each.
 TEST_F(odd_symbol, a_weak_function_is_not_mistaken_for_the_one_that_replaced_it) {
-  folder_.write("weak.c", "__attribute__((weak)) int shared(int a, int b, int c) { return a + b + c; }\n");
-  ASSERT_TRUE(folder_.run("cc -g -fPIC -c -o weak.o weak.c"));
+  std::vector<symbol_info> symbols{function("shared")};
+  for (const char* const name : {"above_1", "below_1", "above_2", "below_2", "above_3", "below_3"}) {
+    symbols.push_back(function(name));
+  }
+  folder_.write("weak.c", R"(
+int ABOVE(void) { return 1; }
+__attribute__((weak)) int shared(int a, int b, int c) { return a + b + c; }
+int BELOW(void) { return 2; }
+)");
+  ASSERT_TRUE(folder_.run(
+      "for i in 1 2 3; do cc -g -fPIC -DABOVE=above_$i -DBELOW=below_$i -c -o weak$i.o weak.c || exit; done"));
   const guard_verdict verdict = change("w.c", R"(
 #ifdef AFTER
 int shared(long a) { return (int)a; }
@@ -74,7 +84,7 @@ int shared(long a) { return (int)a; }
 int shared(int a) { return a; }
 #endif
 )",
-                                       {function("shared")}, "weak.o");
+                                       symbols, "weak1.o weak2.o weak3.o");
   EXPECT_EQ(verdict.differences, std::vector<std::string>{"shared: int (int) became int (long)"}) << text_of(verdict);
 }
 
