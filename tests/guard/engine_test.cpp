@@ -16,6 +16,9 @@ struct contract_api {
 };
 using library = autoreload::reloadable<contract_api>;
 
+// The host uses what it passes, like every host: clang describes no struct that is only pointed to.
+int drawn(library& lib, const point& p) { return lib->draw(&p) - p.x; }
+
 class guarded : public testing::Test {
  protected:
   void build(const std::string& flags) const {
@@ -54,7 +57,7 @@ TEST_F(guarded, a_program_calls_on_when_a_signature_changed_and_takes_it_when_it
   build("-O2");
   EXPECT_TRUE(lib.reload());
   EXPECT_EQ(lib.generation(), 2U);
-  EXPECT_EQ(lib->foo(), 4);
+  EXPECT_EQ(drawn(lib, {7, 8}), 0);
 }
 
 TEST_F(guarded, a_first_load_that_does_not_fit_the_host_is_refused) {
