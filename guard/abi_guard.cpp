@@ -170,9 +170,7 @@ class abi_guard final : public abi_checker {
     ask.path = request.path;
     for (const symbol_info& s : request.symbols) ask.symbols.push_back({s.name, s.function, 0});
     for (const abi::type& t : host.seen.types) {
-      const bool compound =
-          t.kind == abi::kind::structure || t.kind == abi::kind::unite || t.kind == abi::kind::enumeration;
-      if (compound && t.complete && !t.name.empty()) ask.search_for.push_back(abi::spell_tag(t));
+      if (abi::has_tag(t.kind) && t.complete && !t.name.empty()) ask.search_for.push_back(abi::spell_tag(t));
     }
     return ask;
   }

@@ -19,15 +19,13 @@ namespace {
 
 constexpr std::size_t most_findings = 200;  // a person reads the first few
 
-bool compound(kind k) { return k == kind::structure || k == kind::unite || k == kind::enumeration; }
-
 class judge {
  public:
   judge(const description& was, const description& is, const perspective& from)
       : was_(was), is_(is), from_(from), scales_(was, is, from.host, from.exceptions) {
     if (from.host_sees == nullptr) return;
     for (const type& t : from.host_sees->types) {
-      if (compound(t.kind) && !t.name.empty()) (t.complete ? host_knows_ : host_holds_).insert(spell_tag(t));
+      if (has_tag(t.kind) && !t.name.empty()) (t.complete ? host_knows_ : host_holds_).insert(spell_tag(t));
     }
   }
 

@@ -48,12 +48,6 @@ bool walk(Dwarf_Die root, Visit visit) {
   return false;
 }
 
-bool has_flag(Dwarf_Die& entry, unsigned name) {
-  Dwarf_Attribute found;
-  bool value = false;
-  return dwarf_attr_integrate(&entry, name, &found) != nullptr && dwarf_formflag(&found, &value) == 0 && value;
-}
-
 name_map::iterator named(name_map& wanted, Dwarf_Die& entry) {
   for (const unsigned which : {DW_AT_linkage_name, DW_AT_MIPS_linkage_name, DW_AT_name}) {
     Dwarf_Attribute found;
@@ -169,7 +163,7 @@ class reader {
         at_address.emplace_back(it->second, entry);
         seen += it->second->address != 0 ? 1 : 0;
       }
-      const auto it = by_name.empty() || !has_flag(entry, DW_AT_external) ? by_name.end() : named(by_name, entry);
+      const auto it = by_name.empty() || !flag(&entry, DW_AT_external) ? by_name.end() : named(by_name, entry);
       // A weak function that another one replaced has the same name and another address.
       if (it != by_name.end() && (!has_code || it->second.address == 0 || it->second.address == low)) {
         found(*it->second.symbol, true, types_.function_of(&entry));
@@ -190,7 +184,7 @@ class reader {
   void find_variables(Dwarf_Die root, name_map& by_name) {
     walk(root, [&](Dwarf_Die& entry, const std::string&) {
       if (dwarf_tag(&entry) != DW_TAG_variable || dwarf_hasattr(&entry, DW_AT_declaration) != 0) return false;
-      const auto it = has_flag(entry, DW_AT_external) ? named(by_name, entry) : by_name.end();
+      const auto it = flag(&entry, DW_AT_external) ? named(by_name, entry) : by_name.end();
       if (it == by_name.end()) return false;
       found(*it->second.symbol, false, types_.type_of(&entry));
       by_name.erase(it);

@@ -29,12 +29,6 @@ std::optional<std::uint64_t> number(Dwarf_Die* entry, unsigned name) {
   return value;
 }
 
-bool flag(Dwarf_Die* entry, unsigned name) {
-  std::optional<Dwarf_Attribute> found = attribute(entry, name);
-  bool value = false;
-  return found && dwarf_formflag(&*found, &value) == 0 && value;
-}
-
 std::string name_of(Dwarf_Die* entry) {
   const char* const name = dwarf_diename(entry);
   return name == nullptr ? std::string{} : std::string(name);
@@ -170,6 +164,12 @@ bool plain_c(Dwarf_Die* entry) {
 }
 
 }  // namespace
+
+bool flag(Dwarf_Die* entry, unsigned name) {
+  std::optional<Dwarf_Attribute> found = attribute(entry, name);
+  bool value = false;
+  return found && dwarf_formflag(&*found, &value) == 0 && value;
+}
 
 type_index type_reader::add(type made) {
   into_.types.push_back(std::move(made));

@@ -13,6 +13,9 @@
 
 namespace autoreload::abi {
 
+/// Whether an entry, or the one that it completes or is an instance of, has this flag.
+[[nodiscard]] bool flag(Dwarf_Die* entry, unsigned attribute);
+
 class type_reader {
  public:
   explicit type_reader(description& into) : into_(into) {}
