@@ -4,6 +4,7 @@
 
 #include <getopt.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -38,16 +39,19 @@ std::chrono::nanoseconds parse_time(std::string_view option, std::string_view te
     fail(std::string(option) + ": \"" + std::string(text) +
          "\" is no time between 1 us and 1 day: write 250ms, 1s or 2min");
   };
-  double number = 0;
-  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  // Not from_chars: libc++ has none for floating-point numbers before version 20.
+  const std::size_t length = std::min(text.find_first_not_of("0123456789."), text.size());
+  const std::string digits(text.substr(0, length));
+  const std::string_view unit = text.substr(length);
+  char* end = nullptr;
+  const double number = std::strtod(digits.c_str(), &end);
   double scale = 0;
   if (unit == "us") scale = 1e3;
   if (unit == "ms") scale = 1e6;
   if (unit == "s") scale = 1e9;
   if (unit == "min") scale = 60e9;
   const double nanoseconds = number * scale;
-  if (problem != std::errc() || !std::isfinite(nanoseconds) || nanoseconds < 1e3 || nanoseconds > 86'400e9) refuse();
+  if (*end != '\0' || nanoseconds < 1e3 || nanoseconds > 86'400e9) refuse();
   return std::chrono::nanoseconds(std::llround(nanoseconds));
 }
 

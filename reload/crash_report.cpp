@@ -118,7 +118,7 @@ bool find_generation(std::uintptr_t address, bool loaded_code_only, entry& found
 
 // Whether something else was loaded where an old generation was.
 bool belongs_to_another_library([[maybe_unused]] std::uintptr_t address) noexcept {
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
+#ifdef DLFO_STRUCT_HAS_EH_DBASE  // glibc 2.35
   dl_find_object object;
   return ::_dl_find_object(reinterpret_cast<void*>(address), &object) == 0;
 #else

@@ -2,13 +2,13 @@
 // elf_sections: finds a section of a possibly damaged ELF file by its name, without allocation.
 #pragma once
 
-#include <elf.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <string_view>
+
+#include "elf_names.hpp"
 
 namespace autoreload {
 

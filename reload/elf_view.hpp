@@ -2,8 +2,6 @@
 // elf_view: bounds-checked reading of an ELF file's bytes, by file offset or by the address that the loader will map.
 #pragma once
 
-#include <elf.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -13,6 +11,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "elf_names.hpp"
 #include "inspect.hpp"
 
 namespace autoreload {

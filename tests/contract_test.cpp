@@ -49,7 +49,11 @@ class LoaderBackend : public testing::Test {
   }
 };
 
-using backends = testing::Types<autoreload::raw::backend, autoreload::raii::backend, autoreload::symbols::backend>;
+// A backend of another project compiles this file with its own instead, and an -include of its header.
+#ifndef CONTRACT_BACKENDS
+#define CONTRACT_BACKENDS autoreload::raw::backend, autoreload::raii::backend, autoreload::symbols::backend
+#endif
+using backends = testing::Types<CONTRACT_BACKENDS>;
 
 struct backend_name {
   template <class Backend>
