@@ -11,6 +11,7 @@
 #include "inspect.hpp"
 #include "load.hpp"
 #include "publish.hpp"
+#include "traced.hpp"
 #include "trial.hpp"
 #include "verify.hpp"
 
@@ -165,6 +166,8 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   if (const result<void> opened = open_dependencies(needed.libraries, path_, options_.load_flags); !opened) {
     return refuse_content(opened.error());
   }
+  // A debugger reads debug information once, while dlopen maps the library: for its sake it has to be there by then.
+  if (!taken.image.later.empty() && is_traced()) complete(taken.image);
   auto loaded = load(api_, path_, taken.image, taken.bytes, options_.load_flags);
   if (!loaded) {
     let_go(std::move(taken.image));
