@@ -220,6 +220,7 @@ dependencies prepare_dependencies(const std::string& path, snapshot& image, std:
 result<void> open_dependencies(const private_libraries& libraries, const std::string& path, int flags) {
   for (const auto& library : libraries) {
     if (library->handle != nullptr) continue;
+    complete(library->image);  // before a debugger reads it
     library->handle = dlopen(library->image.load_path.c_str(), flags);
     if (library->handle == nullptr) {
       const char* const text = dlerror();
@@ -229,7 +230,6 @@ result<void> open_dependencies(const private_libraries& libraries, const std::st
       return failure;
     }
     forget_name(library->image);
-    complete(library->image);
   }
   return {};
 }
