@@ -25,7 +25,9 @@ enum class abi_policy : std::uint8_t {
   strict,  ///< refuse, also a library (or a host) without readable debug information
 };
 
+/// What the guard looks at, and what follows.
 struct abi_guard_options {
+  /// What follows a difference.
   abi_policy policy = abi_policy::refuse;
 
   /// Never looked at: functions and variables by name (`draw`), types as a message names them (`struct ctx`,

@@ -2,6 +2,15 @@
 // autoreload: everything.
 #pragma once
 
+/// @namespace autoreload
+/// Everything of this library; what is in a namespace `detail` may change at any time.
+/// @namespace autoreload::raw
+/// Plain dlfcn.
+/// @namespace autoreload::raii
+/// Owning objects.
+/// @namespace autoreload::symbols
+/// A struct that is filled whole.
+
 #include <autoreload/backend.hpp>           // IWYU pragma: export
 #include <autoreload/backends/raii.hpp>     // IWYU pragma: export
 #include <autoreload/backends/raw.hpp>      // IWYU pragma: export

@@ -10,6 +10,7 @@
 
 namespace autoreload {
 
+/// How a crash is reported.
 struct crash_report_options {
   /// Where the report goes, in one write. Kept open by the caller.
   int descriptor = STDERR_FILENO;
@@ -20,7 +21,9 @@ struct crash_report_options {
 /// Crash reports are on as long as this lives. Movable, not copyable.
 class crash_report {
  public:
+  /// Takes over from `other`, which then does nothing.
   crash_report(crash_report&& other) noexcept : active_(std::exchange(other.active_, false)) {}
+  /// Exchanges the two.
   crash_report& operator=(crash_report&& other) noexcept {
     std::swap(active_, other.active_);
     return *this;

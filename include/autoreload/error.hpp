@@ -45,12 +45,12 @@ class error : public std::exception {
   /// Names the file by another path: a snapshot's name means nothing to the user.
   error& rename(std::string path);
 
-  [[nodiscard]] stage at() const noexcept { return at_; }
-  [[nodiscard]] const std::string& path() const noexcept { return path_; }
-  [[nodiscard]] const std::string& reason() const noexcept { return reason_; }
-  [[nodiscard]] const std::string& system() const noexcept { return system_; }
-  [[nodiscard]] const std::string& advice() const noexcept { return advice_; }
-  [[nodiscard]] const std::vector<missing_symbol>& missing() const noexcept { return missing_; }
+  [[nodiscard]] stage at() const noexcept { return at_; }                       ///< which stage refused
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }      ///< the file, or empty
+  [[nodiscard]] const std::string& reason() const noexcept { return reason_; }  ///< one sentence
+  [[nodiscard]] const std::string& system() const noexcept { return system_; }  ///< dlerror's words, say
+  [[nodiscard]] const std::string& advice() const noexcept { return advice_; }  ///< what to do, or empty
+  [[nodiscard]] const std::vector<missing_symbol>& missing() const noexcept { return missing_; }  ///< required symbols
 
   /// All of the above as text of one or more lines, without a newline at the end.
   [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
@@ -73,18 +73,27 @@ class error : public std::exception {
 template <class T>
 class [[nodiscard]] result {
  public:
+  /// Success.
   result(T value) : held_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  /// Failure.
   result(autoreload::error failure)
       : held_(std::in_place_index<1>, std::move(failure)) {}  // NOLINT(google-explicit-constructor)
 
+  /// Whether it is a success.
   [[nodiscard]] explicit operator bool() const noexcept { return held_.index() == 0; }
+  /// @{
+  /// The value. Undefined for a failure.
   [[nodiscard]] T& operator*() & noexcept { return *std::get_if<0>(&held_); }
   [[nodiscard]] const T& operator*() const& noexcept { return *std::get_if<0>(&held_); }
   [[nodiscard]] T&& operator*() && noexcept { return std::move(*std::get_if<0>(&held_)); }
   [[nodiscard]] T* operator->() noexcept { return std::get_if<0>(&held_); }
   [[nodiscard]] const T* operator->() const noexcept { return std::get_if<0>(&held_); }
+  /// @}
+  /// @{
+  /// The error. Undefined for a success.
   [[nodiscard]] autoreload::error& error() noexcept { return *std::get_if<1>(&held_); }
   [[nodiscard]] const autoreload::error& error() const noexcept { return *std::get_if<1>(&held_); }
+  /// @}
 
   /// The value, or throws the error.
   T value() && {
@@ -101,11 +110,17 @@ template <>
 class [[nodiscard]] result<void> {
  public:
   result() = default;
+  /// Failure.
   result(autoreload::error failure) : held_(std::move(failure)) {}  // NOLINT(google-explicit-constructor)
 
+  /// Whether it is a success.
   [[nodiscard]] explicit operator bool() const noexcept { return held_.index() == 0; }
+  /// @{
+  /// The error. Undefined for a success.
   [[nodiscard]] autoreload::error& error() noexcept { return *std::get_if<1>(&held_); }
   [[nodiscard]] const autoreload::error& error() const noexcept { return *std::get_if<1>(&held_); }
+  /// @}
+  /// Throws the error, if it is one.
   void value() && {
     if (!*this) throw error();
   }

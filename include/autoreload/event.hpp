@@ -18,6 +18,7 @@ namespace autoreload {
 
 /// How long each stage of a reload took. A stage that did not run took zero.
 struct timings {
+  /// Nanoseconds.
   using duration = std::chrono::nanoseconds;
   duration snapshot{};  ///< open, trust, read, copy
   duration inspect{};   ///< compare with the running content, check the ELF structure
@@ -29,6 +30,7 @@ struct timings {
   duration total{};     ///< from the watcher's wake-up to the published generation
 };
 
+/// What an event tells of.
 enum class event_kind : std::uint8_t {
   loaded,    ///< a new generation is published
   refused,   ///< a build was not loaded: see failure
@@ -38,11 +40,12 @@ enum class event_kind : std::uint8_t {
   warning,   ///< loaded, but something about it will hurt: see text
 };
 
+/// The kind's name in lower case. Never fails, any thread.
 [[nodiscard]] std::string_view to_string(event_kind kind) noexcept;
 
 /// One thing that happened, as a value.
 struct event {
-  event_kind kind{};
+  event_kind kind{};             ///< what happened
   std::uint64_t generation = 0;  ///< which one; 0 when none is concerned. The first loaded is 1
   std::string path;              ///< the library as the user named it
   std::string text;              ///< for a person

@@ -32,6 +32,7 @@ struct guard_verdict {
 class abi_checker {
  public:
   virtual ~abi_checker() = default;
+  /// Says whether callers of the running generation could call the new one. @param request  valid during the call only
   [[nodiscard]] virtual guard_verdict check(const guard_request& request) = 0;
 };
 

@@ -15,19 +15,24 @@
 
 namespace autoreload {
 
+/// How changes are noticed.
 enum class watch_mode : std::uint8_t {
   automatic,  ///< inotify; polling where inotify can't see (network and FUSE file systems) or is not to be had
   inotify,    ///< events from the kernel: reacts at once
   polling,    ///< compares the file's identity every poll_interval
 };
 
+/// Who does the work.
 enum class drive_mode : std::uint8_t {
   background,  ///< a thread, shared by all engines of the process that are driven like this
   manual,      ///< no thread: the owner calls poll(), in a frame loop or when descriptor() is readable
 };
 
+/// How an engine watches, is driven, checks and loads. Read once, by the constructor.
 struct options {
+  /// How changes are noticed.
   watch_mode watch = watch_mode::automatic;
+  /// Who does the work.
   drive_mode drive = drive_mode::background;
   /// How often polling looks. Other modes ignore it.
   std::chrono::milliseconds poll_interval{1000};

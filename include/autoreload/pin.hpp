@@ -115,11 +115,13 @@ void attach_thread();
 template <class Api>
 class [[nodiscard]] call_pin {
  public:
+  /// @param current  a reloadable's table
   explicit call_pin(const std::atomic<const void*>& current) : held_(detail::pin(current)) {}
   call_pin(const call_pin&) = delete;
   call_pin& operator=(const call_pin&) = delete;
   ~call_pin() { detail::unpin(*held_.slot); }
 
+  /// The generation's functions and variables.
   const Api* operator->() const noexcept { return static_cast<const Api*>(held_.table); }
 
  private:
@@ -134,8 +136,11 @@ class [[nodiscard]] call_pin {
 template <class Api>
 class [[nodiscard]] pin {
  public:
+  /// @param current  a reloadable's table; use reloadable::pin()
   explicit pin(const std::atomic<const void*>& current) : held_(detail::pin(current)) {}
+  /// Takes the generation over; calling through `other` is undefined afterwards.
   pin(pin&& other) noexcept : held_(std::exchange(other.held_, {})) {}
+  /// Lets its own generation go and takes the other's over.
   pin& operator=(pin&& other) noexcept {
     if (this != &other) {
       release();
@@ -145,7 +150,9 @@ class [[nodiscard]] pin {
   }
   ~pin() { release(); }
 
+  /// The generation's functions and variables.
   [[nodiscard]] const Api* operator->() const noexcept { return static_cast<const Api*>(held_.table); }
+  /// The generation's API struct.
   [[nodiscard]] const Api& operator*() const noexcept { return *static_cast<const Api*>(held_.table); }
 
   /// Lets the generation go before the end of scope. Calling through the pin afterwards is undefined.

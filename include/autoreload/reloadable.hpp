@@ -110,8 +110,10 @@ class reloadable {
   result<bool> reload() { return engine_.reload(); }
   /// Stops reacting to changes; calls go on. Changes made meanwhile are taken by resume().
   void pause() { engine_.pause(); }
+  /// Reacts to changes again, first to those that were made meanwhile.
   void resume() { engine_.resume(); }
 
+  /// The library as it was named.
   [[nodiscard]] const std::string& path() const { return engine_.path(); }
   /// How it watches: inotify or polling.
   [[nodiscard]] watch_mode watching() const { return engine_.watching(); }

@@ -122,6 +122,7 @@ struct field_base {
 template <detail::fixed_string Name, class T, bool Required>
 class field : public detail::field_base<Name, T, Required> {  // an object: a variable that the library exports
  public:
+  /// For `bind` alone.
   field(detail::resolver_key, void* address) noexcept
       : detail::field_base<Name, T, Required>(static_cast<T*>(address)) {}
 
@@ -130,37 +131,46 @@ class field : public detail::field_base<Name, T, Required> {  // an object: a va
     if (this->target_ == nullptr) throw_not_loaded(Name.text);
     return *this->target_;
   }
+  /// The variable's members. @throws error as operator* does
   [[nodiscard]] T* operator->() const { return std::addressof(**this); }
 
+  /// What stands here while nothing is loaded.
   static void* stand_in() noexcept { return nullptr; }
 };
 
+/// A function.
 template <detail::fixed_string Name, class R, class... A, bool Required>
 class field<Name, R(A...), Required> : public detail::field_base<Name, R(A...), Required> {
  public:
+  /// For `bind` alone.
   field(detail::resolver_key, void* address) noexcept
       : detail::field_base<Name, R(A...), Required>(reinterpret_cast<R (*)(A...)>(address)) {}
 
   /// Calls it. Calling an absent optional function is undefined, as through any null pointer: test it first.
   R operator()(A... arguments) const { return this->target_(static_cast<A&&>(arguments)...); }
 
+  /// What stands here while nothing is loaded.
   static void* stand_in() noexcept { return reinterpret_cast<void*>(&not_loaded); }
 
  private:
   static R not_loaded(A...) { throw_not_loaded(Name.text); }
 };
 
+/// A function with a variable number of arguments, as printf.
 template <detail::fixed_string Name, class R, class... A, bool Required>
 class field<Name, R(A..., ...), Required> : public detail::field_base<Name, R(A..., ...), Required> {
  public:
+  /// For `bind` alone.
   field(detail::resolver_key, void* address) noexcept
       : detail::field_base<Name, R(A..., ...), Required>(reinterpret_cast<R (*)(A..., ...)>(address)) {}
 
+  /// Calls it, as the other kind of function.
   template <class... More>
   R operator()(A... arguments, More... more) const {
     return this->target_(static_cast<A&&>(arguments)..., more...);
   }
 
+  /// What stands here while nothing is loaded.
   static void* stand_in() noexcept { return reinterpret_cast<void*>(&not_loaded); }
 
  private:
@@ -179,6 +189,7 @@ using optional = field<detail::name_of<Symbol>(), detail::type_of<Symbol>, false
 /// The same with name and type spelled out, for overloaded or renamed symbols and for libraries without a header.
 template <detail::fixed_string Name, class T>
 using required_as = field<Name, typename detail::without_noexcept<T>::type, true>;
+/// The same for a symbol that the library may have.
 template <detail::fixed_string Name, class T>
 using optional_as = field<Name, typename detail::without_noexcept<T>::type, false>;
 

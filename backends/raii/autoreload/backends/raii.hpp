@@ -60,6 +60,7 @@ class library {
   [[nodiscard]] void* find(const char* name) const noexcept;
   /// dlopen's handle, or null when closed or moved from.
   [[nodiscard]] void* handle() const noexcept { return handle_.get(); }
+  /// The file, as it was given to open().
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
   /// Closes now. @return an error of stage retire when symbols still hold it (it stays open until they go) or when
@@ -77,6 +78,10 @@ class library {
 template <api_struct Api>
 class module {
  public:
+  /// Opens a library and fills the struct.
+  /// @param path   the file
+  /// @param flags  dlopen's
+  /// @return the module, or an error of stage load that names every missing symbol, with nothing left open
   [[nodiscard]] static result<module> load(const char* path, int flags) {
     result<library> opened = library::open(path, flags);
     if (!opened) return opened.error();
@@ -85,9 +90,12 @@ class module {
     return module(*std::move(opened), *std::move(api));
   }
 
+  /// The filled struct: valid at one address until unload or destruction.
   [[nodiscard]] const Api& api() const noexcept { return *api_; }
+  /// dlopen's handle, or null once unloaded.
   [[nodiscard]] void* handle() const noexcept { return library_.handle(); }
 
+  /// Closes the library; a second call does nothing. @return an error of stage retire with dlclose's own words
   result<void> unload() {
     api_.reset();
     return library_.close();
@@ -100,8 +108,10 @@ class module {
   std::unique_ptr<const Api> api_;
 };
 
+/// The tag by which a `reloadable` is told to load by this backend.
 struct backend {
-  static constexpr std::string_view name = "raii";
+  static constexpr std::string_view name = "raii";  ///< as the demo and the tests call it
+  /// What loads a library for an API struct.
   template <class Api>
   using module = raii::module<Api>;
 };

@@ -17,13 +17,17 @@ namespace autoreload::raw {
 /// soon as the handle is closed, and nothing will say so.
 [[nodiscard]] void* find(void* handle, const char* name) noexcept;
 
-/// dlclose. @param path for the error
+/// dlclose. @param handle of open()  @param path for the error
 result<void> close(void* handle, const char* path);
 
 /// The contract's module: a handle and the pointers that were found in it, side by side.
 template <api_struct Api>
 class module {
  public:
+  /// Opens a library and fills the struct.
+  /// @param path   the file
+  /// @param flags  dlopen's
+  /// @return the module, or an error of stage load that names every missing symbol, with nothing left open
   [[nodiscard]] static result<module> load(const char* path, int flags) {
     result<void*> handle = raw::open(path, flags);
     if (!handle) return handle.error();
@@ -35,7 +39,9 @@ class module {
     return module(*handle, *std::move(api));
   }
 
+  /// Takes the library over; `other` is unloaded afterwards.
   module(module&& other) noexcept :handle_(std::exchange(other.handle_, nullptr)), api_(std::move(other.api_)) {}
+  /// Exchanges the two libraries.
   module& operator=(module&& other) noexcept {
     std::swap(handle_, other.handle_);
     std::swap(api_, other.api_);
@@ -43,9 +49,12 @@ class module {
   }
   ~module() { (void)unload(); }
 
+  /// The filled struct: valid at one address until unload or destruction.
   [[nodiscard]] const Api& api() const noexcept { return *api_; }
+  /// dlopen's handle, or null once unloaded.
   [[nodiscard]] void* handle() const noexcept { return handle_; }
 
+  /// Closes the library; a second call does nothing. @return an error of stage retire with dlclose's own words
   result<void> unload() {
     api_.reset();
     if (handle_ == nullptr) return {};
@@ -59,8 +68,10 @@ class module {
   std::unique_ptr<const Api> api_;
 };
 
+/// The tag by which a `reloadable` is told to load by this backend.
 struct backend {
-  static constexpr std::string_view name = "raw";
+  static constexpr std::string_view name = "raw";  ///< as the demo and the tests call it
+  /// What loads a library for an API struct.
   template <class Api>
   using module = raw::module<Api>;
 };

@@ -25,6 +25,10 @@ using unique_handle = std::unique_ptr<void, closer>;
 template <api_struct Api>
 class module {
  public:
+  /// Opens a library and fills the struct.
+  /// @param path   the file
+  /// @param flags  dlopen's
+  /// @return the module, or an error of stage load that names every missing symbol, with nothing left open
   [[nodiscard]] static result<module> load(const char* path, int flags = default_load_flags) {
     auto handle = detail::open(path, flags);
     if (!handle) return handle.error();
@@ -33,10 +37,14 @@ class module {
     return module(*std::move(handle), *std::move(api));
   }
 
+  /// The filled struct's members: `foo->bar()`.
   [[nodiscard]] const Api* operator->() const noexcept { return api_.get(); }
+  /// The filled struct: valid at one address until unload or destruction.
   [[nodiscard]] const Api& api() const noexcept { return *api_; }
+  /// dlopen's handle, or null once unloaded.
   [[nodiscard]] void* handle() const noexcept { return handle_.get(); }
 
+  /// Closes the library; a second call does nothing. @return an error of stage retire with dlclose's own words
   result<void> unload() {
     api_.reset();
     return detail::close(std::move(handle_));
@@ -50,8 +58,10 @@ class module {
   std::unique_ptr<const Api> api_;
 };
 
+/// The tag by which a `reloadable` is told to load by this backend.
 struct backend {
-  static constexpr std::string_view name = "symbols";
+  static constexpr std::string_view name = "symbols";  ///< as the demo and the tests call it
+  /// What loads a library for an API struct.
   template <class Api>
   using module = symbols::module<Api>;
 };
