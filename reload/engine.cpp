@@ -408,8 +408,10 @@ void engine_core::deliver() {
     lock.unlock();
     try {
       options_.observer(next);
+#ifdef __GLIBCXX__                     // elsewhere a cancellation is nothing that catch (...) sees
     } catch (abi::__forced_unwind&) {  // a cancelled thread must not be held up
       throw;
+#endif
     } catch (...) {
       if (thrown == nullptr) thrown = std::current_exception();
     }
