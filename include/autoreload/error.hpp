@@ -76,8 +76,8 @@ class [[nodiscard]] result {
   /// Success.
   result(T value) : held_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
   /// Failure.
-  result(autoreload::error failure)
-      : held_(std::in_place_index<1>, std::move(failure)) {}  // NOLINT(google-explicit-constructor)
+  result(autoreload::error failure)  // NOLINT(google-explicit-constructor)
+      : held_(std::in_place_index<1>, std::move(failure)) {}
 
   /// Whether it is a success.
   [[nodiscard]] explicit operator bool() const noexcept { return held_.index() == 0; }
