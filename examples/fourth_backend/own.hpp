@@ -2,8 +2,8 @@
 // own: a fourth loader backend, made by following CONTRIBUTING.md, in a project of its own. It takes symbols of the
 // library itself only.
 //
-// dlsym also asks the library's dependencies. A function that the library lost but that the C library has, too (`index`,
-// `close`, `rand`), is found there, and is then called with the wrong arguments. Here it counts as missing.
+// dlsym also asks the library's dependencies. A function that the library lost but that the C library has, too
+// (`index`, `close`, `rand`), is found there, and is then called with the wrong arguments. Here it counts as missing.
 #pragma once
 
 #include <dlfcn.h>
@@ -58,7 +58,7 @@ class module {
   }
 
  private:
-  module(unique_handle handle, std::unique_ptr<const Api> api) : handle_(std::move(handle)), api_(std::move(api)) {}
+  module(unique_handle handle, std::unique_ptr<const Api> api) :handle_(std::move(handle)), api_(std::move(api)) {}
 
   unique_handle handle_;  // declared first, so closed after the struct that points into it is gone
   std::unique_ptr<const Api> api_;
