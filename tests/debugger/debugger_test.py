@@ -136,8 +136,10 @@ class Debugger(unittest.TestCase):
         output_of("sh", "-c", self.rebuild())
         self.read_to(demo, "foo() -> 5")
         folder = f"/proc/{demo.pid}/fd"
-        # The old generation may not have left yet: the last one opened is the new one.
-        copies = [name for name in os.listdir(folder) if "memfd:libwork.so" in os.readlink(f"{folder}/{name}")]
+        # Those that are loaded: the old generation may not have left yet, and memory for the next one is at hand.
+        with open(f"/proc/{demo.pid}/maps") as maps:
+            loaded = {int(line.split()[4]) for line in maps if "memfd:libwork.so" in line}
+        copies = [name for name in os.listdir(folder) if os.stat(f"{folder}/{name}").st_ino in loaded]
         addresses = {
             line.split()[2]: line.split()[0] for line in output_of("nm", self.library).splitlines() if " t " in line
         }
