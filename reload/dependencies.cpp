@@ -150,6 +150,8 @@ class preparation {
     if (taken.state != snapshot_state::ready) {
       if (taken.failure) {
         fail("its dependency " + name + " can't be used: " + taken.failure->reason(), taken.failure->advice());
+        answer_.failure->system(taken.failure->system());
+        answer_.shortage = taken.may_pass;
       } else {
         fail("its dependency " + name + " is being written", "");
         answer_.passing = true;
@@ -171,7 +173,9 @@ class preparation {
     auto library = std::make_shared<private_library>();
     library->path = file;
     if (const result<void> kept = taker.keep(taken.image); !kept) {
-      fail("its dependency " + name + " can't be copied", kept.error().system());
+      fail("its dependency " + name + " can't be used: " + kept.error().reason(), kept.error().advice());
+      answer_.failure->system(kept.error().system());
+      answer_.shortage = true;
       return nullptr;
     }
     library->needs = needs_of(taken.image, taken.bytes, seen.facts);
@@ -226,10 +230,9 @@ result<void> open_dependencies(const private_libraries& libraries, const std::st
       const char* const text = dlerror();
       error failure(stage::load, path, "dlopen refused its dependency \"" + library->path + "\"");
       failure.system(text != nullptr ? text : "");
-      forget_name(library->image);
       return failure;
     }
-    forget_name(library->image);
+    library->image.named = {};
   }
   return {};
 }

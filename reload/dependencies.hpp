@@ -47,6 +47,7 @@ struct dependencies {
   std::vector<std::string> warnings;  ///< what can't be reloaded, and why
   std::optional<error> failure;       ///< one of them can't be used
   bool passing = false;               ///< the failure is one that a linker at work leaves behind: wait
+  bool shortage = false;              ///< the failure is for want of a resource: worth another try without any event
 };
 
 /// Takes snapshots of the dependencies and writes their aliases into them and into `image`. Runs nothing of theirs.

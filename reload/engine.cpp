@@ -5,6 +5,7 @@
 #include <cxxabi.h>
 #include <pthread.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -114,7 +115,8 @@ engine_core::engine_core(loader api, std::string path, options chosen, std::atom
       file_(from_the_root(path_)),
       options_(std::move(chosen)),
       current_(&current),
-      process_(getpid()) {
+      process_(getpid()),
+      cancel_(options_.trial.enabled ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1) {
   const auto refuse_use = [&](const char* reason, const char* advice) {
     throw error(stage::use, path_, reason).advise(advice);
   };
@@ -158,6 +160,7 @@ void engine_core::open() {
 void engine_core::close() {
   const std::shared_ptr<service> served = service_;
   if (served != nullptr) served->remove(this);
+  give_up_trial();
   {
     const work_lock work(*this, work_lock::how::wait);
     publish(*current_, api_.not_loaded);

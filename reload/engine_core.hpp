@@ -9,7 +9,8 @@
 // - `tables_` and `failure_` are guarded by `names_`, held for a few instructions, so that questions don't wait for a
 //   dlopen. It is one for all engines, and held across fork.
 // - The event queue is guarded by `events_`; it is never held while an observer runs, nor is `work_`.
-// - `current_`: see pin.hpp. `deadline_`, `number_`, `paused_` and `waiting_` are single values that stand alone; the
+// - `current_`: see pin.hpp. `deadline_`, `number_`, `paused_`, `closing_` and `waiting_` are single values that stand
+// alone; the
 //   default order is for simplicity, none is on a call's path.
 #pragma once
 
@@ -92,9 +93,11 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
 
   // the stages as one function, and what ends it early (pipeline.cpp)
   enum class outcome : std::uint8_t { published, unchanged, waiting, refused };
+  void give_up_trial() noexcept;
   outcome run_pipeline(bool forced);
   outcome wait_for(error reason);
   outcome refuse(error reason);
+  outcome refuse_for_now(error reason);
   outcome try_again(const std::optional<file_identity>& seen);
   void warn(std::uint64_t number, const std::string& text);
   void retire_old(std::unique_ptr<generation> old);
@@ -106,6 +109,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   const options options_;
   std::atomic<const void*>* current_;  // null once closed
   const pid_t process_;
+  const descriptor cancel_;  // an eventfd that ends a trial load, if there are any
 
   std::mutex work_;
   std::atomic<int> waiting_{0};            // threads that wait for work_
@@ -139,6 +143,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::atomic<clock::rep> deadline_{never.time_since_epoch().count()};
   std::atomic<std::uint64_t> number_{0};
   std::atomic<bool> paused_{false};
+  std::atomic<bool> closing_{false};
   std::atomic<bool> polling_{false};
 
   std::mutex& names_ = names_mutex();

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 // pipeline: the way of a new library into the process, one stage after the other.
+#include <sys/eventfd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <exception>
 #include <functional>
 #include <string_view>
+#include <system_error>
 
 #include "crash_table.hpp"
 #include "dynamic_section.hpp"
@@ -33,11 +37,30 @@ class stopwatch {
   engine_core::time_point last_;
 };
 
+// dlopen tells only by its words that it ran out of something, and of memory not even by strerror's. (Of room for
+// thread-local data it says "cannot allocate memory in static TLS block": that never comes back.)
+bool loader_was_short(error& reason) {
+  const auto says = [&](std::string_view words) { return reason.system().find(words) != std::string::npos; };
+  for (const int number : {EMFILE, ENFILE, ENOMEM}) {
+    if (says(std::generic_category().message(number))) return true;
+  }
+  if (!says("failed to map segment") && !says("cannot create shared object descriptor")) return false;
+  reason.advise("the process is out of memory or of address space (ulimit -v, RLIMIT_AS); it is tried again");
+  return true;
+}
+
 std::uint64_t digest_of(std::span<const std::byte> bytes) {
   return std::hash<std::string_view>{}({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 }  // namespace
+
+// A trial that another thread waits for would hold up the engine's end for its whole time limit. A forked child has the
+// same eventfd and no business with its parent's trials.
+void engine_core::give_up_trial() noexcept {
+  closing_ = true;
+  if (cancel_ && !forked()) eventfd_write(cancel_.get(), 1);
+}
 
 // Load before unload, always: whatever ends this early leaves the running generation as it was.
 engine_core::outcome engine_core::run_pipeline(bool forced) {
@@ -57,8 +80,8 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
           error(stage::snapshot, path_, "there is no such file").advise("it is loaded as soon as it is there"));
     case snapshot_state::failed:
       looked_at_.reset();
-      if (taken.may_pass) look_at_ = clock::now() + std::chrono::seconds(1);
-      return refuse(std::move(taken.failure->rename(path_)));
+      taken.failure->rename(path_);
+      return taken.may_pass ? refuse_for_now(*std::move(taken.failure)) : refuse(*std::move(taken.failure));
   }
   busy_with_.reset();
   looked_at_.reset();  // no verdict yet
@@ -99,6 +122,9 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
     refusal_ = reason;
     return decided(refuse(std::move(reason)));
   };
+  const auto refuse_load = [&](error reason) {
+    return loader_was_short(reason) ? refuse_for_now(std::move(reason)) : refuse_content(std::move(reason));
+  };
   inspection seen = inspect(taken.bytes);
   if (seen.is == verdict::incomplete) {
     return wait_for(error(stage::inspect, path_, seen.reason).advise(seen.advice));
@@ -109,8 +135,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   seen.facts.thread_destructors = mentions({taken.bytes, seen.facts.segments, 0}, "__cxa_thread_atexit");
   times.inspect = watch.lap();
   if (result<void> kept = snapshotter_.keep(taken.image); !kept) {
-    look_at_ = clock::now() + std::chrono::seconds(1);
-    return refuse(std::move(kept.error().rename(path_)));
+    return refuse_for_now(std::move(kept.error().rename(path_)));
   }
   times.snapshot += watch.lap();
 
@@ -120,6 +145,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   dependency_paths_ = needed.paths;
   needed_state = needed.state;
   if (needed.failure && needed.passing) return wait_for(*std::move(needed.failure));
+  if (needed.failure && needed.shortage) return refuse_for_now(*std::move(needed.failure));
   if (needed.failure) return refuse_content(*std::move(needed.failure));
   if (same && needed.libraries == running_->needs) {  // touched, but not changed
     dependency_state_ = needed.state;
@@ -153,25 +179,25 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
     std::vector<std::string> first;
     for (const auto& library : needed.libraries) first.push_back(library->image.load_path);
     const std::string by_name = taken.image.named ? taken.image.load_path : std::string();
-    if (const result<void> tried =
-            trial_load(taken.image.memory.get(), path_,
-                       {options_.trial, options_.load_flags, by_name, std::move(first), std::move(names), -1});
-        !tried) {
-      return refuse_content(tried.error());
-    }
+    bool shortage = false;
+    const result<void> tried = trial_load(
+        taken.image.memory.get(), path_,
+        {options_.trial, options_.load_flags, by_name, std::move(first), std::move(names), cancel_.get()}, &shortage);
+    if (!tried && closing_) return outcome::waiting;  // nobody wants the answer any more
+    if (!tried) return shortage ? refuse_for_now(tried.error()) : refuse_content(tried.error());
     times.trial = watch.lap();
   }
 
   // load: all required symbols or nothing
   if (const result<void> opened = open_dependencies(needed.libraries, path_, options_.load_flags); !opened) {
-    return refuse_content(opened.error());
+    return refuse_load(opened.error());
   }
   // A debugger reads debug information once, while dlopen maps the library: for its sake it has to be there by then.
   if (!taken.image.later.empty() && is_traced()) complete(taken.image);
   auto loaded = load(api_, path_, taken.image, taken.bytes, options_.load_flags);
   if (!loaded) {
     let_go(std::move(taken.image));
-    return refuse_content(std::move(loaded.error()));
+    return refuse_load(std::move(loaded.error()));
   }
   times.load = watch.lap();
 
@@ -254,6 +280,15 @@ engine_core::outcome engine_core::refuse(error reason) {
   }
   emit({event_kind::refused, number_, path_, reason.reason(), std::move(reason), {}});
   return outcome::refused;
+}
+
+// What has run out may be there again later, without any event to tell.
+engine_core::outcome engine_core::refuse_for_now(error reason) {
+  looked_at_.reset();
+  refused_.reset();
+  snapshotter_.drop();
+  look_at_ = clock::now() + std::chrono::seconds(1);
+  return refuse(std::move(reason));
 }
 
 // Somebody is writing. The kernel tells when they close it; should it not (a forgotten descriptor in another process),

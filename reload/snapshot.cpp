@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // snapshot: reads a file that nobody is writing, and keeps it in memory under a name of its own.
 //
-// Two things keep a torn read out. A read lease (fcntl F_SETLEASE) can only be had while nobody has the file open or
+// Three things keep a torn read out. A read lease (fcntl F_SETLEASE) can only be had while nobody has the file open or
 // mapped for writing, and makes a writer's open wait until it is given back: with it the read is exact. Who doesn't own
 // the file can't have one; then the file's identity before and after the read must be the same and old enough for a
-// change to show.
+// change to show. And where a writer never closes it, identity and contents must have been the same for a while.
 #include "snapshot.hpp"
 
 #include <elf.h>
@@ -20,8 +20,11 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <string_view>
 #include <system_error>
 
+#include "file_limit.hpp"
 #include "trust.hpp"
 
 namespace autoreload {
@@ -186,11 +189,11 @@ int new_temporary(std::string& path) {
   return -1;
 }
 
+}  // namespace
+
 bool is_shortage(int number) {
   return number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOSPC || number == EDQUOT;
 }
-
-}  // namespace
 
 snapshotter::~snapshotter() {
   if (buffer_ != nullptr) munmap(buffer_, capacity_);
@@ -212,6 +215,21 @@ bool snapshotter::reserve(std::size_t size) {
   }
   used_ = size;
   return true;
+}
+
+// Who writes through a mapping changes no time once its pages are dirty, so the contents must be looked at.
+bool snapshotter::lies_still() {
+  std::uint64_t digest = 0;
+  for (const file_range& range : copied_) {
+    const auto* const text = reinterpret_cast<const char*>(buffer_ + range.begin);
+    digest = digest * 31 + std::hash<std::string_view>{}({text, range.end - range.begin});
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (written_digest_ != digest) {
+    written_digest_ = digest;
+    still_since_ = now;
+  }
+  return now - still_since_ >= std::chrono::milliseconds(500);
 }
 
 void snapshotter::drop() {
@@ -276,6 +294,7 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   }
   // Without the lease its times must tell; with it they may change: by a rename over its name, say.
   if (!lease.kept() && (fstat(file.get(), &status) != 0 || !(file_identity::of(status) == identity))) return outcome;
+  if (lease.writer() && !lies_still()) return outcome;
   lease.give_back();
 
   outcome.state = snapshot_state::ready;
@@ -289,7 +308,8 @@ snapshot_outcome snapshotter::take(const request& wanted) {
 }
 
 snapshotter::place snapshotter::in_memory(const std::string& name) {
-  place made{descriptor(new_memfd(base_name(name))), {}};
+  place made;
+  made.memory = descriptor(new_memfd(base_name(name)));
   if (made.memory) made.path = proc_path(made.memory.get());
   if (made.path.empty()) made.memory = descriptor();
   return made;
@@ -297,6 +317,7 @@ snapshotter::place snapshotter::in_memory(const std::string& name) {
 
 void snapshotter::prepare(const snapshot& last) {
   if (ready_.memory || last.size > keep_warm) return;
+  const quiet_file_limit quiet;
   ready_ = in_memory(last.path);
   // Its pages, too.
   const auto size = static_cast<off_t>(last.size);
@@ -304,12 +325,13 @@ void snapshotter::prepare(const snapshot& last) {
 }
 
 result<void> snapshotter::keep(snapshot& image) {
+  const quiet_file_limit quiet;
   const std::string& path = image.path;
   place into = ready_.memory ? std::exchange(ready_, {}) : in_memory(path);
   if (!into.memory) {
     const int reason = errno;
     into.memory = descriptor(new_temporary(into.path));
-    into.named = static_cast<bool>(into.memory);
+    if (into.memory) into.named = temporary_name(into.path);
     if (!into.memory) {
       return error(stage::snapshot, path,
                    "no place for a private copy: neither memfd with /proc nor a temporary folder")
@@ -318,12 +340,13 @@ result<void> snapshotter::keep(snapshot& image) {
     }
   }
   image.load_path = into.path;
-  image.named = into.named;
+  image.named = std::move(into.named);
   descriptor memory = std::move(into.memory);
   const auto fail = [&]() -> result<void> {
     const int reason = errno;
-    forget_name(image);
-    return error(stage::snapshot, path, "the private copy can't be written").system(system_text(reason));
+    error failure = error(stage::snapshot, path, "the private copy can't be written").system(system_text(reason));
+    if (reason == EFBIG) failure.advise("raise the limit of file sizes (ulimit -f, RLIMIT_FSIZE): memory counts, too");
+    return failure;
   };
   // The size comes first, or what follows the last mapped part would be missing.
   if (into.size != image.size && ftruncate(memory.get(), static_cast<off_t>(image.size)) != 0) return fail();
@@ -363,6 +386,7 @@ std::string snapshot::folder() const {
 }
 
 bool snapshot::patch(std::uint64_t offset, const std::string& original, const std::string& text) {
+  const quiet_file_limit quiet;
   if (!write_all(memory.get(), reinterpret_cast<const std::byte*>(text.data()) - offset,
                  {offset, offset + text.size()})) {
     return false;
@@ -397,6 +421,7 @@ namespace {
 
 // Whether all of it arrived and the file is still the one that was loaded.
 bool copy_rest(const snapshot& image) {
+  const quiet_file_limit quiet;
   std::vector<std::byte> chunk(std::size_t{256} * 1024);
   for (const file_range& range : image.later) {
     for (std::uint64_t at = range.begin; at < range.end;) {
@@ -423,11 +448,6 @@ void complete(snapshot& image) {
   image.later.clear();
   image.origin = descriptor();
   fcntl(image.memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
-}
-
-void forget_name(snapshot& image) {
-  if (image.named) unlink(image.load_path.c_str());
-  image.named = false;
 }
 
 }  // namespace autoreload

@@ -2,11 +2,15 @@
 // snapshot: a private copy of the library, so that what was checked is what is loaded and no later write reaches it.
 #pragma once
 
+#include <unistd.h>
+
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <autoreload/error.hpp>
@@ -23,12 +27,31 @@ struct file_range {
   std::uint64_t end;
 };
 
+/// A file's name that goes with the object.
+class temporary_name {
+ public:
+  temporary_name() = default;
+  explicit temporary_name(std::string path) : path_(std::move(path)) {}
+  temporary_name(temporary_name&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  temporary_name& operator=(temporary_name&& other) noexcept {
+    std::swap(path_, other.path_);
+    return *this;
+  }
+  ~temporary_name() {
+    if (!path_.empty()) unlink(path_.c_str());
+  }
+  [[nodiscard]] explicit operator bool() const noexcept { return !path_.empty(); }
+
+ private:
+  std::string path_;
+};
+
 /// A snapshot: an anonymous file in memory. It vanishes with its descriptor, whatever ends the process.
 struct snapshot {
   descriptor memory;      ///< the copy; keep it open as long as the library is loaded: its number is the library's name
   std::string load_path;  ///< what to give to dlopen
-  bool named = false;     ///< a temporary file, because there is no /proc or no memfd: call forget_name after loading
   std::string path;       ///< where it was read
+  temporary_name named;   ///< of a temporary file, where there is no /proc or no memfd; reset it after loading
   file_identity source;   ///< what was copied
   std::uint64_t size = 0;  ///< bytes
   descriptor origin;       ///< the library's file, until complete() has run
@@ -74,7 +97,7 @@ class snapshotter {
     const std::string& path;
     const trust_policy& trust;
     bool whole;    ///< copy debug information at once, for a guard that reads it
-    bool patient;  ///< take it although somebody holds it open for writing, when it has not changed for long
+    bool patient;  ///< take it although somebody holds it open for writing, when its contents stay as they are
   };
 
   /// Reads the file into a buffer and checks that nobody changed it meanwhile. Nothing is allocated in memfds yet, so a
@@ -98,24 +121,27 @@ class snapshotter {
   struct place {
     descriptor memory;
     std::string path;  // by which dlopen and debuggers open it
-    bool named = false;
+    temporary_name named;
     std::uint64_t size = 0;
   };
   static place in_memory(const std::string& name);
   bool reserve(std::size_t size);
+  bool lies_still();
 
   std::byte* buffer_ = nullptr;
   std::size_t capacity_ = 0;
   std::size_t used_ = 0;
   std::vector<file_range> copied_;
-  place ready_;  // by prepare()
+  place ready_;                                          // by prepare()
+  std::optional<std::uint64_t> written_digest_;          // of what was read under a writer's hands
+  std::chrono::steady_clock::time_point still_since_{};  // and since when it has been the same
 };
 
 /// Copies what the loader doesn't map (debug information) into the snapshot, for debuggers and profilers, and seals it.
 /// Runs after publish, so no reload waits for it. When the file has changed meanwhile, the snapshot has no sections.
 void complete(snapshot& image);
 
-/// Removes a temporary file's name once it is loaded.
-void forget_name(snapshot& image);
+/// Whether an errno says that something has run out which may be there again later.
+[[nodiscard]] bool is_shortage(int number);
 
 }  // namespace autoreload

@@ -38,7 +38,9 @@
 #include "../trial/report.h"
 #include "aside.hpp"
 #include "descriptor.hpp"
+#include "file_limit.hpp"
 #include "signal_name.hpp"
+#include "snapshot.hpp"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
@@ -252,18 +254,21 @@ result<int> embedded_helper() {
     written = size > 0;
     done += written ? static_cast<std::size_t>(size) : 0;
   }
-  if (!written || ::fstat(file.get(), &identity) != 0) {
+  // Stays open as long as the process.
+  const int stays = written ? ::fcntl(file.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
+  if (stays < 0 || ::fstat(stays, &identity) != 0) {
     const int cause = errno;
-    return error(stage::trial, {}, "the trial helper can't be made in memory")
-        .system(std::strerror(cause))
+    error failure(stage::trial, {}, "the trial helper can't be made in memory");
+    failure.system(std::strerror(cause))
         .advise(cause == EACCES
                     ? "vm.memfd_noexec=2 forbids executables in memory: install the helper and name it by the "
                       "environment variable AUTORELOAD_TRIAL_HELPER, or switch the trial load off"
                     : "switch the trial load off, or free the resource");
+    errno = cause;
+    return failure;
   }
-  ::fcntl(file.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
-  kept = ::fcntl(file.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1);  // stays open as long as the process
-  return kept;
+  ::fcntl(stays, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+  return kept = stays;
 }
 
 const char* other_helper() {
@@ -408,12 +413,17 @@ struct mapping {
 
 }  // namespace
 
-result<void> trial_load(int snapshot, const std::string& path, const trial_options& options) {
+result<void> trial_load(int snapshot, const std::string& path, const trial_options& options, bool* short_of) {
+  const auto lacks = [&](int cause) {
+    if (short_of != nullptr) *short_of = is_shortage(cause) || cause == EAGAIN || cause == EFBIG;
+  };
   const auto unable = [&](const char* what) {
     const int cause = errno;
+    lacks(cause);
     return error(stage::trial, path, what).system(std::strerror(cause));
   };
 
+  const quiet_file_limit quiet;
   descriptor other;
   int helper = -1;
   if (const char* const name = other_helper()) {
@@ -426,7 +436,10 @@ result<void> trial_load(int snapshot, const std::string& path, const trial_optio
     helper = other.get();
   } else {
     auto embedded = embedded_helper();
-    if (!embedded) return embedded.error().rename(path);
+    if (!embedded) {
+      lacks(errno);
+      return embedded.error().rename(path);
+    }
     helper = *embedded;
   }
 
@@ -477,6 +490,7 @@ result<void> trial_load(int snapshot, const std::string& path, const trial_optio
     while (::waitpid(supervisor, &status, __WALL) < 0 && errno == EINTR) {
     }
   }
+  lacks(work.report->start_error);
   return judge(*work.report, path, options);
 }
 

@@ -35,8 +35,10 @@ struct trial_options {
 ///
 /// @param snapshot  descriptor of the complete file; not changed
 /// @param path      the library as the user named it, for errors
+/// @param short_of  set when the helper could not run for want of a resource that may be there again later
 /// @return an error of stage trial: the library's fault (its reason says what it did), or that the helper could not run
 /// Thread-safety: any thread, any number at a time.
-[[nodiscard]] result<void> trial_load(int snapshot, const std::string& path, const trial_options& options);
+[[nodiscard]] result<void> trial_load(int snapshot, const std::string& path, const trial_options& options,
+                                      bool* short_of = nullptr);
 
 }  // namespace autoreload

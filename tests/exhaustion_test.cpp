@@ -4,6 +4,8 @@
 //
 // Each test takes the resource away in a child process of its own, so that they may run side by side.
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -12,7 +14,10 @@
 #include <unistd.h>
 
 #include <autoreload/autoreload.hpp>
+#include <csignal>
+#include <fstream>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "support.hpp"
@@ -87,6 +92,168 @@ TEST(Exhaustion, OfDescriptorsRefusesWithTheCauseAndRecoversWithoutAnotherChange
     setrlimit(RLIMIT_NOFILE, &limit);
     if (!events.next(event_kind::loaded, patience)) return "it was not loaded when there were descriptors again";
     return library->number() == 2 ? "" : "the wrong one was loaded";
+  });
+}
+
+// Every step of a reload takes a descriptor at some point: the trial, each dependency, the copy, dlopen itself.
+TEST(Exhaustion, OfDescriptorsAtAnyStepOfTheWayPassesWhenThereAreMoreAgain) {
+  in_a_child([]() -> std::string {
+    const support::temp_folder folder;
+    const auto build = [&](int version, const std::string& to) {
+      std::filesystem::create_directories(folder.path() / to);
+      build_library(folder / (to + "/libpart.so"), "int part(void) { return " + std::to_string(version) + "; }",
+                    "-Wl,-soname,libpart.so");
+      build_library(folder / (to + "/lib.so"), "int part(void); int number(void) { return part(); }",
+                    "'" + folder / (to + "/libpart.so") + "' -Wl,-rpath,'$ORIGIN'");
+    };
+    build(1, "run");
+    event_queue events;
+    autoreload::options chosen = watched_by(events);
+    chosen.trial.enabled = true;
+    chosen.drive = autoreload::drive_mode::manual;
+    autoreload::reloadable<number_api> library(folder / "run/lib.so", chosen);
+    if (library->number() != 1) return "the first did not load";
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    bool refused_once = false;
+    for (int spare = 0;; ++spare) {
+      const int version = spare + 2;
+      const std::string at = "with " + std::to_string(spare) + " spare descriptors ";
+      build(version, "next");
+      for (const char* const name : {"libpart.so", "lib.so"}) {
+        std::filesystem::rename(folder / ("next/" + std::string(name)), folder / ("run/" + std::string(name)));
+      }
+      const int highest = dup(0);
+      close(highest);
+      const rlimit few{static_cast<rlim_t>(highest + spare), limit.rlim_max};
+      setrlimit(RLIMIT_NOFILE, &few);
+      library.poll();
+      const auto failure = library.last_failure();
+      const int now = library->number();
+      setrlimit(RLIMIT_NOFILE, &limit);
+      if (!failure && now == version) return refused_once ? "" : "no shortage was ever met";
+      refused_once = true;
+      if (now != version - 1) return at + "the running generation was lost";
+      if (!failure || failure->system().find("Too many open files") == std::string::npos) {
+        return at + (failure ? failure->what() : "nothing was said");
+      }
+      // No event and no request from here on: it must come back by itself.
+      const auto deadline = std::chrono::steady_clock::now() + patience;
+      pollfd waiting{library.descriptor(), POLLIN, 0};
+      while (library->number() != version) {
+        if (std::chrono::steady_clock::now() > deadline) return at + "it was not tried again: " + failure->what();
+        ::poll(&waiting, 1, 1000);
+        library.poll();
+      }
+    }
+  });
+}
+
+TEST(Exhaustion, OfTheFileSizeLimitRefusesAndNeitherEndsTheHostNorEatsItsSignal) {
+  for (const bool with_trial : {false, true}) {
+    in_a_child([=]() -> std::string {
+      const support::temp_folder folder;
+      build_library(folder / "two.so", source(2));
+      event_queue events;
+      autoreload::options chosen = watched_by(events);
+      chosen.drive = autoreload::drive_mode::manual;  // on this thread, whose SIGXFSZ is not blocked
+      chosen.trial.enabled = with_trial;
+      autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+      rlimit limit{};
+      getrlimit(RLIMIT_FSIZE, &limit);
+      const rlimit little{4096, limit.rlim_max};
+      setrlimit(RLIMIT_FSIZE, &little);
+      std::filesystem::rename(folder / "two.so", folder / "lib.so");
+      const auto refused = library.reload();
+      if (refused) return "it was loaded although it can't be copied";
+      if (refused.error().system() != "File too large") return refused.error().what();
+      if (refused.error().advice().find("RLIMIT_FSIZE") == std::string::npos) return "the advice names no limit";
+      sigset_t pending;
+      sigpending(&pending);
+      if (sigismember(&pending, SIGXFSZ) == 1) return "a signal was left behind";
+      sigset_t blocked;
+      pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+      if (sigismember(&blocked, SIGXFSZ) == 1) return "the signal stays blocked";
+      setrlimit(RLIMIT_FSIZE, &limit);
+      const auto deadline = std::chrono::steady_clock::now() + patience;
+      pollfd waiting{library.descriptor(), POLLIN, 0};
+      while (!library.loaded()) {
+        if (std::chrono::steady_clock::now() > deadline) return "it was not tried again";
+        ::poll(&waiting, 1, 1000);
+        library.poll();
+      }
+      return library->number() == 2 ? "" : "the wrong one was loaded";
+    });
+  }
+}
+
+TEST(Exhaustion, OfAddressSpaceRefusesALargeLibraryAndTakesItWhenThereIsRoom) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers reserve terabytes of address space themselves";
+#endif
+  in_a_child([]() -> std::string {
+    const support::temp_folder folder;
+    build_library(folder / "lib.so", source(1));
+    build_library(folder / "large.so", "static const char filled[96 << 20] = {1};" + source(2) +
+                                           "const char* at(int i) { return filled + i; }");
+    event_queue events;
+    autoreload::reloadable<number_api> library(folder / "lib.so", watched_by(events));
+    std::ifstream pages("/proc/self/statm");
+    rlim_t used = 0;
+    pages >> used;
+    rlimit limit{};
+    getrlimit(RLIMIT_AS, &limit);
+    // Enough for the rest of the program; not for the buffer at first, then not for the mapping.
+    for (const rlim_t megabytes : {32, 150}) {
+      const rlimit little{used * 4096 + (megabytes << 20), limit.rlim_max};
+      setrlimit(RLIMIT_AS, &little);
+      if (megabytes == 32) std::filesystem::rename(folder / "large.so", folder / "lib.so");
+      const auto tried = library.reload();
+      if (tried) return "it was loaded into no room";
+      const std::string said = tried.error().what();
+      if (said.find("memory") == std::string::npos) return said;
+      if (library->number() != 1) return "the running generation was lost";
+    }
+    setrlimit(RLIMIT_AS, &limit);
+    if (!events.next(event_kind::loaded, patience) || !events.next(event_kind::loaded, patience)) {
+      return "it was not loaded when there was room again";
+    }
+    return library->number() == 2 ? "" : "the wrong one was loaded";
+  });
+}
+
+TEST(Exhaustion, OfProcessesRefusesATrialAndTakesItWhenThereAreMoreAgain) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become a user without any other process";
+  in_a_child([]() -> std::string {
+    const support::temp_folder folder;
+    std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
+    build_library(folder / "lib.so", source(1));
+    if (setgid(54329) != 0 || setuid(54329) != 0) return "can't become another user";
+    event_queue events;
+    autoreload::options chosen = watched_by(events);
+    chosen.trial.enabled = true;
+    chosen.drive = autoreload::drive_mode::manual;
+    rlimit limit{};
+    getrlimit(RLIMIT_NPROC, &limit);
+    const rlimit none{1, limit.rlim_max};
+    setrlimit(RLIMIT_NPROC, &none);
+    autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+    pollfd waiting{library.descriptor(), POLLIN, 0};
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    const auto until = [&](auto&& holds) {
+      while (!holds() && std::chrono::steady_clock::now() < deadline) {
+        ::poll(&waiting, 1, 100);
+        library.poll();
+      }
+      return holds();
+    };
+    const auto refused = [&] {
+      return library.last_failure() && library.last_failure()->at() == autoreload::stage::trial;
+    };
+    if (!until(refused)) return library.loaded() ? "skip: the limit has no effect here" : "no refusal came";
+    if (library.last_failure()->system() != "Resource temporarily unavailable") return library.last_failure()->what();
+    setrlimit(RLIMIT_NPROC, &limit);
+    return until([&] { return library.loaded(); }) ? "" : "it was not tried again";
   });
 }
 
@@ -168,6 +335,53 @@ TEST(Exhaustion, OfRoomForTheCopySaysWhereItLookedAndRecovers) {
     mount("none", "/tmp", nullptr, MS_REMOUNT | MS_BIND, nullptr);
     if (!events.next(event_kind::loaded, patience)) return "it was not loaded when there was room again";
     return library->number() == 1 ? "" : "the wrong one was loaded";
+  });
+}
+
+// Where there is neither memfd nor room on any disk, and for whatever is refused on the way: no file stays behind.
+TEST(Exhaustion, OfDiskSpaceSaysSoLeavesNothingBehindAndRecovers) {
+  in_a_child([]() -> std::string {
+    const support::temp_folder folder;
+    build_library(folder / "lib.so", "static const char filled[1 << 20] = {1};" + source(1) +
+                                         "const char* at(int i) { return filled + i; }");
+    std::filesystem::create_directory(folder.path() / "tmp");
+    setenv("XDG_RUNTIME_DIR", (folder / "tmp").c_str(), 1);
+    const auto size = [&](const char* options, unsigned long flags) {
+      return mount("tmpfs", (folder / "tmp").c_str(), "tmpfs", flags, options) == 0;
+    };
+    if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        umount2("/proc", MNT_DETACH) != 0 || !size("size=64k", 0)) {
+      return "skip: file systems can't be mounted without root";
+    }
+    event_queue events;
+    autoreload::reloadable<number_api> library(folder / "lib.so", watched_by(events));
+    if (library.loaded()) return "it was loaded from a full disk";
+    if (library.last_failure()->system() != "No space left on device") return library.last_failure()->what();
+    if (!std::filesystem::is_empty(folder.path() / "tmp")) return "a part of the copy stayed behind";
+    if (!size("size=8m", MS_REMOUNT)) return "skip: a tmpfs can't grow";
+    if (!events.next(event_kind::loaded, patience)) return "it was not loaded when there was room again";
+    return std::filesystem::is_empty(folder.path() / "tmp") ? "" : "a file stayed behind";
+  });
+}
+
+TEST(Exhaustion, WithoutProcWhatTheGuardRefusesLeavesNoFileBehind) {
+  struct no_friend : autoreload::abi_checker {
+    autoreload::guard_verdict check(const autoreload::guard_request&) override { return {true, {"no"}, {}}; }
+  };
+  in_a_child([]() -> std::string {
+    const support::temp_folder folder;
+    build_library(folder / "lib.so", source(1));
+    std::filesystem::create_directory(folder.path() / "tmp");
+    setenv("XDG_RUNTIME_DIR", (folder / "tmp").c_str(), 1);
+    if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        umount2("/proc", MNT_DETACH) != 0) {
+      return "skip: /proc can't be taken away without root";
+    }
+    autoreload::options chosen;
+    chosen.guard = std::make_shared<no_friend>();
+    autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+    if (library.loaded()) return "the guard was not asked";
+    return std::filesystem::is_empty(folder.path() / "tmp") ? "" : "a file stayed behind";
   });
 }
 

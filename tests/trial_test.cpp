@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <autoreload/autoreload.hpp>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -314,6 +315,28 @@ TEST(trial, is_given_up_when_its_caller_stops) {
   EXPECT_EQ(refusal("hangs", options), "the trial load was given up, because its caller stops");
   stopper.join();
   ::close(stop[0]);
+}
+
+TEST(trial, does_not_hold_up_the_end_of_its_engine) {
+  struct answer_api {
+    required_as<"answer", int()> answer;
+  };
+  const test::temporary_folder folder;
+  const told_number number;
+  options chosen;
+  chosen.trial.enabled = true;
+  chosen.trial.time_limit = 10min;
+  event_queue events;
+  chosen.observer = events.observer();
+  {
+    reloadable<answer_api> library(folder / "lib.so", chosen);
+    std::filesystem::copy_file(fixture("hangs"), folder / "new.so");
+    std::filesystem::rename(folder / "new.so", folder / "lib.so");
+    number.wait_for();
+  }  // hangs here for ten minutes, or not
+  EXPECT_TRUE(test::ends_within(number.get(), 30'000));
+  while (const auto happened = events.next())
+    EXPECT_NE(happened->kind, event_kind::refused) << happened->failure->what();
 }
 
 TEST(trial, runs_in_many_threads_at_once) {
