@@ -3,6 +3,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <cerrno>
 #include <csignal>
@@ -15,6 +16,9 @@ namespace autoreload {
 class quiet_file_limit {
  public:
   quiet_file_limit() noexcept {
+    rlimit limit{};
+    limited_ = getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY;
+    if (!limited_) return;  // as nearly everywhere: the rest would cost a microsecond
     sigemptyset(&signal_);
     sigaddset(&signal_, SIGXFSZ);
     sigset_t pending;
@@ -25,6 +29,7 @@ class quiet_file_limit {
   quiet_file_limit(const quiet_file_limit&) = delete;
   quiet_file_limit& operator=(const quiet_file_limit&) = delete;
   ~quiet_file_limit() {
+    if (!limited_) return;
     const int number = errno;
     const timespec no_time{};
     while (!was_pending_ && sigtimedwait(&signal_, nullptr, &no_time) < 0 && errno == EINTR) continue;
@@ -33,9 +38,10 @@ class quiet_file_limit {
   }
 
  private:
-  sigset_t signal_;
-  sigset_t before_;
-  bool was_pending_;
+  sigset_t signal_{};
+  sigset_t before_{};
+  bool was_pending_ = false;
+  bool limited_;
 };
 
 }  // namespace autoreload
