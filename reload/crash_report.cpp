@@ -16,6 +16,7 @@
 //           (acquire), given back by a release store.
 #include <autoreload/crash_report.hpp>
 
+#include <fcntl.h>
 #include <link.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -460,6 +461,10 @@ result<crash_report> install_crash_report(const crash_report_options& options) {
   if (active.load(std::memory_order_relaxed)) {
     return error(stage::use, {}, "crash reports are installed already")
         .advise("keep the one guard that install_crash_report returned, for all engines");
+  }
+  if (::fcntl(options.descriptor, F_GETFD) < 0) {
+    return error(stage::use, {}, "descriptor " + std::to_string(options.descriptor) + " for crash reports is not open")
+        .advise("give crash_report_options::descriptor one that is open, and keep it so");
   }
   settings = options;
   remember_program_code();

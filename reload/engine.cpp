@@ -130,6 +130,9 @@ engine_core::engine_core(loader api, std::string path, options chosen, std::atom
   if (options_.poll_interval <= std::chrono::milliseconds::zero()) {
     refuse_use("the poll interval is not positive", "give it in milliseconds, 1 or more");
   }
+  if (options_.poll_interval > std::chrono::hours(24)) {  // and far longer ones would overflow the clock
+    refuse_use("the poll interval is longer than a day", "to look only when asked, pause() and call reload()");
+  }
 }
 
 void engine_core::open() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // pipeline: the way of a new library into the process, one stage after the other.
+#include <cxxabi.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
@@ -160,6 +161,10 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
       opinion = options_.guard->check({path_, taken.image.memory.get(), running, api_.symbols, api_.api_type});
     } catch (const std::exception& thrown) {
       return refuse_content(error(stage::guard, path_, "the ABI checker threw an exception").system(thrown.what()));
+    } catch (abi::__forced_unwind&) {  // a cancelled thread
+      throw;
+    } catch (...) {
+      return refuse_content(error(stage::guard, path_, "the ABI checker threw something that is no std::exception"));
     }
     std::string remarks;
     for (const std::string& difference : opinion.differences) remarks += "\n  " + difference;

@@ -385,6 +385,7 @@ result<void> judge(const trial_report& report, const std::string& path, const tr
     }
     if (report.phase == trial_loading)
       advice = "mend it, or the file, if that is damaged; until then the running generation stays";
+    if (report.phase == trial_not_started) advice = "raise trial_policy::memory_limit, if that is low";
     if (report.phase == trial_unloading) {
       advice = "mend it, or keep old generations loaded and unset trial_policy::destructors";
     }
@@ -393,8 +394,8 @@ result<void> judge(const trial_report& report, const std::string& path, const tr
     advice = "mount /proc, or switch the trial load off";
   } else if (report.phase == trial_not_started) {
     reason = "the trial helper ended with status " + std::to_string(WEXITSTATUS(report.status)) + " before it began";
-    advice =
-        other_helper() != nullptr ? "AUTORELOAD_TRIAL_HELPER must name an autoreload-trial of the same version" : "";
+    advice = other_helper() != nullptr ? "AUTORELOAD_TRIAL_HELPER must name an autoreload-trial of the same version"
+                                       : "raise trial_policy::memory_limit, if that is low";
   } else if (report.phase == trial_done || report.phase == trial_refused) {
     return {};
   } else {

@@ -284,15 +284,32 @@ TEST(DemoCommandLine, RefusesBadArgumentsWithStatusTwoAndSaysWhy) {
     std::vector<std::string> words;
     std::string reason;
   };
-  for (const bad_line& bad :
-       {bad_line{{"--interval", "soon"}, "--interval: \"soon\" is no time"},
-        bad_line{{"--interval", "0s"}, "is no time"}, bad_line{{"--interval", "-1s"}, "is no time"},
-        bad_line{{"--interval", "5"}, "is no time"}, bad_line{{"--interval"}, "--interval needs a value"},
-        bad_line{{"--rounds", "0"}, "no whole number of 1 or more"}, bad_line{{"--rounds", "1.5"}, "no whole number"},
-        bad_line{{"--watch", "closely"}, "neither inotify nor poll"},
-        bad_line{{"--poll-interval", "1y"}, "--poll-interval: \"1y\""}, bad_line{{"--frobnicate"}, "unknown option"},
-        bad_line{{"-x"}, "unknown option"}, bad_line{{"one.so", "two.so"}, "unexpected argument \"two.so\""},
-        bad_line{{""}, "the library's name is empty"}}) {
+  for (const bad_line& bad : {bad_line{{"--interval", "soon"}, "--interval: \"soon\" is no time"},
+                              bad_line{{"--interval", "0s"}, "is no time"},
+                              bad_line{{"--interval", "-1s"}, "is no time"},
+                              bad_line{{"--interval", "5"}, "is no time"},
+                              bad_line{{"--interval", "inf s"}, "is no time"},
+                              bad_line{{"--interval", "nans"}, "is no time"},
+                              bad_line{{"--interval", "1e999s"}, "is no time"},
+                              bad_line{{"--interval="}, "is no time"},
+                              bad_line{{"--interval", "2days"}, "is no time"},
+                              bad_line{{"--rounds", "-1"}, "no whole number"},
+                              bad_line{{"--rounds", ""}, "no whole number"},
+                              bad_line{{"--rounds", "99999999999999999999"}, "no whole number"},
+                              bad_line{{"--rounds", "3x"}, "no whole number"},
+                              bad_line{{"--watch="}, "neither inotify nor poll"},
+                              bad_line{{"--poll-interval", "0ms"}, "is no time"},
+                              bad_line{{"--poll-interval", "25h"}, "is no time"},
+                              bad_line{{"--help=me"}, "option \"--help=me\""},
+                              bad_line{{"--interval"}, "--interval needs a value"},
+                              bad_line{{"--rounds", "0"}, "no whole number of 1 or more"},
+                              bad_line{{"--rounds", "1.5"}, "no whole number"},
+                              bad_line{{"--watch", "closely"}, "neither inotify nor poll"},
+                              bad_line{{"--poll-interval", "1y"}, "--poll-interval: \"1y\""},
+                              bad_line{{"--frobnicate"}, "unknown option"},
+                              bad_line{{"-x"}, "unknown option"},
+                              bad_line{{"one.so", "two.so"}, "unexpected argument \"two.so\""},
+                              bad_line{{""}, "the library's name is empty"}}) {
     SCOPED_TRACE(bad.reason);
     demo_process demo(bad.words);
     EXPECT_TRUE(demo.says(bad.reason));

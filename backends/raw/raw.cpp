@@ -5,6 +5,7 @@
 namespace autoreload::raw {
 
 result<void*> open(const char* path, int flags) {
+  if (!detail::names_a_file(path)) return detail::no_path();
   void* const handle = ::dlopen(path, flags);
   if (handle != nullptr) return handle;
   const char* const text = ::dlerror();

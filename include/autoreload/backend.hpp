@@ -36,6 +36,12 @@ concept loaded_module = std::movable<M> && requires(M m, const M cm, const char*
 };
 
 namespace detail {
+// dlopen takes no name, and an empty one, for the program itself.
+[[nodiscard]] inline bool names_a_file(const char* path) noexcept { return path != nullptr && *path != '\0'; }
+[[nodiscard]] inline error no_path() {
+  return error(stage::load, {}, "this is no path").advise("name the library's file");
+}
+
 struct probe_api {
   required_as<"probe", int()> probe;
 };

@@ -2,6 +2,7 @@
 // event: what the engine has to say.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -59,10 +60,12 @@ struct event {
 /// Thread-safety: all members, any thread.
 class event_queue {
  public:
-  /// The next event, or nothing when none came within `patience`.
+  /// The next event, or nothing when none came within `patience` (any length; negative is none).
   std::optional<event> next(std::chrono::milliseconds patience = std::chrono::milliseconds{0}) {
     std::unique_lock lock(mutex_);
-    if (!arrived_.wait_for(lock, patience, [&] { return !events_.empty(); })) return std::nullopt;
+    if (!arrived_.wait_for(lock, std::min<std::chrono::milliseconds>(patience, longest),
+                           [&] { return !events_.empty(); }))
+      return std::nullopt;
     event first = std::move(events_.front());
     events_.pop_front();
     return first;
@@ -70,7 +73,7 @@ class event_queue {
 
   /// The next event of this kind; the others before it are dropped. Nothing when none came within `patience`.
   std::optional<event> next(event_kind kind, std::chrono::milliseconds patience) {
-    const auto deadline = std::chrono::steady_clock::now() + patience;
+    const auto deadline = std::chrono::steady_clock::now() + std::min<std::chrono::milliseconds>(patience, longest);
     for (;;) {
       const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
       std::optional<event> found = next(left.count() > 0 ? left : std::chrono::milliseconds{0});
@@ -88,6 +91,8 @@ class event_queue {
   }
 
  private:
+  static constexpr std::chrono::hours longest{24 * 365};  // the clock's sum with more may overflow
+
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::deque<event> events_;

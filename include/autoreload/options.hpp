@@ -34,7 +34,7 @@ struct options {
   watch_mode watch = watch_mode::automatic;
   /// Who does the work.
   drive_mode drive = drive_mode::background;
-  /// How often polling looks. Other modes ignore it.
+  /// How often polling looks: 1 ms to a day. Other modes ignore it.
   std::chrono::milliseconds poll_interval{1000};
   /// dlopen's flags. RTLD_LAZY is refused: an undefined symbol would end the process at its first call.
   int load_flags = default_load_flags;

@@ -129,7 +129,9 @@ int main(int argc, char** argv) {
   std::uint64_t bytes = 0;
   std::chrono::nanoseconds spent{0};
   std::vector<std::pair<fs::path, std::string>> accepted_but_not_loaded;
+  std::size_t looked_at = 0;
   for (const fs::path& path : libraries) {
+    if (++looked_at % 100 == 0) std::fprintf(stderr, "%zu of %zu files\n", looked_at, libraries.size());
     std::ifstream in(path, std::ios::binary);
     const std::string content{std::istreambuf_iterator<char>(in), {}};
     if (!in) {
@@ -193,6 +195,18 @@ int main(int argc, char** argv) {
     for (const refused_library& one : refused) {
       out << separator << "    {\"path\": " << json_quoted(one.path) << ", \"reason\": " << json_quoted(one.why.reason)
           << ", \"dlopen_takes_it\": " << (one.said.loads ? "true" : "false") << "}";
+      separator = ",\n";
+    }
+    out << "\n  ],\n  \"warnings\": {";
+    separator = "\n";
+    for (const auto& [text, times] : warnings) {
+      out << separator << "    " << json_quoted(text) << ": " << times;
+      separator = ",\n";
+    }
+    out << "\n  },\n  \"accepted_and_does_not_load\": [";
+    separator = "\n";
+    for (const auto& [path, why] : accepted_but_not_loaded) {
+      out << separator << "    {\"path\": " << json_quoted(path) << ", \"dlopen\": " << json_quoted(why) << "}";
       separator = ",\n";
     }
     out << "\n  ]\n}\n";

@@ -80,12 +80,12 @@ class Bench:
         self.compile(version, path, **how)
         return path
 
-    def project(self, version):
-        """A CMake and Meson project around the same source, with its version."""
+    def project(self, version, output=None):
+        """A CMake and Meson project around the same source, with its version; CMake's builds into the folder `output`."""
         (self.folder / "CMakeLists.txt").write_text(
             "cmake_minimum_required(VERSION 3.20)\nproject(v C)\n"
             f"add_library(v SHARED v.c)\ntarget_compile_definitions(v PRIVATE VERSION={version})\n"
-            f"set_target_properties(v PROPERTIES LIBRARY_OUTPUT_DIRECTORY {self.place})\n"
+            f"set_target_properties(v PROPERTIES LIBRARY_OUTPUT_DIRECTORY {output or self.place})\n"
             'install(TARGETS v LIBRARY DESTINATION "${DESTINATION}")\n'
             'set_target_properties(v PROPERTIES INSTALL_RPATH "/nowhere" BUILD_RPATH "/nowhere/else/longer")\n')
         (self.folder / "meson.build").write_text(
@@ -183,10 +183,7 @@ def _(bench, witness):
 @way("cmake --install")
 def _(bench, witness):
     need("cmake")
-    bench.project(2)
-    other = bench.folder / "elsewhere"
-    text = (bench.folder / "CMakeLists.txt").read_text().replace(str(bench.place), str(other), 1)
-    (bench.folder / "CMakeLists.txt").write_text(text)
+    bench.project(2, bench.folder / "elsewhere")
     run("cmake", "-S", bench.folder, "-B", bench.folder / "cb", f"-DDESTINATION={bench.place}")
     run("cmake", "--build", bench.folder / "cb")
     run("cmake", "--install", bench.folder / "cb")
@@ -220,9 +217,15 @@ def _(bench, witness):
     run("cp", bench.built(2), bench.library)
 
 
-@way("cp -f")
+@way("cp -f over a file that can't be written")
 def _(bench, witness):
-    run("cp", "-f", "--remove-destination", bench.built(2), bench.library)
+    bench.library.chmod(0o555)
+    run("cp", "-f", bench.built(2), bench.library)
+
+
+@way("cp --remove-destination")
+def _(bench, witness):
+    run("cp", "--remove-destination", bench.built(2), bench.library)
 
 
 @way("cat > it")
@@ -351,6 +354,39 @@ def _(bench, witness):
     bench.library.symlink_to("libv.so.1")
 
 
+def cmake_versioned(bench, version):
+    bench.project(version)
+    with open(bench.folder / "CMakeLists.txt", "a") as file:
+        file.write(f"set_target_properties(v PROPERTIES VERSION 1.{version} SOVERSION 1)\n")
+    run("cmake", "-S", bench.folder, "-B", bench.folder / "cb", "-G", "Ninja")
+    run("cmake", "--build", bench.folder / "cb")
+
+
+def cmake_versioned_prepare(bench):
+    need("cmake")
+    need("ninja")
+    bench.library.unlink()
+    cmake_versioned(bench, 1)
+
+
+@way("ninja, a versioned library and its symlinks", prepare=cmake_versioned_prepare)
+def _(bench, witness):
+    cmake_versioned(bench, 2)
+
+
+def cmake_in_build_folder(bench, version):
+    bench.project(version, bench.folder / "cb")
+    run("cmake", "-S", bench.folder, "-B", bench.folder / "cb")
+    run("cmake", "--build", bench.folder / "cb")
+
+
+@way("rm -rf of the build folder, and cmake anew", watch_path=lambda b: b.folder / "cb" / "libv.so",
+     prepare=lambda b: (need("cmake"), cmake_in_build_folder(b, 1)))
+def _(bench, witness):
+    shutil.rmtree(bench.folder / "cb")
+    cmake_in_build_folder(bench, 2)
+
+
 @way("rm -rf of its folder, and a rebuild")
 def _(bench, witness):
     built = bench.built(2)
@@ -379,28 +415,50 @@ def _(bench, witness):
     other.rename(bench.place)
 
 
-@way("a killed linker, then a good one")
+def killed_linkers():
+    for linker in ("bfd", "gold", "lld", "mold"):
+        def kill(bench, witness, linker=linker):
+            need({"bfd": "ld.bfd", "gold": "ld.gold", "lld": "ld.lld", "mold": "mold"}[linker])
+            words = ["gcc", "-shared", "-fPIC", f"-fuse-ld={linker}", bench.folder / "v3.o", "-o", bench.library]
+            run("gcc", "-c", "-fPIC", "-g", "-DVERSION=3", bench.source, "-o", bench.folder / "v3.o")
+            for delay in (0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03):
+                process = subprocess.Popen([str(w) for w in words], start_new_session=True,
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                time.sleep(delay)  # at any point of its work; one that was done brings version 3
+                os.killpg(process.pid, signal.SIGKILL)  # the compiler's driver and the linker
+                process.wait()
+            bench.compile(2, bench.library)
+        WAYS[f"ld {linker} killed at work, then a good one"] = (kill, None, None, None)
+
+
+killed_linkers()
+
+
+@way("what a killed ld leaves, then a good one")
 def _(bench, witness):
-    # bfd's state when it is killed: the final name, part of the content, no ELF header yet.
+    # The final name, a part of the content, no ELF header yet.
     data = bench.built(3).read_bytes()
     bench.library.unlink()
     bench.library.write_bytes(bytes(4096) + data[4096:len(data) // 2])
     witness.wait("waiting")
-    process = subprocess.Popen(["gcc", "-shared", "-fPIC", "-DVERSION=4", str(bench.source), "-o", str(bench.library)])
-    time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
     bench.compile(2, bench.library)
 
 
-@way("a failed link, then a good one")
-def _(bench, witness):
-    bad = bench.folder / "bad.c"
-    bad.write_text("int missing(void); int version(void) { return missing(); }")
-    done = run("gcc", "-shared", "-fPIC", "-Wl,-z,defs", bad, "-o", bench.library, check=False)
-    if done.returncode == 0:
-        raise Failure("the link was meant to fail")
-    bench.compile(2, bench.library)
+def failed_links():
+    for linker in ("bfd", "gold", "lld", "mold"):
+        def fail(bench, witness, linker=linker):
+            need({"bfd": "ld.bfd", "gold": "ld.gold", "lld": "ld.lld", "mold": "mold"}[linker])
+            bad = bench.folder / "bad.c"
+            bad.write_text("int missing(void); int version(void) { return missing(); }")
+            done = run("gcc", "-shared", "-fPIC", f"-fuse-ld={linker}", "-Wl,-z,defs", bad, "-o", bench.library,
+                       check=False)
+            if done.returncode == 0:
+                raise Failure("the link was meant to fail")
+            bench.compile(2, bench.library)
+        WAYS[f"a failed link by ld {linker}, then a good one"] = (fail, None, None, None)
+
+
+failed_links()
 
 
 @way("two rebuilds within a millisecond")
@@ -465,6 +523,20 @@ def attempt(name, watch, program, threads):
                 "refused": sum(line.startswith("refused") for line in witness.seen)}
 
 
+TOOLS = {"gcc": "gcc", "clang": "clang", "ld.bfd": "ld.bfd", "ld.gold": "ld.gold", "ld.lld": "ld.lld", "mold": "mold",
+         "cmake": "cmake", "ninja": "ninja", "meson": "meson", "cp, mv, install": "cp", "rsync": "rsync",
+         "strip, objcopy": "strip", "patchelf": "patchelf", "tar": "tar"}
+
+
+def tools():
+    """The first line that each says of its version."""
+    said = {}
+    for name, tool in TOOLS.items():
+        if shutil.which(tool):
+            said[name] = run(tool, "--version", check=False).stdout.splitlines()[0].strip()
+    return said
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--witness", required=True)
@@ -473,9 +545,9 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     chosen = parser.parse_args()
     rows, failed = [], 0
-    for name in WAYS:
-        if chosen.only not in name:
-            continue
+    names = [name for name in WAYS if chosen.only in name]
+    total = 2 * len(names)
+    for name in names:
         for watch in ("inotify", "poll"):
             row = {"way": name, "watch": watch}
             try:
@@ -486,11 +558,12 @@ def main():
                 row.update(result="FAILED", why=str(reason))
                 failed += 1
             rows.append(row)
-            print(f"{row['result']:8} {watch:8} {name}" + (f": {row['why']}" if "why" in row else ""), flush=True)
+            why = f": {row['why']}" if "why" in row else ""
+            print(f"{len(rows):3} of {total}  {row['result']:8} {watch:8} {name}{why}", flush=True)
     count = {result: sum(row["result"] == result for row in rows) for result in ("held", "FAILED", "skipped")}
     print(f"{count['held']} held, {count['FAILED']} failed, {count['skipped']} skipped")
     if chosen.json:
-        Path(chosen.json).write_text(json.dumps(rows, indent=1) + "\n")
+        Path(chosen.json).write_text(json.dumps({"tools": tools(), "rows": rows}, indent=1) + "\n")
     return 1 if failed else 0
 
 

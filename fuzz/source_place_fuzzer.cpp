@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
-// source_place_fuzz: libFuzzer on the readers of symbols and line tables, which run inside a crash and must always end.
+// source_place_fuzzer: libFuzzer on the readers of symbols and line tables, which run inside a crash and must always end.
 //
 // The first eight bytes are the address, the rest is the file.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <span>
+#include <string_view>
 
-#include "../reload/source_place.hpp"
+#include "source_place.hpp"
 
 namespace {
 // Names must lie in the file, so that reading them is safe: the address sanitizer sees when they don't.
