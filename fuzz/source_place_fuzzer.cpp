@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// source_place_fuzzer: libFuzzer on the readers of symbols and line tables, which run inside a crash and must always end.
+// source_place_fuzzer: libFuzzer on the readers of symbols and line tables, which run inside a crash and must always
+// end.
 //
 // The first eight bytes are the address, the rest is the file.
 #include <cstdint>

@@ -204,7 +204,7 @@ TEST(Exhaustion, OfAddressSpaceRefusesALargeLibraryAndTakesItWhenThereIsRoom) {
     rlimit limit{};
     getrlimit(RLIMIT_AS, &limit);
     // Enough for the rest of the program; not for the buffer at first, then not for the mapping.
-    for (const rlim_t megabytes : {32, 150}) {
+    for (const rlim_t megabytes : {rlim_t{32}, rlim_t{150}}) {
       const rlimit little{used * 4096 + (megabytes << 20), limit.rlim_max};
       setrlimit(RLIMIT_AS, &little);
       if (megabytes == 32) std::filesystem::rename(folder / "large.so", folder / "lib.so");
