@@ -321,6 +321,7 @@ TEST(TornForAnother, NothingThatIsLoadedIsAMixtureWithoutALeaseEither) {
   munmap(memory, sizeof(both_see));
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "it ended with status " << status;
   record(seen);
+  RecordProperty("stalled", stalled);
   EXPECT_LE(seen.torn, stalled);
   EXPECT_GT(seen.torn_plainly, 0) << "the writer was too harmless to prove anything";
   EXPECT_GT(seen.loaded, 0);
