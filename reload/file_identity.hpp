@@ -4,6 +4,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <ctime>
 
@@ -31,12 +33,14 @@ struct file_identity {
   /// Whether the last change is so long ago that another one would have got another time. The coarsest tick of a kernel
   /// is 10 ms; file servers round to seconds, and a clock set back makes times of the future: those never settle, which
   /// costs a comparison of contents at each look and nothing else.
-  [[nodiscard]] bool settled() const {
+  ///
+  /// @param at_least  a longer time that has to have passed
+  [[nodiscard]] bool settled(std::chrono::nanoseconds at_least = {}) const {
     timespec now{};
     clock_gettime(CLOCK_REALTIME, &now);
     const std::int64_t age = static_cast<std::int64_t>(now.tv_sec) * 1'000'000'000 + now.tv_nsec - changed;
     const bool whole_seconds = changed % 1'000'000'000 == 0;
-    return age > (whole_seconds ? 2'000'000'000 : 20'000'000);
+    return age > std::max<std::int64_t>(whole_seconds ? 2'000'000'000 : 20'000'000, at_least.count());
   }
 };
 

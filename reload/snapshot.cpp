@@ -30,10 +30,11 @@
 namespace autoreload {
 namespace {
 
-constexpr std::uint64_t head_size = 4096;           // holds the ELF header and every sane program header table
-constexpr std::uint64_t small = 65536;              // read whole: one more question would take longer than that
-constexpr std::size_t keep_warm = 1024 * 1024;      // a buffer of this size stays for the next reload
-constexpr std::size_t step = std::size_t{1} << 30;  // read(2) moves at most 2 GiB - 4 KiB at once
+constexpr std::uint64_t head_size = 4096;                // holds the ELF header and every sane program header table
+constexpr std::chrono::milliseconds without_lease{300};  // a file lies still for so long before it is taken
+constexpr std::uint64_t small = 65536;                   // read whole: one more question would take longer than that
+constexpr std::size_t keep_warm = 1024 * 1024;           // a buffer of this size stays for the next reload
+constexpr std::size_t step = std::size_t{1} << 30;       // read(2) moves at most 2 GiB - 4 KiB at once
 
 std::string system_text(int number) { return std::generic_category().message(number); }
 
@@ -166,7 +167,7 @@ std::string proc_path(int file) {
     std::array<char, 32> self{};
     known = {getpid(), readlink("/proc/self", self.data(), self.size() - 1) > 0 ? self.data() : ""};
   }
-  const std::string path = "/proc/" + known.number + "/fd/" + std::to_string(file);
+  std::string path = "/proc/" + known.number + "/fd/" + std::to_string(file);
   if (!known.number.empty() && access(path.c_str(), F_OK) == 0) return path;
   known = {};  // /proc may be mounted later
   return {};
@@ -282,7 +283,8 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   outcome.seen = identity;
   outcome.state = snapshot_state::busy;  // unless all of it can be read in one state
   if (replaced || (lease.writer() && !wanted.patient)) return outcome;
-  if (!lease.granted() && !lease.writer() && !identity.settled()) return outcome;
+  // Nothing tells a writer that pauses from one that is done, but time: the file's, or ours if its clock is ahead.
+  if (!lease.granted() && !wanted.patient && !identity.settled(without_lease)) return outcome;
 
   const std::uint64_t size = identity.size;
   if (!reserve(static_cast<std::size_t>(size))) return fail("there is no memory to read the file", ENOMEM);
