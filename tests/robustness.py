@@ -268,7 +268,7 @@ waits (`AUTORELOAD_ROUNDS=2000 build/tests/torn_test`).
 
 {torn_part(torn)}
 
-Without a lease (the file belongs to another user) a file that lies still for 20 ms is taken to be done. A writer whom a busy machine holds up for longer
+Without a lease (the file belongs to another user) a file that lies still for 300 ms is taken to be done. A writer whom a busy machine holds up for longer
 than that in the middle of a file is read half-way, until its last write brings the rest; the test counts those stops and allows no torn version more.
 Write to another name and rename, as linkers do, and it can't happen.
 
@@ -303,7 +303,7 @@ Every file below /usr/lib, given to `inspect` and, in a child process, to dlopen
 
 - A wrong byte in code or data of a complete, well-formed file. Only a digest made by whoever built it can tell.
 - A writer that stops for more than one and a half seconds in the middle of a file that it keeps open is taken to be done; its last close brings
-  the rest. Where the program may take no lease (the file belongs to another user), a file that lies still for 20 ms is taken to be done, and who writes
+  the rest. Where the program may take no lease (the file belongs to another user), a file that lies still for 300 ms is taken to be done, and who writes
   through a mapping on a file system that does not update the file's time (tmpfs) is not seen.
 - A trial load knows the constructors, the destructors of an unused library and the resolvers of indirect functions, no calls.
 - aarch64: the inspector's rules are tested on aarch64 libraries, nothing is run there. Network file systems: polled, not tried here.

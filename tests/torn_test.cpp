@@ -296,9 +296,9 @@ TEST(TornForAnother, NothingThatIsLoadedIsAMixtureWithoutALeaseEither) {
     for (int i = 1; !shared.stop; ++i) {
       const auto start = clock::now();
       in_place(path).write(all.of(i % versions + 1), 8192, 30us);
-      if (clock::now() - start > 15ms) ++shared.stalled;
+      if (clock::now() - start > 250ms) ++shared.stalled;
       ++shared.rewritten;
-      if (i % 4 == 0) std::this_thread::sleep_for(20ms + std::chrono::microseconds(i % 50 * 20));
+      if (i % 50 == 0) std::this_thread::sleep_for(320ms + std::chrono::milliseconds(i % 7));  // 300 ms are asked for
     }
     _exit(0);
   }
