@@ -14,12 +14,15 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iterator>
 #include <stdexcept>
 #include <string>
+
+#include "counters.hpp"
 
 namespace autoreload::test {
 
@@ -103,8 +106,14 @@ inline ending in_child(const std::function<void()>& body) {
     ::alarm(60);  // a test that fails by waiting for ever shall end too
     ::dup2(pipe[1], STDERR_FILENO);
     ::dup2(pipe[1], STDOUT_FILENO);
-    body();
+    support::keep_counters_in_a_crash();
+    try {
+      body();
+    } catch (const std::exception& thrown) {  // in the child nobody else may catch it and go on with the next test
+      ADD_FAILURE() << thrown.what();
+    }
     std::fflush(nullptr);
+    support::keep_counters();
     ::_exit(::testing::Test::HasFailure() ? 99 : 0);
   }
   ::close(pipe[1]);

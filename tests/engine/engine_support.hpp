@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "../counters.hpp"
 #include "../support.hpp"
 #include "libraries.hpp"
 #include "worker.h"
@@ -152,8 +153,13 @@ void in_child(Body body) {
   ASSERT_GE(child, 0);
   if (child == 0) {
     alarm(patience.count());
-    body();
+    try {
+      body();
+    } catch (const std::exception& thrown) {  // in the child nobody else may catch it and go on with the next test
+      ADD_FAILURE() << thrown.what();
+    }
     std::fflush(nullptr);
+    keep_counters();
     _exit(testing::Test::HasFailure() ? 1 : 0);
   }
   int status = 0;
