@@ -59,19 +59,19 @@ std::mutex& engine_core::names_mutex() {
 // Holds work_, unless this very thread holds it already: then the caller is inside the pipeline and must turn back.
 class engine_core::work_lock {
  public:
-  enum class how : std::uint8_t { wait, try_once };
+  enum class how : std::uint8_t { wait, wait_briefly, try_once };
 
   work_lock(engine_core& core, how acquire) : core_(core) {
     if (core_.worker_.load() == std::this_thread::get_id()) {
       inside_ = true;
       return;
     }
-    if (acquire == how::wait) {
+    if (acquire == how::try_once) {
+      if (core_.waiting_ == 0) lock_ = std::unique_lock(core_.work_, std::try_to_lock);
+    } else {
       ++core_.waiting_;
-      lock_ = std::unique_lock(core_.work_);
+      lock_ = acquire == how::wait ? std::unique_lock(core_.work_) : briefly();
       --core_.waiting_;
-    } else if (core_.waiting_ == 0) {
-      lock_ = std::unique_lock(core_.work_, std::try_to_lock);
     }
     if (!lock_) return;
     core_.worker_ = std::this_thread::get_id();
@@ -93,6 +93,16 @@ class engine_core::work_lock {
   [[nodiscard]] bool inside() const noexcept { return inside_; }
 
  private:
+  // Long enough for who only tidies up.
+  [[nodiscard]] std::unique_lock<std::mutex> briefly() {
+    std::unique_lock lock(core_.work_, std::try_to_lock);
+    for (int tries = 100; tries > 0 && !lock; --tries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      (void)lock.try_lock();
+    }
+    return lock;
+  }
+
   engine_core& core_;
   std::unique_lock<std::mutex> lock_;
   bool inside_ = false;
@@ -342,9 +352,9 @@ result<bool> engine_core::reload() {
   std::optional<error> why;
   {
     // Inside another library's constructor this thread holds the loader's lock, for which whoever holds ours may be
-    // waiting.
+    // waiting: so not for ever.
     const bool nested = pipelines_here > 0;
-    work_lock work(*this, nested ? work_lock::how::try_once : work_lock::how::wait);
+    work_lock work(*this, nested ? work_lock::how::wait_briefly : work_lock::how::wait);
     if (work.inside()) {
       return error(stage::use, path_, "reload() was called from inside this library's own loading or unloading")
           .advise("ask for it from another thread, or later");
