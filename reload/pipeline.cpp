@@ -161,8 +161,10 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
       opinion = options_.guard->check({path_, taken.image.memory.get(), running, api_.symbols, api_.api_type});
     } catch (const std::exception& thrown) {
       return refuse_content(error(stage::guard, path_, "the ABI checker threw an exception").system(thrown.what()));
-    } catch (abi::__forced_unwind&) {  // a cancelled thread
+#ifdef __GLIBCXX__                     // elsewhere a cancellation is nothing that catch (...) sees
+    } catch (abi::__forced_unwind&) {  // a cancelled thread must not be held up
       throw;
+#endif
     } catch (...) {
       return refuse_content(error(stage::guard, path_, "the ABI checker threw something that is no std::exception"));
     }
