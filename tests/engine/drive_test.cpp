@@ -80,7 +80,7 @@ TEST_F(ManualDrive, HasNoThread) {
     lib->poll();
     EXPECT_EQ((*lib)->stamp(), 2U);
   }
-  EXPECT_EQ(support::threads(), before);
+  EXPECT_LE(support::threads(), before);  // one that was joined may only now be gone
 }
 
 TEST_F(ManualDrive, FitsAFrameLoop) {
@@ -214,7 +214,11 @@ class BackgroundDrive : public support::EngineTest {
 };
 
 TEST_F(BackgroundDrive, OneThreadServesFiftyLibraries) {
-  std::thread([] {}).join();  // with the first one a sanitizer starts one of its own
+  pid_t first = 0;
+  std::thread([&] { first = gettid(); }).join();  // with the first one a sanitizer starts one of its own
+  // A thread is joined a moment before the kernel has forgotten it.
+  ASSERT_TRUE(
+      support::comes_true([&] { return !std::filesystem::exists("/proc/self/task/" + std::to_string(first)); }));
   const std::size_t before = support::threads();
   std::vector<std::unique_ptr<library>> many;
   const auto path_of = [&](std::size_t i) { return folder_ / ("lib" + std::to_string(i) + ".so"); };
@@ -229,7 +233,8 @@ TEST_F(BackgroundDrive, OneThreadServesFiftyLibraries) {
   for (std::size_t i = 0; i < 50; ++i) expect(event_kind::unloaded);
   for (std::size_t i = 0; i < 50; ++i) EXPECT_EQ((*many[i])->stamp(), 100 + i);
   many.clear();
-  EXPECT_EQ(support::threads(), before) << "the last one takes the thread along";
+  EXPECT_TRUE(support::comes_true([&] { return support::threads() == before; }))
+      << "the last one takes the thread along";
 }
 
 // Puts threads on one processor, where a second one comes on when the first one waits, for the time of a test.
