@@ -16,6 +16,8 @@
 #include <cstring>
 #include <utility>
 
+#include "../reload/file_limit.hpp"
+
 namespace autoreload::abi {
 
 namespace {
@@ -29,6 +31,7 @@ std::string system_text(const char* what, int code) { return std::string(what) +
 
 // A file in memory: unlike a pipe it takes any amount at once, so that a helper that never reads can't block the host.
 int request_file(const std::string& bytes) {
+  const quiet_file_limit quiet;
   const descriptor file(memfd_create("autoreload-guard-request", MFD_CLOEXEC));
   std::size_t done = 0;
   while (file && done < bytes.size()) {
