@@ -2,10 +2,9 @@
 // aside: runs a function in a child process that borrows this process's memory, while the calling thread sleeps.
 //
 // SHARED  - all memory: the child is this thread under another process number, on the same stack and with the same
-// errno. Other
-//           threads run on. No memory order is needed between child and caller: the kernel wakes the one after the
-//           other has ended. Under a sanitizer, whose bookkeeping a second process would upset, and under valgrind, the
-//           child has a copy instead: what has to come back goes through memory that is mapped as shared.
+//           errno. Other threads run on. No memory order is needed between child and caller: the kernel wakes the one
+//           after the other has ended. Under a sanitizer, whose bookkeeping a second process would upset, and under
+//           valgrind, the child has a copy instead: what has to come back goes through memory that is mapped as shared.
 //         - not descriptors, signal dispositions, timers or limits: those the child may change at will.
 #pragma once
 

@@ -2,18 +2,16 @@
 // crash_report: says which reloaded function crashed the program, and then lets it crash as it would have.
 //
 // DESIGN  The handler itself only looks at the table of generations. If the crash may be theirs, it starts a child that
-// borrows
-//         this thread's memory and stack (see aside.hpp), unwinds the stack, reads symbols and lines and writes the
-//         report, while the thread sleeps. Whatever the child meets on the way (a damaged stack, a damaged file, an
+//         borrows this thread's memory and stack (see aside.hpp), unwinds the stack, reads symbols and lines and writes
+//         the report, while the thread sleeps. Whatever the child meets on the way (a damaged stack, a damaged file, an
 //         endless loop), it alone ends. Then the handler passes the signal on.
 //
 // SHARED  - the table of generations: see crash_table.hpp.
 //         - `before` and `settings`: written by install and by the destructor, while handlers that use them may run.
-//         They are
-//           published by the sigaction call that makes the handler reachable, and by `active` (release, acquire).
+//           They are published by the sigaction call that makes the handler reachable, and by `active` (release,
+//           acquire).
 //         - `reporter`: the thread whose report is being made, the only one that may use `text`. Taken by
-//         compare-exchange
-//           (acquire), given back by a release store.
+//           compare-exchange (acquire), given back by a release store.
 #include <autoreload/crash_report.hpp>
 
 #include <fcntl.h>

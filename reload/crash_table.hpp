@@ -2,8 +2,7 @@
 // crash_table: which addresses belong to which generation, readable from a signal handler.
 //
 // SHARED  - the slots. Written by add and remove under a mutex that no reader takes; read at any moment, by any thread,
-// also
-//           by one that was interrupted inside add. Each slot is a sequence lock: `version` is odd while its words
+//           also by one that was interrupted inside add. Each slot is a sequence lock: `version` is odd while its words
 //           change. The words are stored with release and loaded with acquire, so that whoever read a new word then
 //           finds the odd version stored before it, and rejects the mixture; the version is made even by a release
 //           store and first read by an acquire load, so that an even version comes with all of its words. A reader

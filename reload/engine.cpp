@@ -2,7 +2,6 @@
 // engine: drives the pipeline (by the service's thread or by the owner) and tells what happened.
 #include <autoreload/engine.hpp>
 
-#include <cxxabi.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -15,6 +14,7 @@
 #include <new>
 #include <system_error>
 
+#include "cancellation.hpp"
 #include "engine_core.hpp"
 #include "pin_registry.hpp"
 #include "publish.hpp"
@@ -424,10 +424,8 @@ void engine_core::deliver() {
     lock.unlock();
     try {
       options_.observer(next);
-#ifdef __GLIBCXX__                     // elsewhere a cancellation is nothing that catch (...) sees
-    } catch (abi::__forced_unwind&) {  // a cancelled thread must not be held up
+    } catch (const cancellation&) {
       throw;
-#endif
     } catch (...) {
       if (thrown == nullptr) thrown = std::current_exception();
     }

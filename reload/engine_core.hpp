@@ -10,8 +10,7 @@
 //   dlopen. It is one for all engines, and held across fork.
 // - The event queue is guarded by `events_`; it is never held while an observer runs, nor is `work_`.
 // - `current_`: see pin.hpp. `deadline_`, `number_`, `paused_`, `closing_` and `waiting_` are single values that stand
-// alone; the
-//   default order is for simplicity, none is on a call's path.
+//   alone; the default order is for simplicity, none is on a call's path.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // pipeline: the way of a new library into the process, one stage after the other.
-#include <cxxabi.h>
 #include <sys/eventfd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "cancellation.hpp"
 #include "crash_table.hpp"
 #include "dynamic_section.hpp"
 #include "engine_core.hpp"
@@ -161,10 +161,8 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
       opinion = options_.guard->check({path_, taken.image.memory.get(), running, api_.symbols, api_.api_type});
     } catch (const std::exception& thrown) {
       return refuse_content(error(stage::guard, path_, "the ABI checker threw an exception").system(thrown.what()));
-#ifdef __GLIBCXX__                     // elsewhere a cancellation is nothing that catch (...) sees
-    } catch (abi::__forced_unwind&) {  // a cancelled thread must not be held up
+    } catch (const cancellation&) {
       throw;
-#endif
     } catch (...) {
       return refuse_content(error(stage::guard, path_, "the ABI checker threw something that is no std::exception"));
     }

@@ -2,10 +2,10 @@
 // service: waits for the hub, for a wake-up and for the engines' deadlines.
 //
 // SHARED  the state: engines (guarded by its mutex; the thread works on a copy, so that an engine may be added or
-// removed from an
-//         observer), stop and list_changed (flags, set before the wake-up's write, which orders them for the thread).
+//         removed from an observer), stop and list_changed (flags, set before the wake-up's write, which orders them
+//         for the thread).
 // FORK    the child has no such thread: it forgets the service, and get() makes another for engines that the child
-// constructs.
+//         constructs.
 #include "service.hpp"
 
 #include <poll.h>

@@ -2,11 +2,10 @@
 // watch: notices that something happened to a path, wherever on the way to it.
 //
 // SHARED  a hub's table and its watches' interests, guarded by the hub's mutex: the thread that drains the hub reads
-// them, the
-//         thread that runs a library's pipeline changes them. `changed_` and `moved_` are flags between the two: set by
-//         the drainer after the event is in, taken (exchange) by the pipeline before it looks at the file, so an event
-//         that arrives while the pipeline looks makes it look again. Acquire and release order nothing but themselves
-//         here: what the pipeline then sees comes from the file system.
+//         them, the thread that runs a library's pipeline changes them. `changed_` and `moved_` are flags between the
+//         two: set by the drainer after the event is in, taken (exchange) by the pipeline before it looks at the file,
+//         so an event that arrives while the pipeline looks makes it look again. Acquire and release order nothing but
+//         themselves here: what the pipeline then sees comes from the file system.
 #pragma once
 
 #include <atomic>
