@@ -30,6 +30,7 @@ constexpr outcome (*passes[])(image&) = {
     names_can_be_found,               // and is answered for the right name
     versions_are_whole,               // the loader indexes an array with them
     relocations_are_sound,            // everything that the loader writes, and every function that it calls
+    digest_agrees,                    // the only one that looks into code, where whoever built it made that possible
 };
 
 std::vector<std::string> what_makes_reloading_hard(const elf_facts& facts) {

@@ -47,6 +47,7 @@ struct elf_facts {
   std::vector<std::string> needed;    ///< DT_NEEDED, in order
   std::vector<std::string> run_path;  ///< DT_RUNPATH, else DT_RPATH, split at colons, `$ORIGIN` not expanded
   std::vector<std::byte> build_id;    ///< NT_GNU_BUILD_ID or empty
+  bool has_digest = false;            ///< it ends with autoreload-digest's line, which agrees
   bool no_delete = false;             ///< DF_1_NODELETE: dlclose will keep it
   bool thread_destructors = false;    ///< imports __cxa_thread_atexit(_impl): its thread_locals may delay an unload
   bool static_tls = false;            ///< DF_STATIC_TLS: its thread-locals eat the static TLS block for good

@@ -127,6 +127,9 @@ struct image : elf_view {
 // inspect_relocations.cpp
 [[nodiscard]] outcome relocations_are_sound(image& lib);
 
+// inspect_digest.cpp
+[[nodiscard]] outcome digest_agrees(image& lib);
+
 // inspect_code.cpp
 [[nodiscard]] outcome notes_are_whole(image& lib);
 [[nodiscard]] outcome unwind_table_is_whole(image& lib);

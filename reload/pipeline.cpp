@@ -133,6 +133,10 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   if (seen.is == verdict::wrong) {
     return refuse_content(error(stage::inspect, path_, seen.reason).advise(seen.advice));
   }
+  if (options_.require_digest && !seen.facts.has_digest) {
+    return wait_for(error(stage::inspect, path_, "it has no digest, which options::require_digest asks for")
+                        .advise("run autoreload-digest as the last step of its build"));
+  }
   seen.facts.thread_destructors = mentions({taken.bytes, seen.facts.segments, 0}, "__cxa_thread_atexit");
   times.inspect = watch.lap();
   if (result<void> kept = snapshotter_.keep(taken.image); !kept) {

@@ -24,6 +24,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "digest.hpp"
 #include "file_limit.hpp"
 #include "trust.hpp"
 
@@ -114,6 +115,7 @@ std::vector<file_range> mapped_ranges(const std::byte* head, std::uint64_t size)
     }
   }
   add(header.e_shoff, std::uint64_t{header.e_shnum} * header.e_shentsize);
+  add(size - std::min<std::uint64_t>(size, digest_line_size), digest_line_size);
 
   std::sort(ranges.begin(), ranges.end(), [](auto& a, auto& b) { return a.begin < b.begin; });
   std::vector<file_range> merged;

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-MODES = ("engine", "trial", "dlopen")
+MODES = ("engine", "trial", "digest", "dlopen")
 CRASHES = ("crashed in loading", "crashed in a call", "crashed in unloading")
 
 
@@ -46,7 +46,7 @@ def measure(build, folder, variants):
         run("installed libraries", build / "tests/mutate/inspect_survey", "--any-name", "--json", folder / "survey.json"),
     ]
     for mode in MODES:
-        at_most = {"engine": 2, "trial": 2, "dlopen": 100}[mode]
+        at_most = {"engine": 2, "trial": 2, "digest": 0, "dlopen": 100}[mode]
         failed.append(run(f"damaged libraries, {mode}", build / "tests/mutate/mutation_study", "--mode", mode, "--seed", 1,
                           "--variants", variants, "--jobs", jobs, "--at-most", at_most,
                           "--json", folder / f"study-{mode}.json", *subjects(build)))
@@ -141,7 +141,7 @@ def study_part(studies):
     said = {"waiting": "taken for a linker's unfinished work, waited", "worse for a refusal": "refused, and worse for it"}
     rows = [[said.get(name, name), *(number(studies[mode].sum()[name]) for mode in MODES)] for name in outcomes]
     rows.append(["**all**", *(number(sum(studies[mode].sum().values())) for mode in MODES)])
-    return table(["a damaged library was …", "the engine", "the engine with a trial load", "plain dlopen"], rows)
+    return table(["a damaged library was …", "the engine", "with a trial load", "with a trial load and a digest", "plain dlopen"], rows)
 
 
 def shares(studies, groups):
@@ -154,7 +154,7 @@ def shares(studies, groups):
         with_trial = studies["trial"].sum(holds)
         row.append(percent(with_trial["crashed in loading"] + with_trial["crashed in unloading"], sum(with_trial.values())))
         rows.append(row)
-    return table(["crashed or hung", "the engine", "with a trial load", "plain dlopen", "with a trial load, outside of calls"], rows)
+    return table(["crashed or hung", "the engine", "with a trial load", "with a trial load and a digest", "plain dlopen", "with a trial load, outside of calls"], rows)
 
 
 def groups_of(study):
@@ -244,8 +244,9 @@ Made by `./dev robustness` on {datetime.date.today().isoformat()}; nothing here 
 - **{number(sum(every['engine'].values()))} damaged libraries**, each put in the place of a good one that runs. Plain dlopen:
   {percent(crashed(every['dlopen']), sum(every['dlopen'].values()))} crash or hang. Libraries of the usual size: {share['engine']} with the engine,
   {share['trial']} with a trial load. With a trial load {every['trial']['crashed in loading']} crashed while being loaded,
-  {every['trial']['crashed in unloading']} while being unloaded; the others crashed when the program *called* them: no check looks into code, and a
-  trial calls nothing. A program that refused a damaged library was never the worse for it: {every['engine']['worse for a refusal']} of \
+  {every['trial']['crashed in unloading']} while being unloaded; the others crashed when the program *called* them: no check knows what code should
+  be, and a trial calls nothing. A [digest](safety.md#digest) made at build time knows: where the engine requires one, {crashed(every['digest'])} crashed and
+  {every['digest']['loaded and wrong']} gave a wrong answer, of {number(sum(every['digest'].values()))}. A program that refused a damaged library was never the worse for it: {every['engine']['worse for a refusal']} of \
 {number(sum(every['engine'][k] for k in every['engine'] if k.startswith('refused') or k == 'waiting'))}.
 - **{number(survey['files'])} installed files**: of the {number(survey['accepted_and_loads'] + survey['refused_unfit'] + survey['refused_wrongly'])} that dlopen takes,
   {number(survey['accepted_and_loads'])} are accepted, {survey['refused_wrongly']} are refused without a good reason.
@@ -279,6 +280,7 @@ What never closes the file is not loaded before it lies still, with the same con
 {len(studies['engine'].libraries())} libraries: a C library in two sizes, by gcc and clang with every linker, stripped and not, with and without a section table, and
 older and newer forms of the tables. The damage: truncated anywhere; one bit flipped; one or two fields of the headers, or words of the symbol, hash,
 version and relocation tables, rewritten; a range zeroed.
+For the column *digest* each library got one by `autoreload-digest` first; the damage may hit that, too.
 Each is renamed over a good one that a child process runs through a `reloadable`; then everything is called, and at last the good one comes back
 (`build/tests/mutate/mutation_study --mode engine --seed {studies['engine'].seed} …`; the seed makes the same variants again).
 
@@ -301,7 +303,7 @@ Every file below /usr/lib, given to `inspect` and, in a child process, to dlopen
 
 ## Not covered
 
-- A wrong byte in code or data of a complete, well-formed file. Only a digest made by whoever built it can tell.
+- Without a digest: a wrong byte in code or data of a complete, well-formed file.
 - A writer that stops for more than one and a half seconds in the middle of a file that it keeps open is taken to be done; its last close brings
   the rest. Where the program may take no lease (the file belongs to another user), a file that lies still for 300 ms is taken to be done, and who writes
   through a mapping on a file system that does not update the file's time (tmpfs) is not seen.

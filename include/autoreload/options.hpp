@@ -47,6 +47,10 @@ struct options {
   std::function<void(const event&)> observer;
   /// Whose files may be loaded.
   trust_policy trust;
+  /// Load only what ends with a digest (autoreload-digest appends it, as the last step of a build): then a file that is
+  /// damaged anywhere, or whose build has not come to its end, is never loaded. A library without one is waited for.
+  /// One that has a digest which does not agree is refused in any case.
+  bool require_digest = false;
   /// Whether a library is loaded in a helper process first.
   trial_policy trial;
   /// An ABI checker, or none.

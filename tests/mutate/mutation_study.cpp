@@ -2,18 +2,20 @@
 // mutation_study: thousands of damaged libraries, each put in the place of a good one that a program runs; what does
 // the program do?
 //
-//   mutation_study [--mode engine|trial|dlopen] [--seed N] [--variants N] [--jobs N] [--at-most PERCENT]
+//   mutation_study [--mode engine|trial|digest|dlopen] [--seed N] [--variants N] [--jobs N] [--at-most PERCENT]
 //                  [--json FILE] [--keep FOLDER] LIBRARY...
 //
 // Every LIBRARY is a build of subject.c. Each is studied twice, as it is and without its section table. A variant is
 // made from the seed, the library and its number alone, so a run can be repeated on any machine, in any order.
 //
 // A child process is the program: it loads the good library by a reloadable, the variant is renamed over the file, and
-// at last the good one again. `engine` is the engine as it comes, `trial` adds the trial load, and `dlopen` is the
-// program that has no engine and loads whatever is there.
+// at last the good one again. `engine` is the engine as it comes, `trial` adds the trial load, `digest` a digest in
+// every library, which is required (the damage may hit it, too), and `dlopen` is the program that has no engine and
+// loads whatever is there.
 //
 // Prints Markdown, progress on standard error. Ends with status 1 when more than PERCENT crashed or hung, when with a
-// trial one did so while it was loaded, and when a program that refused a variant was any worse for it.
+// trial one did so while it was loaded, when with a digest one crashed at all or was wrong, and when a program that
+// refused a variant was any worse for it.
 // --keep writes each variant that crashed to the folder, under a name that says what was done to it.
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -42,6 +44,8 @@
 #include <vector>
 
 #include "damage.hpp"
+#include "digest.hpp"
+#include "inspect.hpp"
 #include "subject.h"
 
 namespace {
@@ -71,7 +75,7 @@ constexpr bool is_crash(outcome is) {
   return is == outcome::in_loading || is == outcome::in_call || is == outcome::in_unloading;
 }
 
-enum class mode : std::uint8_t { engine, trial, dlopen };
+enum class mode : std::uint8_t { engine, trial, digest, dlopen };
 
 // ---- the program under study ---------------------------------------------------------------------------------------
 
@@ -147,12 +151,13 @@ struct program {
     return right && said == 77 ? outcome::correct : outcome::wrong;
   }
 
-  [[nodiscard]] outcome by_engine(bool with_trial) const {
+  [[nodiscard]] outcome by_engine(mode how) const {
     put(good);
     autoreload::event_queue events;
     autoreload::options chosen;
     chosen.drive = autoreload::drive_mode::manual;
-    chosen.trial.enabled = with_trial;
+    chosen.trial.enabled = how == mode::trial || how == mode::digest;
+    chosen.require_digest = how == mode::digest;
     chosen.trial.time_limit = 3s;
     chosen.observer = events.observer();
     autoreload::reloadable<subject_api> library(path(), chosen);
@@ -231,7 +236,7 @@ pid_t in_a_child(const program& one, mode how) {
   const int nowhere = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (const int fd : {0, 1, 2}) dup2(nowhere, fd);
   // Offset, so that an exit that the library itself makes is not mistaken for an answer.
-  _exit(static_cast<int>(how == mode::dlopen ? one.by_dlopen() : one.by_engine(how == mode::trial)) + 100);
+  _exit(static_cast<int>(how == mode::dlopen ? one.by_dlopen() : one.by_engine(how)) + 100);
 }
 
 outcome outcome_of(int status, phase at) {
@@ -327,7 +332,8 @@ class study_run {
   // The same library, but not the same bytes, or the engine would see nothing to load.
   static bytes other_build(const subject& whole) {
     bytes other = whole.content;
-    other.push_back(std::byte{0});
+    const bool has_digest = autoreload::digest_line_of(other).has_value();  // which stays at the end
+    other.insert(other.end() - (has_digest ? autoreload::digest_line_size : 0), std::byte{0});
     return other;
   }
 
@@ -406,7 +412,7 @@ std::string json_counts(const counts& of) {
   return out + "}";
 }
 
-constexpr std::array<const char*, 3> mode_names{"engine", "trial", "dlopen"};
+constexpr std::array<const char*, 4> mode_names{"engine", "trial", "digest", "dlopen"};
 
 bool write_json(const settings& how, const std::vector<subject>& subjects, const study_run& run) {
   std::ofstream out(how.json);
@@ -459,13 +465,14 @@ int report(const settings& how, const std::vector<subject>& subjects, const stud
   }
   if (!how.json.empty() && !write_json(how, subjects, run)) return 2;
   const auto number = [&](outcome of) { return all[static_cast<std::size_t>(of)]; };
-  const bool broken = how.how == mode::trial && number(outcome::in_loading) != 0;
+  const bool broken = (how.how == mode::trial && number(outcome::in_loading) != 0) ||
+                      (how.how == mode::digest && crashes(all) + number(outcome::wrong) != 0);
   return percent_bad(all) > how.at_most || broken || number(outcome::worse) != 0 ? 1 : 0;
 }
 
 [[noreturn]] void usage() {
   std::fprintf(stderr,
-               "usage: mutation_study [--mode engine|trial|dlopen] [--seed N] [--variants N] [--jobs N] "
+               "usage: mutation_study [--mode engine|trial|digest|dlopen] [--seed N] [--variants N] [--jobs N] "
                "[--at-most PERCENT] [--json FILE] [--keep FOLDER] LIBRARY...\n");
   std::exit(2);
 }
@@ -511,6 +518,12 @@ settings read_arguments(int argc, char** argv) {
   return how;
 }
 
+void add_digest(bytes& content) {
+  const std::string line = autoreload::digest_line(content, autoreload::inspect(content).facts.segments);
+  const auto* const text = reinterpret_cast<const std::byte*>(line.data());
+  content.insert(content.end(), text, text + line.size());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -526,6 +539,9 @@ int main(int argc, char** argv) {
     const auto* const content = reinterpret_cast<const std::byte*>(text.data());
     subjects.push_back(study(std::filesystem::path(path).filename(), {content, content + text.size()}));
     subjects.push_back(without_sections(subjects.back()));
+    if (how.how == mode::digest) {
+      for (std::size_t of_this : {2, 1}) add_digest(subjects[subjects.size() - of_this].content);
+    }
   }
   study_run run(how, subjects);
   for (const subject& whole : subjects) {
