@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# make_corpus: makes fuzz/corpus anew, small libraries by every compiler, linker and table form at hand.
+# make_corpus: makes fuzz/corpus anew, small libraries by every compiler, linker and table form at hand. It wants build/.
 set -eu
 cd "$(dirname "$0")"
 subject=../tests/mutate/subject.c
@@ -21,6 +21,7 @@ printf 'SUBJECT_1 { global: subject_sum; local: *; };' > corpus/inspect/versions
 gcc $flags -Wl,--version-script=corpus/inspect/versions.map -o corpus/inspect/versions.so $subject
 rm corpus/inspect/versions.map
 for library in corpus/inspect/[!a]*.so; do strip "$library"; done
+../build/tools/autoreload-digest corpus/inspect/gcc-bfd.so corpus/inspect/digest.so
 
 # What a linker at work leaves, and what is no library at all.
 head -c 4096 /dev/zero > corpus/inspect/zeros

@@ -84,6 +84,11 @@ def _legend_below(canvas, handles, labels, columns):
     canvas.legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncol=columns, columnspacing=1.4)
 
 
+def _shared_legend_below(canvas, grid, columns):
+    named = {label: line for axes in grid for line, label in zip(*axes.get_legend_handles_labels())}
+    _legend_below(canvas, named.values(), named.keys(), columns)
+
+
 def _time_axis(axis, values):
     """A logarithmic axis of microseconds with ticks at powers of ten, as texts with units."""
     axis.set_major_locator(LogLocator(base=10, numticks=12))
@@ -184,8 +189,7 @@ def call_threads(results):
             axes.set_xlabel("calling threads")
             axes.set_ylabel("ns of CPU for a call")
         grid[0].set_ylim(0, max(value for points in lines.values() for _, value in points) * 1.08)
-        named = {label: line for axes in grid for line, label in zip(*axes.get_legend_handles_labels())}
-        _legend_below(canvas, named.values(), named.keys(), 2 if narrow else 4)
+        _shared_legend_below(canvas, grid, 2 if narrow else 4)
         return canvas
 
     return _figure("call-threads", "The same over the number of threads that call.",
@@ -419,8 +423,7 @@ def memory_curves(results):
             axes.set_title(_TITLES[curve.axis.key])
         for axes in grid[len(panels):]:
             axes.set_axis_off()
-        named = {label: line for axes in grid for line, label in zip(*axes.get_legend_handles_labels())}
-        _legend_below(canvas, named.values(), named.keys(), 2 if narrow else 4)
+        _shared_legend_below(canvas, grid, 2 if narrow else 4)
         return canvas
 
     return _figure("memory", "What a loaded generation, and the process, hold in memory. Both scales are logarithmic.",

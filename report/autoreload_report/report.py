@@ -26,6 +26,7 @@ def build(results):
     _reloads(document, results)
     _growth(document, results)
     _peers(document, results)
+    _checks(document, results)
     _guard(document, results)
     _others(document, results)
     _noise(document, results)
@@ -261,6 +262,19 @@ def _peers(document, results):
                        "real time, calls and lookups in the thread's own."))
 
 
+def _checks(document, results):
+    document.add(Heading(2, "What each check costs"))
+    rows = results.named("check/")
+    if not rows:
+        document.add(_absent(results, "check_cost"))
+        return
+    document.add(Paragraph("Each by itself, warm. The inspector and the trust policy are in every reload's time above; a digest is "
+                           "read where the library has one, a trial made where it is switched on. The `fork` rows are what a "
+                           "trial in a copy of the host would take before it has loaded anything; the `announce` rows are a "
+                           "call's own check, and what it would be with the fence that membarrier(2) saves it."),
+                 _plain_table(rows))
+
+
 def _guard(document, results):
     document.add(Heading(2, "The ABI guard"))
     rows = results.named("guard/")
@@ -272,7 +286,7 @@ def _guard(document, results):
                  _plain_table(rows))
 
 
-_SHOWN = ("call/", "reload/", "floor/", "load/", "feel/", "scale/", "peer/", "guard/")
+_SHOWN = ("call/", "reload/", "floor/", "load/", "feel/", "scale/", "peer/", "check/", "guard/")
 
 
 def _others(document, results):

@@ -56,6 +56,8 @@ PROGRAMS = (
             short=("--short=1", "--benchmark_repetitions=1"), seconds=(420, 45)),
     Program("peers", "other loaders", short=("--benchmark_repetitions=2", "--benchmark_min_time=0.01"),
             seconds=(60, 10)),
+    Program("check_cost", "what each check costs", short=("--benchmark_repetitions=2", "--benchmark_min_time=0.01"),
+            seconds=(30, 5)),
     Program("guard_cost", "the ABI guard", full=("--benchmark_repetitions=5", "--benchmark_min_time=0.1"),
             short=("--benchmark_repetitions=2", "--benchmark_min_time=0.01"),
             seconds=(60, 10)),

@@ -14,27 +14,14 @@
 
 #include "descriptor.hpp"
 #include "engine_support.hpp"
+#include "hook.hpp"
 
 using namespace std::chrono_literals;
 using autoreload::event_kind;
 using support::library;
+using support::on_hook;
 using support::put;
 using support::worker_api;
-
-namespace {
-
-std::function<void(std::string_view)> on_hook;
-
-}  // namespace
-
-extern "C" {
-void (*worker_hook)(const char*) = [](const char* where) {
-  if (on_hook) on_hook(where);
-};
-#ifdef SANITIZED
-const char* __tsan_default_options() { return "die_after_fork=0"; }
-#endif
-}
 
 namespace {
 

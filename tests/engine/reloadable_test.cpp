@@ -11,42 +11,18 @@
 #include <stdexcept>
 
 #include "engine_support.hpp"
+#include "hook.hpp"
 
 using namespace std::chrono_literals;
 using autoreload::error;
 using autoreload::event;
 using autoreload::event_kind;
 using autoreload::stage;
+using support::hook;
 using support::library;
 using support::put;
 using support::stamped;
 using support::worker_api;
-
-namespace {
-
-// What a library's constructors and destructors call in the host.
-std::function<void(std::string_view)> on_hook;
-
-// Sets it for a test.
-class hook {
- public:
-  explicit hook(std::function<void(std::string_view)> what) { on_hook = std::move(what); }
-  ~hook() { on_hook = nullptr; }
-  hook(const hook&) = delete;
-  hook& operator=(const hook&) = delete;
-};
-
-}  // namespace
-
-extern "C" {
-void (*worker_hook)(const char*) = [](const char* where) {
-  if (on_hook) on_hook(where);
-};
-#ifdef SANITIZED
-// The tests of fork start threads in the child.
-const char* __tsan_default_options() { return "die_after_fork=0"; }
-#endif
-}
 
 namespace {
 
@@ -783,7 +759,6 @@ TEST_F(Reloadable, AConstructorOfTheLibraryMayCallItsReloadable) {
   EXPECT_EQ(expect(event_kind::unloaded).generation, 1U);
   EXPECT_EQ(constructed, 1);
   EXPECT_EQ(destructed, 1);
-  on_hook = nullptr;
 }
 
 TEST_F(Reloadable, AConstructorOfTheLibraryMayReloadAnother) {
@@ -805,7 +780,6 @@ TEST_F(Reloadable, AConstructorOfTheLibraryMayReloadAnother) {
   EXPECT_TRUE(done);
   EXPECT_EQ(lib->stamp(), 2U);
   EXPECT_EQ(other->stamp(), 2U);
-  on_hook = nullptr;
 }
 
 // While it runs, the loader's own lock is held; the other library's reload may be waiting for just that.
@@ -846,7 +820,6 @@ TEST_F(Reloadable, AConstructorThatAsksForALibraryThatIsBeingLoadedDoesNotHang) 
   EXPECT_TRUE(lib.reload());
   loads_other.join();
   EXPECT_TRUE(asked);
-  on_hook = nullptr;
 }
 
 // ---- the guard
@@ -1041,7 +1014,6 @@ TEST_F(Reloadable, AForkWhileAReloadIsUnderwayLeavesTheChildFree) {
   leave.set_value();
   EXPECT_EQ(expect(event_kind::unloaded).generation, 1U);
   EXPECT_EQ((*lib)->stamp(), 2U);
-  on_hook = nullptr;
 }
 
 // The mutex that guards the answers may be locked at the moment of the fork.
