@@ -22,6 +22,8 @@ class descriptor {
   }
 
   [[nodiscard]] int get() const noexcept { return number_; }
+  /// Leaves it open for good: its number must not be given to another file.
+  void leak() noexcept { number_ = -1; }
   [[nodiscard]] explicit operator bool() const noexcept { return number_ >= 0; }
 
  private:

@@ -179,7 +179,7 @@ void engine_core::close() {
     publish(*current_, api_.not_loaded);
     number_ = 0;
     if (watch_) watch_->detach();  // not reset(): the service's thread may be asking it whether anything changed
-    if (running_ != nullptr) retired_.add(std::move(running_), options_.keep_old);
+    retired_.add(running_, options_.keep_old);
     retired_.abandon();
     current_ = nullptr;
     service_.reset();
@@ -272,6 +272,7 @@ void engine_core::look() {
     watch_again();
     if (!watch_->take_changed()) return;
   }
+  watch_->mark_changed();  // it was taken, and not looked at
 }
 
 bool engine_core::leads_elsewhere() {
@@ -291,8 +292,7 @@ void engine_core::step() {
       if (!due || untidy_) tidy();
       if (due) look();
     } catch (const std::bad_alloc&) {
-      refuse(error(stage::use, path_, "out of memory").advise("the running generation goes on; it is tried again"));
-      look_at_ = clock::now() + std::chrono::seconds(1);
+      out_of_memory();
     }
   }
   deliver();
@@ -302,9 +302,9 @@ void engine_core::tidy() {
   const time_point now = clock::now();
   untidy_ = false;
   if (leads_elsewhere()) watch_again();
-  if (running_ != nullptr && running_->image.origin) {
-    complete(running_->image);
-    snapshotter_.prepare(running_->image);
+  if (!running_.empty() && running_.front().image.origin) {
+    complete(running_.front().image);
+    snapshotter_.prepare(running_.front().image);
   }
   if (sweep_at_ <= now) sweep();
   if (paused_ || !awaited_ || say_at_ > now) return;
@@ -350,6 +350,13 @@ result<bool> engine_core::reload() {
   }
   bool published = false;
   std::optional<error> why;
+  // It may have been turned away meanwhile; and an observer that throws leaves it what there is to do.
+  struct call_the_service {
+    const std::shared_ptr<service> served;
+    ~call_the_service() {
+      if (served != nullptr) served->wake();
+    }
+  } const at_the_end{service_};
   {
     // Inside another library's constructor this thread holds the loader's lock, for which whoever holds ours may be
     // waiting: so not for ever.
@@ -368,7 +375,11 @@ result<bool> engine_core::reload() {
     if (current_ == nullptr) return error(stage::use, path_, "the engine is closed");
     woken_ = clock::now();
     untidy_ = true;
-    published = run_pipeline(true) == outcome::published;
+    try {
+      published = run_pipeline(true) == outcome::published;
+    } catch (const std::bad_alloc&) {
+      out_of_memory();
+    }
     if (busy_with_) {
       why = error(stage::snapshot, path_, "somebody is writing the file").advise("it is loaded when they are done");
     } else if (!published) {
@@ -377,12 +388,14 @@ result<bool> engine_core::reload() {
   }
   deliver();
   step();
-  if (service_ != nullptr) service_->wake();  // it may have been turned away meanwhile
   if (why) return *std::move(why);
   return published;
 }
 
-void engine_core::pause() { paused_ = true; }
+void engine_core::pause() {
+  const std::lock_guard lock(names_);
+  paused_ = true;
+}
 
 void engine_core::resume() {
   paused_ = false;
@@ -466,7 +479,12 @@ std::optional<error> engine_core::failure() const {
 
 engine::engine(loader api, std::string path, options chosen, std::atomic<const void*>& current)
     : core_(std::make_shared<engine_core>(api, std::move(path), std::move(chosen), current)) {
-  core_->open();
+  try {
+    core_->open();
+  } catch (...) {  // an observer's, too: there may be a generation by then
+    core_->close();
+    throw;
+  }
 }
 
 engine::~engine() {

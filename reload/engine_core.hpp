@@ -7,7 +7,8 @@
 //   reload()) is turned away instead of deadlocking. `waiting_` counts who waits for it: the service, which takes it
 //   again and again while builds come in, stays away meanwhile; a mutex alone would let it starve them.
 // - `tables_` and `failure_` are guarded by `names_`, held for a few instructions, so that questions don't wait for a
-//   dlopen. It is one for all engines, and held across fork.
+//   dlopen. It is one for all engines, and held across fork. A generation is published under it, and `paused_` set:
+//   once pause() has returned, none is published.
 // - The event queue is guarded by `events_`; it is never held while an observer runs, nor is `work_`.
 // - `current_`: see pin.hpp. `deadline_`, `number_`, `paused_`, `closing_` and `waiting_` are single values that stand
 //   alone; the default order is for simplicity, none is on a call's path.
@@ -97,9 +98,10 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   outcome wait_for(error reason);
   outcome refuse(error reason);
   outcome refuse_for_now(error reason);
+  void out_of_memory() noexcept;
+  void stop_waiting() noexcept;
   outcome try_again(const std::optional<file_identity>& seen);
   void warn(std::uint64_t number, const std::string& text);
-  void retire_old(std::unique_ptr<generation> old);
   void sweep();
 
   const loader api_;
@@ -116,7 +118,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::shared_ptr<watch_hub> own_hub_;     // manual drive
   std::optional<watch> watch_;
   snapshotter snapshotter_;
-  std::unique_ptr<generation> running_;
+  generations running_;  // one, or none
   retirer retired_;
   std::optional<file_identity> looked_at_;     // what the last verdict was about; empty: look whenever asked
   std::vector<std::string> dependency_paths_;  // of the last inspected build: watched like the library

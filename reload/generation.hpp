@@ -2,7 +2,9 @@
 // generation: one loaded version of the library and what it needs as long as it is loaded.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <list>
 #include <memory>
 
 #include <autoreload/engine.hpp>
@@ -13,6 +15,7 @@
 
 namespace autoreload {
 
+/// Destroying one unloads it: only the retire stage may, once the generation was published.
 struct generation {
   std::uint64_t number = 0;
   std::uint64_t crash_ticket = 0;  // of the crash table
@@ -20,6 +23,15 @@ struct generation {
   elf_facts facts;
   private_libraries needs;  // closed after the module
   std::unique_ptr<detail::erased_module> module;
+
+  // Once another took its place.
+  std::chrono::steady_clock::time_point retired{};
+  bool closed = false;    ///< dlclose was called; it is still mapped
+  bool reported = false;  ///< that it stays
 };
+
+/// Generations go from list to list by splice, which can't fail: none is lost, or unloaded under its callers, for want
+/// of memory.
+using generations = std::list<generation>;
 
 }  // namespace autoreload

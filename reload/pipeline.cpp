@@ -72,6 +72,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   // snapshot: bytes that nobody can change any more
   const bool patient = busy_with_ && clock::now() - busy_since_ > std::chrono::seconds(1);
   snapshot_outcome taken = snapshotter_.take({file_, options_.trust, whole, patient});
+  if (taken.state != snapshot_state::busy) busy_with_.reset();
   switch (taken.state) {
     case snapshot_state::ready: break;
     case snapshot_state::busy: return try_again(taken.seen);
@@ -84,7 +85,6 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
       taken.failure->rename(path_);
       return taken.may_pass ? refuse_for_now(*std::move(taken.failure)) : refuse(*std::move(taken.failure));
   }
-  busy_with_.reset();
   looked_at_.reset();  // no verdict yet
   times.snapshot = watch.lap();
 
@@ -96,14 +96,13 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
     return verdict;
   };
   const auto unchanged = [&] {
-    awaited_.reset();
-    said_.clear();
+    stop_waiting();
     refused_.reset();
     const std::lock_guard lock(names_);
     failure_.reset();
     return decided(outcome::unchanged);
   };
-  const bool same = !forced && running_ != nullptr && snapshotter_.same_content(running_->image);
+  const bool same = !forced && !running_.empty() && snapshotter_.same_content(running_.front().image);
   // What a refusal is about, so that it is said once.
   std::uint64_t needed_state = state_of(dependency_paths_);
   const auto build = [&, from = taken.image.source] {
@@ -112,8 +111,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   };
   if (same && needed_state == dependency_state_) return unchanged();
   if (!forced && refused_ && refused_ == build()) {
-    awaited_.reset();
-    said_.clear();
+    stop_waiting();
     const std::lock_guard lock(names_);
     failure_ = refusal_;
     return decided(outcome::refused);
@@ -146,13 +144,13 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
 
   // dependencies: the user's own libraries that it needs come along
   dependencies needed = prepare_dependencies(path_, taken.image, taken.bytes, seen.facts, options_.trust,
-                                             running_ != nullptr ? running_->needs : private_libraries());
+                                             running_.empty() ? private_libraries() : running_.front().needs);
   dependency_paths_ = needed.paths;
   needed_state = needed.state;
   if (needed.failure && needed.passing) return wait_for(*std::move(needed.failure));
   if (needed.failure && needed.shortage) return refuse_for_now(*std::move(needed.failure));
   if (needed.failure) return refuse_content(*std::move(needed.failure));
-  if (same && needed.libraries == running_->needs) {  // touched, but not changed
+  if (same && needed.libraries == running_.front().needs) {  // touched, but not changed
     dependency_state_ = needed.state;
     return unchanged();
   }
@@ -161,7 +159,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   if (options_.guard != nullptr) {
     guard_verdict opinion;
     try {
-      const int running = running_ != nullptr ? running_->image.memory.get() : -1;
+      const int running = running_.empty() ? -1 : running_.front().image.memory.get();
       opinion = options_.guard->check({path_, taken.image.memory.get(), running, api_.symbols, api_.api_type});
     } catch (const std::exception& thrown) {
       return refuse_content(error(stage::guard, path_, "the ABI checker threw an exception").system(thrown.what()));
@@ -220,50 +218,69 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   times.verify = watch.lap();
 
   // publish: the next call of every thread is in the new generation
-  auto next = std::make_unique<generation>();
-  next->number = number_ + 1;
-  next->image = std::move(taken.image);
-  next->facts = seen.facts;
-  next->needs = std::move(needed.libraries);
-  dependency_state_ = needed.state;
-  next->module = *std::move(loaded);
-  next->crash_ticket =
-      crash_table::add(next->number, path_, checked.base, seen.facts.segments, next->image.memory.get());
-  const void* const table = next->module->table();
   {
     const std::lock_guard lock(names_);
-    std::erase_if(tables_, [&](const auto& one) { return one.first == table; });
-    tables_.emplace_back(table, next->number);
-    failure_.reset();
+    tables_.reserve(tables_.size() + 1);
   }
-  std::unique_ptr<generation> old = std::exchange(running_, std::move(next));
-  publish(*current_, table);
-  number_ = running_->number;
-  times.publish = watch.lap();
-  times.total = watch.total();
-
-  awaited_.reset();
-  said_.clear();
-  refused_.reset();
-  emit({event_kind::loaded, running_->number, path_, "", std::nullopt, times});
-  for (const std::string& warning : seen.warnings) warn(running_->number, warning);
-  for (const std::string& warning : needed.warnings) warn(running_->number, warning);
-  for (const std::string& warning : checked.warnings) warn(running_->number, warning);
-
-  // retire: the old one goes when nobody is inside any more
-  if (old != nullptr) {
-    retired_.add(std::move(old), options_.keep_old);
+  generations next(1);
+  generation& made = next.front();
+  made.number = number_ + 1;
+  made.image = std::move(taken.image);
+  made.facts = seen.facts;
+  made.needs = std::move(needed.libraries);
+  made.module = *std::move(loaded);
+  made.crash_ticket = crash_table::add(made.number, path_, checked.base, seen.facts.segments, made.image.memory.get());
+  const void* const table = made.module->table();
+  bool published = false;
+  {
+    const std::lock_guard lock(names_);
+    if (forced || !paused_) {
+      std::erase_if(tables_, [&](const auto& one) { return one.first == table; });
+      tables_.emplace_back(table, made.number);
+      failure_.reset();
+      publish(*current_, table);
+      published = true;
+    }
+  }
+  if (!published) {  // resume() looks again
+    crash_table::remove(made.crash_ticket);
+    made.module.reset();
+    let_go(std::move(made.image));
+    snapshotter_.drop();
+    return outcome::waiting;
+  }
+  // From here to the end of this block nothing can fail: old code with callers inside must be in somebody's hands.
+  number_ = made.number;
+  dependency_state_ = needed.state;
+  running_.swap(next);
+  if (!next.empty()) {
+    retired_.add(next, options_.keep_old);
     sweep_pause_ = std::chrono::milliseconds(0);
     sweep_at_ = clock::now();
   }
-  if (running_->image.source.settled()) looked_at_ = running_->image.source;
+  times.publish = watch.lap();
+  times.total = watch.total();
+  stop_waiting();
+  refused_.reset();
   snapshotter_.drop();
+
+  emit({event_kind::loaded, number_, path_, "", std::nullopt, times});
+  for (const std::string& warning : seen.warnings) warn(number_, warning);
+  for (const std::string& warning : needed.warnings) warn(number_, warning);
+  for (const std::string& warning : checked.warnings) warn(number_, warning);
+  if (running_.front().image.source.settled()) looked_at_ = running_.front().image.source;
   return outcome::published;
+}
+
+void engine_core::stop_waiting() noexcept {
+  awaited_.reset();
+  said_.clear();
 }
 
 // There is nothing to load for now. A linker at work goes through such states: only one that lasts is worth a word.
 engine_core::outcome engine_core::wait_for(error reason) {
-  if (first_look_) {
+  snapshotter_.drop();
+  if (first_look_ && said_ != reason.what()) {
     said_ = reason.what();
     emit({event_kind::waiting, number_, path_, reason.reason(), reason, {}});
   }
@@ -279,8 +296,7 @@ engine_core::outcome engine_core::wait_for(error reason) {
 }
 
 engine_core::outcome engine_core::refuse(error reason) {
-  awaited_.reset();
-  said_.clear();
+  stop_waiting();
   {
     const std::lock_guard lock(names_);
     const bool again = !refused_ && failure_ && std::string_view(failure_->what()) == reason.what();
@@ -300,10 +316,21 @@ engine_core::outcome engine_core::refuse_for_now(error reason) {
   return refuse(std::move(reason));
 }
 
+// First that it is tried again, then the words, which take memory themselves.
+void engine_core::out_of_memory() noexcept {
+  look_at_ = clock::now() + std::chrono::seconds(1);
+  if (watch_) watch_->mark_moved();  // may have been taken, to no avail
+  try {
+    refuse(error(stage::use, path_, "out of memory").advise("the running generation goes on; it is tried again"));
+  } catch (const std::bad_alloc&) {
+  }
+}
+
 // Somebody is writing. The kernel tells when they close it; should it not (a forgotten descriptor in another process),
 // it is taken once it has not changed for a second.
 engine_core::outcome engine_core::try_again(const std::optional<file_identity>& seen) {
   const time_point now = clock::now();
+  snapshotter_.drop();
   if (busy_with_ != seen || !busy_with_) {
     busy_with_ = seen;
     busy_since_ = now;

@@ -3,6 +3,8 @@
 //
 // SHARED  the orphanage, process-wide lists of generations that no engine owns any more: those that a pin still holds,
 //         and those that can never leave; guarded by its mutex, which is held across fork.
+// MEMORY  may run out anywhere in here. A generation is destroyed in one place, after nobody was found inside of it; on
+//         every other way out it is still in a list.
 #include "retire.hpp"
 
 #include <dlfcn.h>
@@ -54,13 +56,43 @@ obstacle why_it_stays(const elf_facts& facts) {
   return {false, "another loaded library refers to it, or somebody else opened it"};
 }
 
-}  // namespace
+enum class fate : std::uint8_t { waits, left, stays };
 
+fate fate_of(generation& one, const std::vector<held_pin>& pins, std::chrono::steady_clock::time_point now,
+             std::vector<retirement>& done) {
+  const void* const table = one.module->table();
+  if (!one.closed) {
+    const auto holder = std::find_if(pins.begin(), pins.end(), [&](const held_pin& pin) { return pin.table == table; });
+    if (holder != pins.end()) {
+      if (!one.reported && now - one.retired >= patience) {
+        done.push_back({one.number, table, false,
+                        "a call or pin of thread " + std::to_string(holder->thread) + " is still inside it"});
+        one.reported = true;
+      }
+      return fate::waits;
+    }
+    one.closed = true;
+    one.reported = false;
+    if (const result<void> closed = one.module->unload(); !closed) {
+      done.push_back({one.number, table, false, closed.error().what()});
+    }
+  }
+  if (!still_mapped(one.image)) {
+    crash_table::remove(one.crash_ticket);
+    done.push_back({one.number, table, true, "unloaded"});
+    return fate::left;
+  }
+  const obstacle reason = why_it_stays(one.facts);
+  if (!one.reported) done.push_back({one.number, table, false, reason.text});
+  one.reported = true;
+  return reason.forever ? fate::stays : fate::waits;
+}
+
+// The generations of no engine. Never destroyed: its generations' code is called until the very end of the process.
 struct orphanage {
   std::mutex mutex;
-  std::vector<retirer::entry> waiting;  // of engines that are gone
-  std::vector<std::unique_ptr<generation>> staying;
-  std::vector<snapshot> images;  // of libraries that stay, but were never a generation
+  generations waiting;  // of engines that are gone
+  generations staying;  // never to be closed, or never to leave
   static orphanage& get() {
     static auto* const one = [] {
       auto* const made = new orphanage;
@@ -70,111 +102,87 @@ struct orphanage {
     return *one;
   }
 
-  void adopt(std::vector<retirer::entry> orphans) {
+  void adopt(generations& orphans) noexcept {
     const std::lock_guard lock(mutex);
-    std::move(orphans.begin(), orphans.end(), std::back_inserter(waiting));
+    waiting.splice(waiting.end(), orphans);
   }
 
-  void keep(std::unique_ptr<generation>& for_good) {
-    const std::lock_guard lock(mutex);
-    staying.push_back(std::move(for_good));
-  }
-
-  // A library's destructors run in here and may destroy another engine: so not under the mutex.
-  void sweep() {
-    std::vector<retirer::entry> mine;
-    {
-      const std::lock_guard lock(mutex);
-      mine.swap(waiting);
-    }
-    if (mine.empty()) return;
-    std::vector<retirement> nobody_asks;
-    if (grace_barrier()) retirer::sweep(mine, nobody_asks);
-    adopt(std::move(mine));
-  }
-};
-
-void retirer::add(std::unique_ptr<generation> old, bool keep) {
-  const void* const table = old->module->table();
-  if (keep) {
-    orphanage::get().keep(old);  // reachable by its callers, if they kept pointers; never to be closed
-    return;
-  }
-  waiting_.push_back({std::move(old), table, std::chrono::steady_clock::now()});
-  fresh_ = true;
-}
-
-void retirer::sweep(std::vector<entry>& waiting, std::vector<retirement>& done) {
-  const std::vector<held_pin> pins = held_pins();
-  const auto now = std::chrono::steady_clock::now();
-  // Room for every answer first, and an entry stays when there is no memory to judge it.
-  done.reserve(done.size() + 2 * waiting.size());
-  std::vector<entry> staying;
-  staying.reserve(waiting.size());
-  for (entry& one : waiting) {
-    bool leaving = false;
-    try {
-      leaving = leaves(one, pins, now, done);
-    } catch (const std::bad_alloc&) {
-    }
-    if (!leaving) staying.push_back(std::move(one));
-  }
-  waiting = std::move(staying);
-}
-
-// Whether this is the last that is seen of it.
-bool retirer::leaves(entry& one, const std::vector<held_pin>& pins, std::chrono::steady_clock::time_point now,
-                     std::vector<retirement>& done) {
-  const std::uint64_t number = one.old->number;
-  if (!one.closed) {
-    const auto holder =
-        std::find_if(pins.begin(), pins.end(), [&](const held_pin& pin) { return pin.table == one.table; });
-    if (holder != pins.end()) {
-      if (!one.reported && now - one.since >= patience) {
-        done.push_back({number, one.table, false,
-                        "a call or pin of thread " + std::to_string(holder->thread) + " is still inside it"});
-        one.reported = true;
-      }
-      return false;
-    }
-    one.closed = true;
-    one.reported = false;
-    if (const result<void> closed = one.old->module->unload(); !closed) {
-      done.push_back({number, one.table, false, closed.error().what()});
-    }
-  }
-  if (!still_mapped(one.old->image)) {
-    crash_table::remove(one.old->crash_ticket);
-    done.push_back({number, one.table, true, "unloaded"});
-    return true;
-  }
-  const obstacle reason = why_it_stays(one.old->facts);
-  if (!one.reported) done.push_back({number, one.table, false, reason.text});
-  one.reported = true;
   // What never leaves keeps its name for ever, so its descriptor must stay open: another file under that number would
   // be taken for it. That is the one thing that is given up on purpose.
-  if (reason.forever) orphanage::get().keep(one.old);
-  return reason.forever;
+  void keep(generations& from, generations::iterator first, generations::iterator last) noexcept {
+    const std::lock_guard lock(mutex);
+    staying.splice(staying.end(), from, first, last);
+  }
+
+  void sweep();
+};
+
+// Unloads what it can. One that there is no memory to judge stays for the next time.
+void sweep_all(generations& waiting, std::vector<retirement>& done) {
+  const std::vector<held_pin> pins = held_pins();
+  const auto now = std::chrono::steady_clock::now();
+  done.reserve(done.size() + 2 * waiting.size());  // what has happened must not be forgotten for want of room
+  for (auto next = waiting.begin(); next != waiting.end();) {
+    const auto one = next++;
+    try {
+      const fate is = fate_of(*one, pins, now, done);
+      if (is == fate::left) waiting.erase(one);
+      if (is == fate::stays) orphanage::get().keep(waiting, one, next);
+    } catch (const std::bad_alloc&) {
+    }
+  }
+}
+
+// A library's destructors run in here and may destroy another engine: so not under the mutex.
+void orphanage::sweep() {
+  struct borrowed {
+    generations list;
+    borrowed() {
+      const std::lock_guard lock(get().mutex);
+      list.swap(get().waiting);
+    }
+    borrowed(const borrowed&) = delete;
+    borrowed& operator=(const borrowed&) = delete;
+    ~borrowed() { get().adopt(list); }
+  } mine;
+  if (mine.list.empty()) return;
+  std::vector<retirement> nobody_asks;
+  if (grace_barrier()) sweep_all(mine.list, nobody_asks);
+}
+
+}  // namespace
+
+retirer::retirer() { (void)orphanage::get(); }  // now, while a failure is only an exception
+
+void retirer::add(generations& old, bool keep) noexcept {
+  const auto now = std::chrono::steady_clock::now();
+  for (generation& one : old) one.retired = now;
+  if (keep) {  // reachable by its callers, if they kept pointers
+    orphanage::get().keep(old, old.begin(), old.end());
+    return;
+  }
+  waiting_.splice(waiting_.end(), old);
+  fresh_ = true;
 }
 
 std::vector<retirement> retirer::sweep() {
   std::vector<retirement> done;
   if (fresh_) fresh_ = !grace_barrier();
-  if (!waiting_.empty() && !fresh_) sweep(waiting_, done);
+  if (!waiting_.empty() && !fresh_) sweep_all(waiting_, done);
   orphanage::get().sweep();
   return done;
 }
 
-void let_go(snapshot image) {
-  if (!image.memory || !still_mapped(image)) return;
-  orphanage& here = orphanage::get();
-  const std::lock_guard lock(here.mutex);
-  here.images.push_back(std::move(image));
+void let_go(snapshot image) noexcept {
+  if (image.memory && still_mapped(image)) image.memory.leak();
 }
 
-void retirer::abandon() {
-  (void)sweep();
-  if (!waiting_.empty()) orphanage::get().adopt(std::exchange(waiting_, {}));
+void retirer::abandon() noexcept {
+  try {
+    (void)sweep();
+  } catch (const std::bad_alloc&) {  // then the next sweep of any engine
+  }
+  orphanage::get().adopt(waiting_);
 }
 
 }  // namespace autoreload

@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,7 +15,7 @@ namespace autoreload {
 /// Lets a snapshot go whose library was opened and closed again. Should the library stay all the same, its snapshot
 /// does, too: the loader knows the library by the number of the descriptor, and would take the next file under that
 /// number for it.
-void let_go(snapshot image);
+void let_go(snapshot image) noexcept;
 
 /// What became of an old generation.
 struct retirement {
@@ -29,40 +28,27 @@ struct retirement {
 /// The generations of one engine that are no longer published. Not thread-safe: the engine's pipeline owns it.
 class retirer {
  public:
-  retirer() = default;
+  retirer();
   retirer(const retirer&) = delete;
   retirer& operator=(const retirer&) = delete;
   ~retirer() { abandon(); }
 
-  /// Takes a generation that was unpublished before this call.
-  /// @param keep  never unload it, only account for it
-  void add(std::unique_ptr<generation> old, bool keep);
+  /// Takes generations that were unpublished before this call.
+  /// @param keep  never unload them, only account for them
+  void add(generations& old, bool keep) noexcept;
 
   /// Unloads every generation that nobody pins, and looks again at those that were closed but did not leave. One
   /// membarrier if anything was added since the last call. Doesn't wait for anybody.
   [[nodiscard]] std::vector<retirement> sweep();
 
   /// Gives what can't be unloaded now to a place that every retirer of the process sweeps.
-  void abandon();
+  void abandon() noexcept;
 
   /// Whether another sweep could do something.
   [[nodiscard]] bool pending() const noexcept { return !waiting_.empty(); }
 
  private:
-  struct entry {
-    std::unique_ptr<generation> old;
-    const void* table;
-    std::chrono::steady_clock::time_point since;
-    bool closed = false;    // dlclose was called; it is still mapped
-    bool reported = false;  // that it stays
-  };
-  friend struct orphanage;
-
-  static void sweep(std::vector<entry>& waiting, std::vector<retirement>& done);
-  static bool leaves(entry& one, const std::vector<held_pin>& pins, std::chrono::steady_clock::time_point now,
-                     std::vector<retirement>& done);
-
-  std::vector<entry> waiting_;
+  generations waiting_;
   bool fresh_ = false;  // something was added since the last grace_barrier
 };
 

@@ -72,6 +72,7 @@ class watch {
   [[nodiscard]] bool has_changed() const noexcept { return changed_.load(std::memory_order_acquire); }
   /// As if something had happened.
   void mark_changed() noexcept { changed_.store(true, std::memory_order_release); }
+  void mark_moved() noexcept { moved_.store(true, std::memory_order_release); }
 
   [[nodiscard]] bool has_hub() const noexcept { return hub_ != nullptr; }
   /// Gives the hub up: from now on the owner polls.

@@ -338,6 +338,33 @@ TEST_F(Reloadable, LeavesThingsAloneWhilePaused) {
   EXPECT_EQ(lib->stamp(), 3U);
 }
 
+TEST_F(Reloadable, PublishesNothingOncePauseHasReturnedThoughALoadIsUnderWay) {
+  put(path_, 1);
+  library lib(path_, background());
+  std::promise<void> entered;
+  std::promise<void> leave;
+  std::promise<void> gone;
+  bool first = true;
+  const hook slow([&](std::string_view where) {
+    if (where == "constructor" && first) {
+      entered.set_value();
+      leave.get_future().wait();
+    }
+    if (where == "destructor" && std::exchange(first, false)) gone.set_value();
+  });
+  put(path_, 2);
+  entered.get_future().wait();
+  lib.pause();
+  leave.set_value();
+  gone.get_future().wait();
+  EXPECT_EQ(lib.generation(), 1U);
+  EXPECT_EQ(lib->stamp(), 1U);
+  lib.resume();
+  expect(event_kind::loaded);
+  EXPECT_EQ(expect(event_kind::loaded).generation, 2U);
+  EXPECT_EQ(lib->stamp(), 2U);
+}
+
 TEST_F(Reloadable, ResumesInTheBackgroundToo) {
   put(path_, 1);
   library lib(path_, background());
@@ -697,6 +724,38 @@ TEST_F(Reloadable, WhatAnObserverThrowsInTheBackgroundDoesNotStopTheEngine) {
     put(path_, build);
     EXPECT_EQ(expect(event_kind::unloaded).generation, build - 1);
     EXPECT_EQ(lib->stamp(), build);
+  }
+}
+
+TEST_F(Reloadable, WhatAnObserverThrowsOutOfAReloadLeavesTheRestToTheThread) {
+  put(path_, 1);
+  std::atomic<bool> throws{false};
+  autoreload::options chosen = support::anywhere();
+  chosen.observer = [&, record = events_.observer()](const event& happened) {
+    record(happened);
+    if (throws.exchange(false)) throw std::runtime_error("from the observer");
+  };
+  library lib(path_, chosen);
+  for (std::uint64_t build = 2; build <= 6; ++build) {
+    throws = true;
+    try {
+      (void)lib.reload();
+    } catch (const std::runtime_error&) {  // unless the thread delivered the event
+    }
+    EXPECT_EQ(expect(event_kind::unloaded).generation, build - 1);
+  }
+}
+
+TEST_F(Reloadable, AReloadOfAFileThatIsGoneDoesNotSpeakOfAWriterThatWas) {
+  put(path_, 1);
+  library lib(path_, manual());
+  {
+    const std::ofstream writer(path_, std::ios::binary | std::ios::in | std::ios::out);
+    ASSERT_TRUE(writer);
+    EXPECT_NE(std::string(lib.reload().error().what()).find("somebody is writing"), std::string::npos);
+    std::filesystem::remove(path_);
+    const std::string said = lib.reload().error().what();
+    EXPECT_NE(said.find("no such file"), std::string::npos) << said;
   }
 }
 
