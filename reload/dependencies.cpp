@@ -18,9 +18,9 @@ namespace {
 
 constexpr std::size_t tag_length = 5;  // 36^4 aliases of one name before one comes again
 
-bool is_systems(const std::string& folder) {
-  for (const char* const root : {"/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib"}) {
-    if (folder.starts_with(root)) return true;
+bool is_systems(const std::string& path) {
+  for (const std::string_view root : {"/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib"}) {
+    if (path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/')) return true;
   }
   return false;
 }
@@ -47,20 +47,20 @@ std::vector<std::string> folders_of(const elf_facts& facts, const snapshot& imag
   return folders;
 }
 
-// Adds what a path leads to now, if anything (a step of FNV-1a for each number). Says whether it is there.
-bool mix(std::uint64_t& state, const std::string& path) {
+// Adds what a path leads to now, if anything (a step of FNV-1a for each number). Says what that is.
+std::optional<file_identity> mix(std::uint64_t& state, const std::string& path) {
   const auto add = [&](std::uint64_t value) { state = (state ^ value) * 1099511628211ULL; };
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) {
     add(1);
-    return false;
+    return std::nullopt;
   }
   const file_identity now = file_identity::of(status);
   for (const std::uint64_t value : {now.device, now.inode, now.size, static_cast<std::uint64_t>(now.modified),
                                     static_cast<std::uint64_t>(now.changed)}) {
     add(value + 2);
   }
-  return true;
+  return now;
 }
 
 // A name of the same length that no other library has.
@@ -94,108 +94,168 @@ bool rename_in(snapshot& image, std::span<const std::byte> bytes, const elf_fact
 
 class preparation {
  public:
-  preparation(const std::string& path, const trust_policy& trust, const private_libraries& running,
-              dependencies& answer)
-      : path_(path), trust_(trust), running_(running), answer_(answer) {}
+  preparation(const std::string& path, const snapshot& image, const trust_policy& trust,
+              const private_libraries& running, dependencies& answer)
+      : path_(path), trust_(trust), running_(running), answer_(answer), known_{{image.source, nullptr}} {}
+
+  // A library whose needs are looked at, and the one that needs it.
+  struct user {
+    const elf_facts& facts;
+    std::vector<std::string> folders;
+    const user* by;
+  };
 
   // Everything that one file needs; its own copy gets their aliases.
-  private_libraries needs_of(snapshot& image, std::span<const std::byte> bytes, const elf_facts& facts) {
+  private_libraries needs_of(snapshot& image, std::span<const std::byte> bytes, const elf_facts& facts,
+                             const user* by = nullptr) {
     private_libraries needs;
-    const std::vector<std::string> folders = folders_of(facts, image);
+    const user here{facts, folders_of(facts, image), by};
     for (const std::string& name : facts.needed) {
-      if (answer_.failure || folders.empty() || name.find('/') != std::string::npos) continue;
-      const std::string file = find(name, folders);
-      if (file.empty()) continue;
-      if (void* const hosts = dlopen(name.c_str(), RTLD_NOLOAD | RTLD_LAZY); hosts != nullptr) {
-        dlclose(hosts);
-        answer_.warnings.push_back("it shares " + name +
-                                   " with the host or another library, which holds it: a rebuilt one is not loaded");
+      if (answer_.failure) break;
+      if (const std::size_t slash = name.rfind('/'); slash != std::string::npos) {
+        if (is_systems(name)) continue;
+        answer_.warnings.push_back("\"" + image.path + "\" needs \"" + name +
+                                   "\" by its path, so that can't be reloaded with it; link that with " +
+                                   soname_flag(name.substr(slash + 1)));
         continue;
       }
-      std::shared_ptr<private_library> library = take(name, file);
-      if (library == nullptr) continue;
-      if (!rename_in(image, bytes, facts, name, library->alias)) {
-        fail("the name of its dependency " + name + " can't be changed in the copy", "");
-        continue;
-      }
+      const found file = find(name, folders_for(name, here));
+      if (file.path.empty()) continue;
+      std::shared_ptr<private_library> library = take(name, file, here);
+      if (library == nullptr || !rename(image, bytes, facts, name, library->alias)) continue;
       needs.push_back(std::move(library));
     }
     return needs;
   }
 
  private:
-  std::string find(const std::string& name, const std::vector<std::string>& folders) {
+  struct found {
+    std::string path;  // empty: nowhere
+    file_identity file;
+  };
+  struct known_library {
+    file_identity file;
+    std::shared_ptr<private_library> library;  // null while what it needs is looked at
+  };
+
+  // Its own run path. But what a library above it needs by the same name is loaded before it, and serves it, too.
+  static std::vector<std::string> folders_for(const std::string& name, const user& here) {
+    std::vector<std::string> folders = here.folders;
+    for (const user* above = here.by; above != nullptr; above = above->by) {
+      const std::vector<std::string>& needed = above->facts.needed;
+      if (std::find(needed.begin(), needed.end(), name) == needed.end()) continue;
+      for (const std::string& folder : above->folders) {
+        if (std::find(folders.begin(), folders.end(), folder) == folders.end()) folders.push_back(folder);
+      }
+    }
+    return folders;
+  }
+
+  found find(const std::string& name, const std::vector<std::string>& folders) {
     for (const std::string& folder : folders) {
       answer_.paths.push_back(folder + "/" + name);
-      if (mix(answer_.state, answer_.paths.back())) return answer_.paths.back();
+      if (const auto file = mix(answer_.state, answer_.paths.back())) return {answer_.paths.back(), *file};
     }
-    const auto was_there = [&](const auto& one) {
-      return std::any_of(folders.begin(), folders.end(),
-                         [&](auto& folder) { return one->path == folder + "/" + name; });
-    };
-    if (std::any_of(running_.begin(), running_.end(), was_there)) {
-      fail("its dependency " + name + " is not there", "it is loaded as soon as it is there");
+    for (const std::string& folder : folders) {
+      const std::string path = folder + "/" + name;
+      if (std::none_of(running_.begin(), running_.end(), [&](const auto& one) { return one->path == path; })) continue;
+      fail(quoted(path) + " is not there", "it is loaded as soon as it is there");
       answer_.passing = true;
+      break;
     }
     return {};
   }
 
-  // The library at `file`: one that this preparation or the running generation has already, or a new copy.
-  std::shared_ptr<private_library> take(const std::string& name, const std::string& file) {
-    for (const auto& one : answer_.libraries) {
-      if (one->path == file) return one;
+  // The library in that file: one that this preparation or the running generation has already, or a new copy.
+  std::shared_ptr<private_library> take(const std::string& name, const found& file, const user& by) {
+    // One file is one library, by whatever way it is found: so it is for the loader.
+    for (const known_library& one : known_) {
+      if (one.file.device != file.file.device || one.file.inode != file.file.inode) continue;
+      if (one.library == nullptr) {
+        fail(name + " is needed by what it needs itself", "make one library of those that need each other");
+        return nullptr;
+      }
+      if (one.library->path.ends_with('/' + name))
+        return one.library;  // otherwise the alias is not as long as the name
+    }
+    if (void* const hosts = dlopen(name.c_str(), RTLD_NOLOAD | RTLD_LAZY); hosts != nullptr) {
+      dlclose(hosts);
+      answer_.warnings.push_back("it shares " + name +
+                                 " with the host or another library, which holds it: a rebuilt one is not loaded");
+      return nullptr;
     }
     snapshotter taker;
-    snapshot_outcome taken = taker.take({file, trust_, false, false});
+    snapshot_outcome taken = taker.take({file.path, trust_, false, false});
+    if (taken.failure) {
+      cant_use(file.path, *taken.failure);
+      answer_.shortage = taken.may_pass;
+      return nullptr;
+    }
     if (taken.state != snapshot_state::ready) {
-      if (taken.failure) {
-        fail("its dependency " + name + " can't be used: " + taken.failure->reason(), taken.failure->advice());
-        answer_.failure->system(taken.failure->system());
-        answer_.shortage = taken.may_pass;
-      } else {
-        fail("its dependency " + name + " is being written", "");
-        answer_.passing = true;
-      }
+      fail(quoted(file.path) + " is being written", "it is loaded when they are done");
+      answer_.passing = answer_.unsettled = true;
       return nullptr;
     }
     const inspection seen = inspect(taken.bytes);
     if (seen.is != verdict::sound) {
-      fail("its dependency " + name + " can't be used: " + seen.reason, seen.advice);
+      cant_use(file.path, error(stage::inspect, file.path, seen.reason).advise(seen.advice));
       answer_.passing = seen.is == verdict::incomplete;
       return nullptr;
     }
-    if (name.size() <= tag_length || seen.facts.soname != name) {
-      answer_.warnings.push_back("its dependency " + name + " has " +
+    if (seen.facts.soname != name) {
+      answer_.warnings.push_back(quoted(file.path) + " has " +
                                  (seen.facts.soname.empty() ? "no SONAME" : "the SONAME " + seen.facts.soname) +
-                                 ", so it can't be reloaded with it; link it with -Wl,-soname," + name);
+                                 ", so it can't be reloaded with it; link it with " + soname_flag(name));
+      return nullptr;
+    }
+    if (name.size() <= tag_length) {
+      answer_.warnings.push_back(
+          quoted(file.path) + " can't be reloaded with it: there is no room in its name for the " +
+          std::to_string(tag_length) + " letters that tell its copies apart; give it a longer name");
       return nullptr;
     }
     auto library = std::make_shared<private_library>();
-    library->path = file;
+    library->path = file.path;
     if (const result<void> kept = taker.keep(taken.image); !kept) {
-      fail("its dependency " + name + " can't be used: " + kept.error().reason(), kept.error().advice());
-      answer_.failure->system(kept.error().system());
+      cant_use(file.path, kept.error());
       answer_.shortage = true;
       return nullptr;
     }
-    library->needs = needs_of(taken.image, taken.bytes, seen.facts);
+    const std::size_t here = known_.size();
+    known_.push_back({file.file, nullptr});
+    library->needs = needs_of(taken.image, taken.bytes, seen.facts, &by);
     if (answer_.failure) return nullptr;
-    for (const auto& one : running_) {
-      if (one->path == file && one->needs == library->needs && taker.same_content(one->image)) {
-        answer_.libraries.push_back(one);
-        return one;
-      }
+    const auto same = std::find_if(running_.begin(), running_.end(), [&](const auto& one) {
+      return one->path == file.path && one->needs == library->needs && taker.same_content(one->image);
+    });
+    if (same != running_.end()) {
+      library = *same;
+    } else {
+      library->alias = alias_for(name);
+      if (!rename(taken.image, taken.bytes, seen.facts, name, library->alias)) return nullptr;
+      library->image = std::move(taken.image);
     }
-    library->alias = alias_for(name);
-    if (!rename_in(taken.image, taken.bytes, seen.facts, name, library->alias)) {
-      fail("the name of its dependency " + name + " can't be changed in the copy", "");
-      return nullptr;
-    }
-    library->image = std::move(taken.image);
+    known_[here].library = library;
     answer_.libraries.push_back(library);
     return library;
   }
 
+  bool rename(snapshot& image, std::span<const std::byte> bytes, const elf_facts& facts, const std::string& name,
+              const std::string& alias) {
+    if (rename_in(image, bytes, facts, name, alias)) return true;
+    fail("the name " + name + " can't be changed in a copy of \"" + image.path +
+             "\": it is stored as the end of another",
+         "let no other name in that library end in " + name);
+    return false;
+  }
+
+  static std::string quoted(const std::string& file) { return "its dependency \"" + file + "\""; }
+  static std::string soname_flag(const std::string& name) { return "-Wl,-soname," + name; }
+
+  void cant_use(const std::string& file, const error& why) {
+    fail(quoted(file) + " can't be used: " + why.reason(), why.advice());
+    answer_.failure->system(why.system());
+  }
   void fail(std::string reason, std::string advice) {
     answer_.failure = error(stage::snapshot, path_, std::move(reason)).advise(std::move(advice));
   }
@@ -204,6 +264,7 @@ class preparation {
   const trust_policy& trust_;
   const private_libraries& running_;
   dependencies& answer_;
+  std::vector<known_library> known_;  // the library itself first
 };
 
 }  // namespace
@@ -217,7 +278,7 @@ private_library::~private_library() {
 dependencies prepare_dependencies(const std::string& path, snapshot& image, std::span<const std::byte> bytes,
                                   const elf_facts& facts, const trust_policy& trust, const private_libraries& running) {
   dependencies answer;
-  (void)preparation(path, trust, running, answer).needs_of(image, bytes, facts);
+  (void)preparation(path, image, trust, running, answer).needs_of(image, bytes, facts);
   return answer;
 }
 

@@ -47,6 +47,7 @@ struct dependencies {
   std::vector<std::string> warnings;  ///< what can't be reloaded, and why
   std::optional<error> failure;       ///< one of them can't be used
   bool passing = false;               ///< the failure is one that a linker at work leaves behind: wait
+  bool unsettled = false;             ///< and no event may tell when it is over: look again
   bool shortage = false;              ///< the failure is for want of a resource: worth another try without any event
 };
 

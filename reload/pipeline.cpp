@@ -147,6 +147,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
                                              running_.empty() ? private_libraries() : running_.front().needs);
   dependency_paths_ = needed.paths;
   needed_state = needed.state;
+  if (needed.unsettled) look_at_ = clock::now() + std::chrono::milliseconds(250);
   if (needed.failure && needed.passing) return wait_for(*std::move(needed.failure));
   if (needed.failure && needed.shortage) return refuse_for_now(*std::move(needed.failure));
   if (needed.failure) return refuse_content(*std::move(needed.failure));
@@ -196,15 +197,19 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   }
 
   // load: all required symbols or nothing
+  const auto explained = [&](error reason) {  // the loader may miss just what could not be brought along
+    if (reason.advice().empty() && !needed.warnings.empty()) reason.advise(needed.warnings.front());
+    return reason;
+  };
   if (const result<void> opened = open_dependencies(needed.libraries, path_, options_.load_flags); !opened) {
-    return refuse_load(opened.error());
+    return refuse_load(explained(opened.error()));
   }
   // A debugger reads debug information once, while dlopen maps the library: for its sake it has to be there by then.
   if (!taken.image.later.empty() && is_traced()) complete(taken.image);
   auto loaded = load(api_, path_, taken.image, taken.bytes, options_.load_flags);
   if (!loaded) {
     let_go(std::move(taken.image));
-    return refuse_load(std::move(loaded.error()));
+    return refuse_load(explained(std::move(loaded.error())));
   }
   times.load = watch.lap();
 

@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: MIT
+// dependency_test: whatever becomes of a library that the library needs, the running generation answers on, what is the
+// matter is said, and the reload goes through when it is mended.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <autoreload/autoreload.hpp>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "../support.hpp"
+#include "dependencies.hpp"
+
+using namespace std::chrono_literals;
+using autoreload::event_kind;
+using autoreload::stage;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct number_api {
+  autoreload::required_as<"number", int()> number;
+};
+using library = autoreload::reloadable<number_api>;
+
+const std::string by_origin = " '-Wl,-rpath,$ORIGIN'";
+
+std::string named(const std::string& soname) { return " -Wl,-soname," + soname; }
+
+std::string returns(const std::string& function, int value) {
+  return "int " + function + "(void) { return " + std::to_string(value) + "; }";
+}
+
+std::string calls(const std::string& function, const std::string& other, const std::string& answer) {
+  return "int " + other + "(void); int " + function + "(void) { return " + answer + "; }";
+}
+
+class Dependency : public testing::Test {
+ protected:
+  // What most tests put together, built once: lib.so says 10 more than libpart.so, which says its number or, as
+  // `middle`, that of libdeep.so. Nothing is loaded from the shop.
+  static void SetUpTestSuite() {
+    shop_ = std::make_unique<support::temp_folder>();
+    for (int value = 1; value <= 3; ++value) {
+      build("part" + std::to_string(value), returns("part", value), named("libpart.so"));
+      build("deep" + std::to_string(value), returns("deep", value), named("libdeep.so"));
+    }
+    build("counts", "int part(void) { static int calls; return ++calls; }", named("libpart.so"));
+    build("middle", calls("part", "deep", "deep()"), named("libpart.so") + with("deep1") + by_origin);
+    build("lib", calls("number", "part", "10 + part()"), named("lib.so") + with("part1") + by_origin);
+  }
+  static void TearDownTestSuite() { shop_.reset(); }
+
+  static std::string built(const std::string& name) { return *shop_ / (name + ".so"); }
+  // With every library that is named, used or not.
+  static void build(const std::string& name, const std::string& source, const std::string& flags) {
+    support::build_library(built(name), source, "-Wl,--no-as-needed " + flags);
+  }
+  static std::string with(const std::string& name) { return " '" + built(name) + "'"; }
+
+  // Renamed into place, as lld and mold do.
+  void put(const std::string& name, const std::string& as) { put_bytes(support::read_file(built(name)), as); }
+  void put_bytes(const std::string& bytes, const std::string& as) {
+    support::write_file(folder_ / (as + ".new"), bytes);
+    fs::rename(folder_ / (as + ".new"), folder_ / as);
+  }
+
+  void open() { library_.emplace(folder_ / "lib.so", driven_by_hand()); }
+  autoreload::options driven_by_hand() {
+    autoreload::options chosen;
+    chosen.drive = autoreload::drive_mode::manual;
+    chosen.observer = events_.observer();
+    return chosen;
+  }
+
+  // Whether it comes to that, with what the engine does by itself.
+  template <class Condition>
+  bool until(Condition holds, std::chrono::milliseconds patience = support::patience) {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    pollfd waiting{library_->descriptor(), POLLIN, 0};
+    for (;;) {
+      library_->poll();
+      if (holds()) return true;
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      ::poll(&waiting, 1, 20);
+    }
+  }
+
+  auto told(event_kind kind) {
+    return [this, kind] { return events_.next(kind, 0ms).has_value(); };
+  }
+
+  [[nodiscard]] int number() const { return (*library_)->number(); }
+  [[nodiscard]] std::string failure() const {
+    return library_->last_failure() ? library_->last_failure()->what() : "no failure";
+  }
+
+  void runs(int expected) {
+    EXPECT_TRUE(until([&] { return library_->loaded() && !library_->last_failure() && number() == expected; }))
+        << "it should say " << expected << ": " << failure();
+  }
+
+  // What is refused or waited for is said with its cause and what to do about it, and `still` answers.
+  void fails(stage at, const std::string& reason, const std::string& advice, int still) {
+    const auto said = [&] {
+      const auto why = library_->last_failure();
+      return why && why->reason().find(reason) != std::string::npos;
+    };
+    ASSERT_TRUE(until(said)) << "expected: " << reason << "\ngot: " << failure();
+    const autoreload::error why = *library_->last_failure();
+    EXPECT_EQ(why.at(), at) << why.what();
+    EXPECT_EQ(why.path(), folder_ / "lib.so");
+    EXPECT_NE(why.advice().find(advice), std::string::npos) << why.what();
+    EXPECT_EQ(number(), still) << why.what();
+  }
+
+  std::string its(const std::string& name) { return "its dependency \"" + folder_ / name + "\""; }
+
+  static std::unique_ptr<support::temp_folder> shop_;
+  support::temp_folder folder_;
+  autoreload::event_queue events_;
+  std::optional<library> library_;
+};
+std::unique_ptr<support::temp_folder> Dependency::shop_;
+
+// ---- its file
+
+TEST_F(Dependency, HalfWrittenIsWaitedForUntilItIsWhole) {
+  put("part1", "libpart.so");
+  put("lib", "lib.so");
+  open();
+  runs(11);
+  EXPECT_TRUE(told(event_kind::loaded)());
+  const std::string whole = support::read_file(built("part2"));
+  for (const std::size_t length : {std::size_t{0}, std::size_t{16}, whole.size() / 2, whole.size() - 1}) {
+    put_bytes(whole.substr(0, length), "libpart.so");
+    fails(stage::snapshot, its("libpart.so") + " can't be used", "", 11);
+  }
+  std::optional<autoreload::event> next;
+  ASSERT_TRUE(until([&] { return (next = events_.next()).has_value(); })) << "it lasts, and nobody is told";
+  EXPECT_EQ(next->kind, event_kind::waiting) << next->text;
+  put("part2", "libpart.so");
+  runs(12);
+}
+
+TEST_F(Dependency, HalfWrittenFromTheStartIsLoadedWhenItIsWhole) {
+  put_bytes(support::read_file(built("part1")).substr(0, 1000), "libpart.so");
+  put("lib", "lib.so");
+  open();
+  EXPECT_FALSE(library_->loaded());
+  put("part1", "libpart.so");
+  runs(11);
+}
+
+TEST_F(Dependency, DamagedIsRefusedOnceForEachBuild) {
+  put("part1", "libpart.so");
+  put("lib", "lib.so");
+  open();
+  runs(11);
+  std::string damaged = support::read_file(built("part2"));
+  damaged[18] = 8;  // e_machine: MIPS
+  for (int build = 0; build < 2; ++build) {
+    put_bytes(damaged, "libpart.so");
+    fails(stage::snapshot, its("libpart.so") + " can't be used", "", 11);
+    const auto refused = events_.next(event_kind::refused, support::patience);
+    ASSERT_TRUE(refused);
+    EXPECT_NE(refused->text.find(its("libpart.so")), std::string::npos) << refused->text;
+    put("lib", "another.so");  // an event in the folder
+    library_->poll();
+    EXPECT_EQ(events_.next(event_kind::refused, 0ms), std::nullopt) << "said already";
+  }
+  put("part2", "libpart.so");
+  runs(12);
+}
+
+TEST_F(Dependency, ThatAnybodyMayWriteIsRefusedUntilNobodyElseMay) {
+  put("part1", "libpart.so");
+  put("lib", "lib.so");
+  open();
+  runs(11);
+  put("part2", "libpart.so");
+  fs::permissions(folder_ / "libpart.so", fs::perms(0666));
+  fails(stage::snapshot, its("libpart.so") + " can't be used", "chmod", 11);
+  fs::permissions(folder_ / "libpart.so", fs::perms(0644));
+  runs(12);
+}
+
+TEST_F(Dependency, ThatTheLoaderRefusesIsNamedWithTheLoadersWords) {
+  put("part1", "libpart.so");
+  put("lib", "lib.so");
+  open();
+  runs(11);
+  build("lacking", calls("part", "nowhere_to_be_found", "nowhere_to_be_found()"), named("libpart.so"));
+  put("lacking", "libpart.so");
+  fails(stage::load, "dlopen refused " + its("libpart.so"), "", 11);
+  EXPECT_NE(library_->last_failure()->system().find("nowhere_to_be_found"), std::string::npos) << failure();
+  put("part2", "libpart.so");
+  runs(12);
+}
+
+TEST_F(Dependency, ThatSomebodyWritesIsWaitedForUntilTheyCloseIt) {
+  put("part1", "libpart.so");
+  put("lib", "lib.so");
+  open();
+  runs(11);
+  put("part2", "libpart.so");
+  const int writer = ::open((folder_ / "libpart.so").c_str(), O_WRONLY | O_CLOEXEC);
+  ASSERT_GE(writer, 0);
+  fails(stage::snapshot, its("libpart.so") + " is being written", "when they are done", 11);
+  close(writer);
+  runs(12);
+}
+
+// Only a file's owner can ask whether somebody writes it. For others it has to lie still for a while, of which no event
+// tells.
+TEST_F(Dependency, OfAnotherUserIsLoadedOnceItLiesStill) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user and itself again";
+  put("part1", "libpart.so");
+  put("lib", "lib.so");
+  fs::permissions(folder_.path(), fs::perms(0755));
+  open();
+  runs(11);
+  struct another_user {
+    another_user() { EXPECT_EQ(seteuid(54329), 0); }
+    ~another_user() { EXPECT_EQ(seteuid(0), 0); }
+  };
+  // Replaced again and again, until it has been said that it is waited for.
+  for (bool said = false; !said && number() == 11;) {
+    put("part2", "libpart.so");
+    const another_user here;
+    said = until(told(event_kind::waiting), 100ms);
+  }
+  const another_user here;
+  runs(12);
+}
+
+TEST_F(Dependency, ThatVanishesIsWaitedForAndTheSameOneAgainIsNoNews) {
+  put("counts", "libpart.so");
+  put("lib", "lib.so");
+  open();
+  EXPECT_EQ(number(), 11);
+  for (int call = 12; call < 14; ++call) {
+    fs::remove(folder_ / "libpart.so");
+    fails(stage::snapshot, its("libpart.so") + " is not there", "as soon as it is there", call);
+    put("counts", "libpart.so");
+    EXPECT_TRUE(until([&] { return !library_->last_failure(); })) << failure();
+    EXPECT_EQ(library_->generation(), 1U) << "it is as it was";
+  }
+  EXPECT_EQ(number(), 14) << "its statics live on";
+  fs::remove(folder_ / "libpart.so");
+  fails(stage::snapshot, its("libpart.so") + " is not there", "as soon as it is there", 15);
+  put("part2", "libpart.so");
+  runs(12);
+}
+
+TEST_F(Dependency, ThatIsTouchedOrRebuiltTheSameIsNoNews) {
+  put("counts", "libpart.so");
+  put("lib", "lib.so");
+  open();
+  EXPECT_EQ(number(), 11);
+  put("counts", "libpart.so");
+  library_->poll();
+  fs::last_write_time(folder_ / "libpart.so", fs::file_time_type::clock::now());
+  library_->poll();
+  EXPECT_EQ(number(), 12) << "its statics live on";
+  EXPECT_EQ(library_->generation(), 1U);
+}
+
+TEST_F(Dependency, MayBecomeALinkAndTheLinkMayBeSwitched) {
+  for (const char* const name : {"part1", "part2", "part3"}) put(name, name);
+  put("part1", "libpart.so");
+  put("lib", "lib.so");
+  open();
+  runs(11);
+  const auto lead_to = [&](const std::string& target) {  // as ln -sfn
+    fs::create_symlink(target, folder_ / "libpart.so.new");
+    fs::rename(folder_ / "libpart.so.new", folder_ / "libpart.so");
+  };
+  lead_to("part1");
+  library_->poll();
+  EXPECT_EQ(library_->generation(), 1U) << "the same file by another way";
+  lead_to("part2");
+  runs(12);
+  put("part3", "part2");
+  runs(13);
+  lead_to("nowhere");
+  fails(stage::snapshot, its("libpart.so") + " is not there", "as soon as it is there", 13);
+  lead_to("libpart.so");
+  fails(stage::snapshot, its("libpart.so") + " is not there", "as soon as it is there", 13);
+  lead_to("part1");
+  runs(11);
+}
+
+TEST_F(Dependency, WhenDescriptorsRunOutIsTakenWhenThereAreMore) {
+  put("part1", "libpart.so");
+  put("lib", "lib.so");
+  open();
+  runs(11);
+  put("part2", "libpart.so");
+  library_->pause();
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  int reported = 0;
+  for (rlim_t spare = 0;; ++spare) {
+    const int highest = dup(0);
+    close(highest);
+    const rlimit few{static_cast<rlim_t>(highest) + spare, limit.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    const auto done = library_->reload();
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (done) break;
+    ASSERT_EQ(number(), 11) << failure();
+    EXPECT_NE(done.error().system().find("Too many open files"), std::string::npos) << done.error().what();
+    reported += done.error().reason().find(its("libpart.so")) != std::string::npos;
+  }
+  EXPECT_EQ(number(), 12);
+  EXPECT_GE(reported, 2) << "to read it, and for its copy";
+}
+
+// ---- several
+
+TEST_F(Dependency, OfADependencyIsReloadedWithAllThatLeadsToIt) {
+  put("deep1", "libdeep.so");
+  put("middle", "libpart.so");
+  put("lib", "lib.so");
+  open();
+  runs(11);
+  put("deep2", "libdeep.so");
+  runs(12);
+  const std::string next = support::read_file(built("deep3"));
+  put_bytes(next.substr(0, next.size() / 2), "libdeep.so");
+  fails(stage::snapshot, its("libdeep.so") + " can't be used", "", 12);
+  fs::remove(folder_ / "libdeep.so");
+  fails(stage::snapshot, its("libdeep.so") + " is not there", "as soon as it is there", 12);
+  put("deep3", "libdeep.so");
+  runs(13);
+  put("part2", "libpart.so");  // which needs nothing
+  runs(12);
+}
+
+// The loader has what the library itself needs already when it comes to what those need.
+TEST_F(Dependency, WithoutARunPathFindsWhatTheLibraryItselfNeeds) {
+  build("trusting", calls("part", "deep", "deep()"), named("libpart.so") + with("deep1"));
+  build("both", calls("number", "part", "10 + part()"), with("trusting") + with("deep1") + by_origin);
+  put("deep1", "libdeep.so");
+  put("trusting", "libpart.so");
+  put("both", "lib.so");
+  open();
+  runs(11);
+  put("deep2", "libdeep.so");
+  runs(12);
+}
+
+TEST_F(Dependency, OfTwoLibrariesIsLoadedOnceByWhateverWaysTheyFindIt) {
+  const auto side = [&](const std::string& name, const std::string& folder) {
+    build(name, calls(name, "part", "part()"),
+          named("lib" + name + ".so") + with("part1") + " '-Wl,-rpath,$ORIGIN/../common'");
+    fs::create_directory(folder_ / folder);
+    put(name, folder + "/lib" + name + ".so");
+  };
+  fs::create_directory(folder_ / "common");
+  put("counts", "common/libpart.so");
+  side("left", "a");
+  side("right", "b");
+  build("top", "int left(void); int right(void); int number(void) { int l = left(); return 10 * l + right(); }",
+        with("left") + with("right") + " '-Wl,-rpath,$ORIGIN/a:$ORIGIN/b'");
+  put("top", "lib.so");
+  open();
+  EXPECT_EQ(number(), 12) << "they count together";
+  put("part3", "common/libpart.so");
+  runs(33);
+}
+
+TEST_F(Dependency, OfTwoReloadablesIsReloadedInBoth) {
+  put("counts", "libpart.so");
+  put("lib", "lib.so");
+  put("lib", "other.so");
+  open();
+  library other(folder_ / "other.so", driven_by_hand());
+  EXPECT_EQ(number(), 11);
+  EXPECT_EQ(other->number(), 11) << "each has its own copy";
+  put("part2", "libpart.so");
+  runs(12);
+  other.poll();
+  EXPECT_EQ(other->number(), 12);
+}
+
+TEST_F(Dependency, ThatNeedsItsUserIsRefusedInsteadOfFollowedInCircles) {
+  put("part1", "libpart.so");
+  put("lib", "lib.so");
+  open();
+  runs(11);
+  build("itself", returns("part", 4), named("libpart.so") + with("part1") + by_origin);
+  put("itself", "libpart.so");
+  fails(stage::snapshot, "libpart.so is needed by what it needs", "one library", 11);
+  build("its_user", returns("part", 5), named("libpart.so") + with("lib") + by_origin);
+  put("its_user", "libpart.so");
+  fails(stage::snapshot, "lib.so is needed by what it needs", "one library", 11);
+  build("back", returns("deep", 6), named("libdeep.so") + with("part1") + by_origin);
+  put("back", "libdeep.so");
+  put("middle", "libpart.so");
+  fails(stage::snapshot, "libpart.so is needed by what it needs", "one library", 11);
+  put("deep2", "libdeep.so");
+  runs(12);
+}
+
+// ---- its name
+
+// A linker keeps a string that is the end of another one only once: to write over it would change both.
+TEST_F(Dependency, WhoseNameEndsAnotherCantBeRenamedAndItIsSaid) {
+  build("long", returns("longer", 5), named("notlibpart.so"));
+  build("two", calls("number", "part", "10 + part()"), with("part1") + with("long") + by_origin);
+  build("ends", returns("part", 5), named("libpart.so") + with("long") + by_origin);
+  if (support::read_file(built("two")).find(std::string("\0libpart.so", 11)) != std::string::npos) {
+    GTEST_SKIP() << "this linker keeps it twice";
+  }
+  put("long", "notlibpart.so");
+  put("part1", "libpart.so");
+  put("lib", "lib.so");
+  open();
+  runs(11);
+  for (const char* const where : {"lib.so", "libpart.so"}) {
+    put(where == std::string("lib.so") ? "two" : "ends", where);
+    fails(stage::snapshot, "the name libpart.so can't be changed in a copy of \"" + folder_ / where + "\"",
+          "no other name", 11);
+    put(where == std::string("lib.so") ? "lib" : "part1", where);
+    EXPECT_TRUE(until([&] { return !library_->last_failure(); })) << failure();
+  }
+  put("part2", "libpart.so");
+  runs(12);
+}
+
+TEST_F(Dependency, ThatCantBeReloadedForItsNameIsWarnedOfAndTheCauseWhenItIsNotFound) {
+  // By $ORIGIN the loader doesn't find it, because the copy lies elsewhere; by a path from the root it does.
+  const std::string here = " '-Wl,-rpath," + folder_.path().string() + "'";
+  const auto linked = [&](const std::string& run_path) {
+    return "-L'" + shop_->path().string() + "' -l:it.so" + run_path;
+  };
+  struct {
+    std::string soname, advice;
+  } const names[] = {{"", "-Wl,-soname,it.so"}, {" -Wl,-soname,it.so", "a longer name"}};
+  for (const auto& [soname, advice] : names) {
+    library_.reset();
+    build("it", returns("part", 7), soname);
+    put("it", "it.so");
+    build("origin", calls("number", "part", "part()"), linked(by_origin));
+    put("origin", "lib.so");
+    open();
+    ASSERT_TRUE(library_->last_failure());
+    EXPECT_NE(library_->last_failure()->advice().find(advice), std::string::npos) << failure();
+    build("rooted", calls("number", "part", "part()"), linked(here));
+    put("rooted", "lib.so");
+    runs(7);
+    const auto warning = events_.next(event_kind::warning, 0ms);
+    ASSERT_TRUE(warning);
+    EXPECT_NE(warning->text.find(advice), std::string::npos) << warning->text;
+  }
+}
+
+TEST_F(Dependency, ByTwoNamesIsCopiedUnderItsOwnAndTheOtherIsWarnedOf) {
+  build("second", returns("second", 0), named("libpart.so.0"));
+  build("names", calls("number", "part", "10 + part()"),
+        with("part1") + with("second") + " '-Wl,-rpath," + folder_.path().string() + "'");
+  put("part1", "libpart.so");
+  fs::create_symlink("libpart.so", folder_ / "libpart.so.0");
+  put("names", "lib.so");
+  open();
+  runs(11);
+  const auto warning = events_.next(event_kind::warning, 0ms);
+  ASSERT_TRUE(warning);
+  EXPECT_NE(warning->text.find("libpart.so.0\" has the SONAME libpart.so"), std::string::npos) << warning->text;
+}
+
+TEST_F(Dependency, ThatIsNeededByItsPathIsWarnedOf) {
+  support::build_library(folder_ / "libpart.so", returns("part", 7));
+  build("path", calls("number", "part", "part()"), "'" + folder_ / "libpart.so" + "'");
+  put("path", "lib.so");
+  open();
+  runs(7);
+  const auto warning = events_.next(event_kind::warning, 0ms);
+  ASSERT_TRUE(warning);
+  EXPECT_NE(warning->text.find("-Wl,-soname,libpart.so"), std::string::npos) << warning->text;
+}
+
+// ---- where it is looked for
+
+TEST_F(Dependency, IsLookedForInTheUsersFoldersAlsoIfTheirNamesBeginLikeTheSystems) {
+  build("far", calls("number", "part", "part()"),
+        with("part1") + " -nostdlib -Wl,-rpath,/library:/usr/library:/lib/x:/usr/lib64");
+  autoreload::snapshotter taker;
+  autoreload::snapshot_outcome taken = taker.take({built("far"), {}, false, false});
+  ASSERT_EQ(taken.state, autoreload::snapshot_state::ready);
+  const auto seen = autoreload::inspect(taken.bytes);
+  const auto answer = autoreload::prepare_dependencies(built("far"), taken.image, taken.bytes, seen.facts, {}, {});
+  EXPECT_EQ(answer.paths, (std::vector<std::string>{"/library/libpart.so", "/usr/library/libpart.so"}));
+}
+
+}  // namespace
