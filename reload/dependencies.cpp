@@ -40,9 +40,9 @@ std::vector<std::string> folders_of(const elf_facts& facts, const snapshot& imag
   if (facts.run_path.empty()) return folders;
   const std::string folder = image.folder();
   for (const std::string& entry : facts.run_path) {
+    if (expanded(entry, {}).find('$') != std::string::npos) continue;  // $LIB or $PLATFORM: the loader's own matter
     std::string whole = expanded(entry, folder);
-    if (whole.starts_with('/') && !is_systems(whole) && whole.find('$') == std::string::npos)
-      folders.push_back(std::move(whole));
+    if (whole.starts_with('/') && !is_systems(whole)) folders.push_back(std::move(whole));
   }
   return folders;
 }
@@ -175,8 +175,8 @@ class preparation {
         fail(name + " is needed by what it needs itself", "make one library of those that need each other");
         return nullptr;
       }
-      if (one.library->path.ends_with('/' + name))
-        return one.library;  // otherwise the alias is not as long as the name
+      // By another name the alias would not fit.
+      if (one.library->path.ends_with('/' + name)) return one.library;
     }
     if (void* const hosts = dlopen(name.c_str(), RTLD_NOLOAD | RTLD_LAZY); hosts != nullptr) {
       dlclose(hosts);

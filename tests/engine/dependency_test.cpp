@@ -490,6 +490,16 @@ TEST_F(Dependency, ThatIsNeededByItsPathIsWarnedOf) {
 
 // ---- where it is looked for
 
+TEST_F(Dependency, IsFoundInAFolderWhoseNameHasADollar) {
+  fs::create_directory(folder_ / "a$b");
+  put("part1", "a$b/libpart.so");
+  put("lib", "a$b/lib.so");
+  library_.emplace(folder_ / "a$b/lib.so", driven_by_hand());
+  runs(11);
+  put("part2", "a$b/libpart.so");
+  runs(12);
+}
+
 TEST_F(Dependency, IsLookedForInTheUsersFoldersAlsoIfTheirNamesBeginLikeTheSystems) {
   build("far", calls("number", "part", "part()"),
         with("part1") + " -nostdlib -Wl,-rpath,/library:/usr/library:/lib/x:/usr/lib64");
