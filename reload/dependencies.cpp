@@ -154,7 +154,10 @@ class preparation {
   found find(const std::string& name, const std::vector<std::string>& folders) {
     for (const std::string& folder : folders) {
       answer_.paths.push_back(folder + "/" + name);
-      if (const auto file = mix(answer_.state, answer_.paths.back())) return {answer_.paths.back(), *file};
+      const auto file = mix(answer_.state, answer_.paths.back());
+      if (!file) continue;
+      answer_.settled = answer_.settled && file->settled();
+      return {answer_.paths.back(), *file};
     }
     for (const std::string& folder : folders) {
       const std::string path = folder + "/" + name;

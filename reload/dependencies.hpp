@@ -44,6 +44,7 @@ struct dependencies {
   private_libraries libraries;        ///< needed ones first
   std::vector<std::string> paths;     ///< where they are, or would be looked for: to be watched
   std::uint64_t state = 0;            ///< of those paths as they were when they were looked at: see state_of
+  bool settled = true;                ///< whether any later change of theirs would show in it
   std::vector<std::string> warnings;  ///< what can't be reloaded, and why
   std::optional<error> failure;       ///< one of them can't be used
   bool passing = false;               ///< the failure is one that a linker at work leaves behind: wait

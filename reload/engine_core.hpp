@@ -123,7 +123,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::optional<file_identity> looked_at_;     // what the last verdict was about; empty: look whenever asked
   std::vector<std::string> dependency_paths_;  // of the last inspected build: watched like the library
   std::vector<std::string> watched_;           // those that are watched by now
-  std::uint64_t dependency_state_ = 0;         // of those, as the running generation found them
+  std::uint64_t dependency_state_ = 0;         // of those, as the running generation found them; 0 also if in doubt
   std::optional<std::uint64_t> refused_;       // digest of the last refused content, so that it is refused once
   std::optional<error> refusal_;               // and why
   std::vector<std::string> warned_;

@@ -152,7 +152,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   if (needed.failure && needed.shortage) return refuse_for_now(*std::move(needed.failure));
   if (needed.failure) return refuse_content(*std::move(needed.failure));
   if (same && needed.libraries == running_.front().needs) {  // touched, but not changed
-    dependency_state_ = needed.state;
+    dependency_state_ = needed.settled ? needed.state : 0;
     return unchanged();
   }
 
@@ -256,7 +256,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   }
   // From here to the end of this block nothing can fail: old code with callers inside must be in somebody's hands.
   number_ = made.number;
-  dependency_state_ = needed.state;
+  dependency_state_ = needed.settled ? needed.state : 0;
   running_.swap(next);
   if (!next.empty()) {
     retired_.add(next, options_.keep_old);
