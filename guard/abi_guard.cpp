@@ -24,10 +24,6 @@
 #include "host_image.hpp"
 #include "spell.hpp"
 
-#ifndef AUTORELOAD_GUARD_INSTALLED_HELPER
-#error "the build says where the helper is installed"
-#endif
-
 namespace autoreload {
 
 namespace {
@@ -76,9 +72,7 @@ struct host_view {
 
 class abi_guard final : public abi_checker {
  public:
-  explicit abi_guard(abi_guard_options options) : options_(std::move(options)) {
-    if (options_.helper.empty()) options_.helper = AUTORELOAD_GUARD_INSTALLED_HELPER;
-  }
+  explicit abi_guard(abi_guard_options options) : options_(std::move(options)) {}
 
   guard_verdict check(const guard_request& request) override {
     if (options_.policy == abi_policy::off) return {};

@@ -11,11 +11,17 @@
 
 #include <autoreload/guard.hpp>
 
-#ifndef AUTORELOAD_GUARD_HELPER  // set when the guard is used from the folder it was built in
+#ifndef AUTORELOAD_GUARD_HELPER  // where Meson, pkg-config or CMake found it
 #define AUTORELOAD_GUARD_HELPER ""
 #endif
 
 namespace autoreload {
+
+namespace detail {
+// The helper beside the guard's shared library, or else where the build system found it, or else where it was
+// installed.
+[[nodiscard]] std::string guard_helper(const char* found_by_build);
+}  // namespace detail
 
 /// What follows when something differs that could break a caller.
 enum class abi_policy : std::uint8_t {
@@ -46,8 +52,8 @@ struct abi_guard_options {
   /// For reading one file's debug information. When it is over the file counts as one that can't be seen.
   std::chrono::milliseconds time_limit{5000};
 
-  /// The program that reads debug information in a process of its own; empty for the installed one.
-  std::string helper = AUTORELOAD_GUARD_HELPER;
+  /// The program that reads debug information in a process of its own; by default the one that came with the guard.
+  std::string helper = detail::guard_helper(AUTORELOAD_GUARD_HELPER);
 };
 
 /// Makes the checker that compares debug information. Give it to any number of engines; it remembers what it saw of

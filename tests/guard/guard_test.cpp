@@ -297,6 +297,11 @@ TEST_F(helper, that_is_missing_is_named) {
   EXPECT_TRUE(says(verdict.notes, "\"/nonexistent/helper\" did not start: No such file")) << text_of(verdict);
 }
 
+TEST_F(helper, is_where_the_build_system_found_it_or_else_where_it_was_installed) {
+  EXPECT_EQ(autoreload::detail::guard_helper("/bin/true"), "/bin/true");
+  EXPECT_TRUE(autoreload::detail::guard_helper("/nonexistent").ends_with("/autoreload/autoreload-guard-helper"));
+}
+
 TEST_F(helper, gets_nothing_of_the_host_but_what_it_needs) {
   const scratch_folder folder;
   const descriptor leaked(open("/dev/null", O_RDONLY));  // without O_CLOEXEC, as hosts do

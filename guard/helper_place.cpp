@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// helper_place: where the guard's helper program is, also after the folder that it was installed into has moved.
+#include <autoreload/abi_guard.hpp>
+
+#include <unistd.h>
+
+#include "host_image.hpp"
+
+namespace autoreload::detail {
+
+namespace {
+
+// Where it lies from the shared library that this code is in. Of a static build nothing is known: it is in the host.
+std::string from_the_library() {
+  const auto here = abi::find_host_image(reinterpret_cast<std::uintptr_t>(&from_the_library));
+  if (!here || !here->path.starts_with('/')) return {};
+  return here->path.substr(0, here->path.rfind('/') + 1) + AUTORELOAD_GUARD_HELPER_FROM_LIBRARY;
+}
+
+}  // namespace
+
+std::string guard_helper(const char* found_by_build) {
+  for (const std::string& place : {from_the_library(), std::string(found_by_build)}) {
+    if (!place.empty() && access(place.c_str(), X_OK) == 0) return place;
+  }
+  return AUTORELOAD_GUARD_INSTALLED_HELPER;
+}
+
+}  // namespace autoreload::detail
