@@ -231,22 +231,6 @@ TEST(BadGuard, ThatThrowsWhatIsNoExceptionRefusesAndTheNextBuildIsTaken) {
 
 // ---- the rest
 
-template <class Backend>
-void expect_no_path_refused() {
-  for (const char* const path : {static_cast<const char*>(nullptr), ""}) {
-    const auto loaded = Backend::template module<number_api>::load(path, autoreload::default_load_flags);
-    ASSERT_FALSE(loaded) << "the program itself was taken for a library";
-    EXPECT_EQ(loaded.error().at(), stage::load);
-    EXPECT_EQ(loaded.error().reason(), "this is no path");
-  }
-}
-
-TEST(BadPath, OfABackendIsRefusedAndNotTakenForTheProgramItself) {
-  expect_no_path_refused<autoreload::raw::backend>();
-  expect_no_path_refused<autoreload::raii::backend>();
-  expect_no_path_refused<autoreload::symbols::backend>();
-}
-
 TEST(BadPatience, OfAnEventQueueNeitherOverflowsNorHangs) {
   autoreload::event_queue events;
   EXPECT_FALSE(events.next(-1h));

@@ -120,6 +120,15 @@ TYPED_TEST(LoaderBackend, TellsOfAFileThatIsNotThere) {
   EXPECT_NE(loaded.error().system().find("No such file"), std::string::npos) << loaded.error().what();
 }
 
+TYPED_TEST(LoaderBackend, DoesNotTakeTheProgramItselfForALibraryWithoutAPath) {
+  for (const char* const path : {static_cast<const char*>(nullptr), ""}) {
+    auto loaded = TestFixture::template module<foo_api>::load(path, autoreload::default_load_flags);
+    ASSERT_FALSE(loaded);
+    EXPECT_EQ(loaded.error().at(), autoreload::stage::load);
+    EXPECT_TRUE(loaded.error().missing().empty()) << loaded.error().what();
+  }
+}
+
 TYPED_TEST(LoaderBackend, PassesTheFlagsOnToDlopen) {
   // In a child: asking RTLD_DEFAULT makes the whole program depend on what it finds, for good.
   using foo_module = typename TestFixture::template module<foo_api>;

@@ -36,6 +36,7 @@ template <autoreload::api_struct Api>
 class module {
  public:
   [[nodiscard]] static autoreload::result<module> load(const char* path, int flags) {
+    if (path == nullptr || *path == '\0') return autoreload::error(autoreload::stage::load, {}, "this is no path");
     unique_handle handle(::dlopen(path, flags));
     if (handle == nullptr) {
       const char* const text = ::dlerror();

@@ -19,9 +19,11 @@ inline constexpr int default_load_flags = RTLD_NOW | RTLD_LOCAL;
 /// A loaded library together with its filled API struct.
 ///
 /// - `M::load(path, flags)` opens the file with dlopen and fills the struct, all required symbols or nothing; when it
-///   fails nothing stays open. The error has stage load, the path, every missing symbol, and dlerror's text.
+///   fails nothing stays open. The error has stage load, the path, every missing symbol, and dlerror's text. A path
+///   that is null or empty is an error, too: to dlopen it means the program itself.
 /// - `m.api()` is the struct: valid at one address, also across moves of m, until unload or destruction.
-/// - `m.handle()` is dlopen's handle, null once unloaded.
+/// - `m.handle()` is dlopen's handle, null once unloaded. The engine asks the loader about it by dlinfo and by
+///   RTLD_NOLOAD, so the library must be in the program's own namespace, not in one of dlmopen's.
 /// - `m.unload()` closes; a second call does nothing. It says dlclose's own failure; it does not promise that the code
 ///   left memory (see reload/retire.hpp for who checks that).
 /// - moved-from or unloaded, m can only be destroyed, assigned to or asked for its (null) handle.
