@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "digest.hpp"
 #include "dynamic_section.hpp"
 #include "retire.hpp"
 
@@ -18,11 +19,20 @@ namespace {
 
 constexpr std::size_t tag_length = 5;  // 36^4 aliases of one name before one comes again
 
+constexpr std::string_view system_roots[] = {"/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib"};
+
+// Whether the system's packages see to it: they replace files, and never write into them.
 bool is_systems(const std::string& path) {
-  for (const std::string_view root : {"/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib"}) {
-    if (path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/')) return true;
-  }
-  return false;
+  return std::any_of(std::begin(system_roots), std::end(system_roots), [&](std::string_view root) {
+    return path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
+  });
+}
+
+// Whether the loader looks there by itself: /usr/lib, and Debian's /usr/lib/x86_64-linux-gnu.
+bool is_searched(const std::string& folder) {
+  return is_systems(folder) &&
+         (folder.ends_with("-linux-gnu") ||
+          std::find(std::begin(system_roots), std::end(system_roots), folder) != std::end(system_roots));
 }
 
 std::string expanded(std::string entry, const std::string& folder) {
@@ -34,15 +44,21 @@ std::string expanded(std::string entry, const std::string& folder) {
   return entry;
 }
 
-// The folders of the run path that are the user's.
+// The folders of the run path that are the user's, and those that only $ORIGIN leads to: the loader finds nothing by
+// that, since the copy lies elsewhere. It is the folder of the library's name, for the loader; where that is a link, a
+// build may mean the folder that it leads to.
 std::vector<std::string> folders_of(const elf_facts& facts, const snapshot& image) {
   std::vector<std::string> folders;
   if (facts.run_path.empty()) return folders;
-  const std::string folder = image.folder();
+  const std::string origins[] = {image.path.substr(0, image.path.rfind('/')), image.folder()};
   for (const std::string& entry : facts.run_path) {
     if (expanded(entry, {}).find('$') != std::string::npos) continue;  // $LIB or $PLATFORM: the loader's own matter
-    std::string whole = expanded(entry, folder);
-    if (whole.starts_with('/') && !is_systems(whole)) folders.push_back(std::move(whole));
+    for (const std::string& origin : origins) {
+      std::string whole = expanded(entry, origin);
+      const bool loaders = whole == entry ? is_systems(whole) : is_searched(whole);
+      const bool known = std::find(folders.begin(), folders.end(), whole) != folders.end();
+      if (whole.starts_with('/') && !loaders && !known) folders.push_back(std::move(whole));
+    }
   }
   return folders;
 }
@@ -94,9 +110,9 @@ bool rename_in(snapshot& image, std::span<const std::byte> bytes, const elf_fact
 
 class preparation {
  public:
-  preparation(const std::string& path, const snapshot& image, const trust_policy& trust,
+  preparation(const std::string& path, const snapshot& image, const dependency_policy& policy,
               const private_libraries& running, dependencies& answer)
-      : path_(path), trust_(trust), running_(running), answer_(answer), known_{{image.source, nullptr}} {}
+      : path_(path), policy_(policy), running_(running), answer_(answer), known_{{image.source, nullptr}} {}
 
   // A library whose needs are looked at, and the one that needs it.
   struct user {
@@ -114,9 +130,8 @@ class preparation {
       if (answer_.failure) break;
       if (const std::size_t slash = name.rfind('/'); slash != std::string::npos) {
         if (is_systems(name)) continue;
-        answer_.warnings.push_back("\"" + image.path + "\" needs \"" + name +
-                                   "\" by its path, so that can't be reloaded with it; link that with " +
-                                   soname_flag(name.substr(slash + 1)));
+        fail("\"" + image.path + "\" needs \"" + name + "\" by its path, so no copy of that can be loaded",
+             "link that with " + soname_flag(name.substr(slash + 1)) + " first, and then this");
         continue;
       }
       const found file = find(name, folders_for(name, here));
@@ -188,7 +203,7 @@ class preparation {
       return nullptr;
     }
     snapshotter taker;
-    snapshot_outcome taken = taker.take({file.path, trust_, false, false});
+    snapshot_outcome taken = taker.take({file.path, policy_.trust, false, policy_.patience});
     if (taken.failure) {
       cant_use(file.path, *taken.failure);
       answer_.shortage = taken.may_pass;
@@ -196,7 +211,8 @@ class preparation {
     }
     if (taken.state != snapshot_state::ready) {
       fail(quoted(file.path) + " is being written", "it is loaded when they are done");
-      answer_.passing = answer_.unsettled = true;
+      answer_.passing = true;
+      answer_.busy = taken.seen;
       return nullptr;
     }
     const inspection seen = inspect(taken.bytes);
@@ -205,16 +221,22 @@ class preparation {
       answer_.passing = seen.is == verdict::incomplete;
       return nullptr;
     }
+    if (policy_.require_digest && !seen.facts.has_digest) {
+      cant_use(file.path, error(stage::inspect, file.path, std::string(no_digest)).advise(std::string(make_digest)));
+      answer_.passing = true;
+      return nullptr;
+    }
+    // What can't be copied would be mapped from the file itself, which the next build may truncate under its callers.
     if (seen.facts.soname != name) {
-      answer_.warnings.push_back(quoted(file.path) + " has " +
-                                 (seen.facts.soname.empty() ? "no SONAME" : "the SONAME " + seen.facts.soname) +
-                                 ", so it can't be reloaded with it; link it with " + soname_flag(name));
+      fail(quoted(file.path) + " has " + (seen.facts.soname.empty() ? "no SONAME" : "the SONAME " + seen.facts.soname) +
+               ", so no copy of it can be loaded",
+           "link it with " + soname_flag(name) + ", or run patchelf --set-soname " + name + " on it");
       return nullptr;
     }
     if (name.size() <= tag_length) {
-      answer_.warnings.push_back(
-          quoted(file.path) + " can't be reloaded with it: there is no room in its name for the " +
-          std::to_string(tag_length) + " letters that tell its copies apart; give it a longer name");
+      fail("there is no room in the name of " + quoted(file.path) + " for the " + std::to_string(tag_length) +
+               " letters that tell its copies apart",
+           "give it a longer name");
       return nullptr;
     }
     auto library = std::make_shared<private_library>();
@@ -264,7 +286,7 @@ class preparation {
   }
 
   const std::string& path_;
-  const trust_policy& trust_;
+  const dependency_policy& policy_;
   const private_libraries& running_;
   dependencies& answer_;
   std::vector<known_library> known_;  // the library itself first
@@ -279,9 +301,10 @@ private_library::~private_library() {
 }
 
 dependencies prepare_dependencies(const std::string& path, snapshot& image, std::span<const std::byte> bytes,
-                                  const elf_facts& facts, const trust_policy& trust, const private_libraries& running) {
+                                  const elf_facts& facts, const dependency_policy& policy,
+                                  const private_libraries& running) {
   dependencies answer;
-  (void)preparation(path, image, trust, running, answer).needs_of(image, bytes, facts);
+  (void)preparation(path, image, policy, running, answer).needs_of(image, bytes, facts);
   return answer;
 }
 

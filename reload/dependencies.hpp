@@ -48,8 +48,15 @@ struct dependencies {
   std::vector<std::string> warnings;  ///< what can't be reloaded, and why
   std::optional<error> failure;       ///< one of them can't be used
   bool passing = false;               ///< the failure is one that a linker at work leaves behind: wait
-  bool unsettled = false;             ///< and no event may tell when it is over: look again
+  std::optional<file_identity> busy;  ///< and this is the file that somebody writes: look again, no event may tell
   bool shortage = false;              ///< the failure is for want of a resource: worth another try without any event
+};
+
+/// What is asked of them, as of the library itself.
+struct dependency_policy {
+  const trust_policy& trust;
+  bool require_digest = false;
+  stillness* patience = nullptr;  ///< see snapshotter::request
 };
 
 /// Takes snapshots of the dependencies and writes their aliases into them and into `image`. Runs nothing of theirs.
@@ -59,7 +66,7 @@ struct dependencies {
 /// @param running  what the running generation uses: taken again where it has not changed
 [[nodiscard]] dependencies prepare_dependencies(const std::string& path, snapshot& image,
                                                 std::span<const std::byte> bytes, const elf_facts& facts,
-                                                const trust_policy& trust, const private_libraries& running);
+                                                const dependency_policy& policy, const private_libraries& running);
 
 /// dlopens those that are not open yet, in order.
 [[nodiscard]] result<void> open_dependencies(const private_libraries& libraries, const std::string& path, int flags);

@@ -11,6 +11,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace autoreload {
 
@@ -21,6 +22,10 @@ struct load_segment;
 
 /// How long the line is. Fixed, so that it is found from the file's end.
 inline constexpr std::size_t digest_line_size = 41;
+
+/// What is said where one is required and missing, and what to do.
+inline constexpr std::string_view no_digest = "it has no digest, which options::require_digest asks for";
+inline constexpr std::string_view make_digest = "run autoreload-digest as the last step of its build";
 
 /// The line for a library.
 /// @param file   the whole file

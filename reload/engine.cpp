@@ -380,7 +380,7 @@ result<bool> engine_core::reload() {
     } catch (const std::bad_alloc&) {
       out_of_memory();
     }
-    if (busy_with_) {
+    if (busy_with_ && !awaited_) {
       why = error(stage::snapshot, path_, "somebody is writing the file").advise("it is loaded when they are done");
     } else if (!published) {
       why = failure();

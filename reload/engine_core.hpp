@@ -100,7 +100,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   outcome refuse_for_now(error reason);
   void out_of_memory() noexcept;
   void stop_waiting() noexcept;
-  outcome try_again(const std::optional<file_identity>& seen);
+  void try_again(const std::optional<file_identity>& before, const std::optional<file_identity>& seen);
   void warn(std::uint64_t number, const std::string& text);
   void sweep();
 
@@ -131,6 +131,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::string said_;              // the last reported reason to wait
   std::optional<file_identity> busy_with_;
   time_point busy_since_{};
+  stillness still_;  // of what is busy
   std::chrono::milliseconds busy_pause_{0};
   time_point woken_{};
   time_point look_at_ = never;   // another look without an event

@@ -10,7 +10,7 @@ outcome digest_agrees(image& lib) {
   lib.answer.facts.has_digest = line.has_value();
   if (!line || *line == digest_line(lib.file, lib.loads)) return passed;
   return wrong("it is not what its digest was made of: the file is damaged, or was changed afterwards",
-               "link it again, and run autoreload-digest as the last step of its build");
+               "link it again, and " + std::string(make_digest));
 }
 
 }  // namespace autoreload::inspecting

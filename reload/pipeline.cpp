@@ -11,6 +11,7 @@
 
 #include "cancellation.hpp"
 #include "crash_table.hpp"
+#include "digest.hpp"
 #include "dynamic_section.hpp"
 #include "engine_core.hpp"
 #include "inspect.hpp"
@@ -70,12 +71,15 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   const bool whole = options_.guard != nullptr;
 
   // snapshot: bytes that nobody can change any more
-  const bool patient = busy_with_ && clock::now() - busy_since_ > std::chrono::seconds(1);
-  snapshot_outcome taken = snapshotter_.take({file_, options_.trust, whole, patient});
-  if (taken.state != snapshot_state::busy) busy_with_.reset();
+  const std::optional<file_identity> busy_before = std::exchange(busy_with_, std::nullopt);
+  stillness* const patience = busy_before && clock::now() - busy_since_ > std::chrono::seconds(1) ? &still_ : nullptr;
+  snapshot_outcome taken = snapshotter_.take({file_, options_.trust, whole, patience});
   switch (taken.state) {
     case snapshot_state::ready: break;
-    case snapshot_state::busy: return try_again(taken.seen);
+    case snapshot_state::busy:
+      awaited_.reset();
+      try_again(busy_before, taken.seen);
+      return outcome::waiting;
     case snapshot_state::absent:
       looked_at_.reset();
       return wait_for(
@@ -132,8 +136,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
     return refuse_content(error(stage::inspect, path_, seen.reason).advise(seen.advice));
   }
   if (options_.require_digest && !seen.facts.has_digest) {
-    return wait_for(error(stage::inspect, path_, "it has no digest, which options::require_digest asks for")
-                        .advise("run autoreload-digest as the last step of its build"));
+    return wait_for(error(stage::inspect, path_, std::string(no_digest)).advise(std::string(make_digest)));
   }
   seen.facts.thread_destructors = mentions({taken.bytes, seen.facts.segments, 0}, "__cxa_thread_atexit");
   times.inspect = watch.lap();
@@ -143,11 +146,12 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   times.snapshot += watch.lap();
 
   // dependencies: the user's own libraries that it needs come along
-  dependencies needed = prepare_dependencies(path_, taken.image, taken.bytes, seen.facts, options_.trust,
+  dependencies needed = prepare_dependencies(path_, taken.image, taken.bytes, seen.facts,
+                                             {options_.trust, options_.require_digest, patience},
                                              running_.empty() ? private_libraries() : running_.front().needs);
   dependency_paths_ = needed.paths;
   needed_state = needed.state;
-  if (needed.unsettled) look_at_ = clock::now() + std::chrono::milliseconds(250);
+  if (needed.busy) try_again(busy_before, needed.busy);
   if (needed.failure && needed.passing) return wait_for(*std::move(needed.failure));
   if (needed.failure && needed.shortage) return refuse_for_now(*std::move(needed.failure));
   if (needed.failure) return refuse_content(*std::move(needed.failure));
@@ -197,19 +201,15 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   }
 
   // load: all required symbols or nothing
-  const auto explained = [&](error reason) {  // the loader may miss just what could not be brought along
-    if (reason.advice().empty() && !needed.warnings.empty()) reason.advise(needed.warnings.front());
-    return reason;
-  };
   if (const result<void> opened = open_dependencies(needed.libraries, path_, options_.load_flags); !opened) {
-    return refuse_load(explained(opened.error()));
+    return refuse_load(opened.error());
   }
   // A debugger reads debug information once, while dlopen maps the library: for its sake it has to be there by then.
   if (!taken.image.later.empty() && is_traced()) complete(taken.image);
   auto loaded = load(api_, path_, taken.image, taken.bytes, options_.load_flags);
   if (!loaded) {
     let_go(std::move(taken.image));
-    return refuse_load(explained(std::move(loaded.error())));
+    return refuse_load(std::move(loaded.error()));
   }
   times.load = watch.lap();
 
@@ -333,18 +333,17 @@ void engine_core::out_of_memory() noexcept {
 
 // Somebody is writing. The kernel tells when they close it; should it not (a forgotten descriptor in another process),
 // it is taken once it has not changed for a second.
-engine_core::outcome engine_core::try_again(const std::optional<file_identity>& seen) {
+void engine_core::try_again(const std::optional<file_identity>& before, const std::optional<file_identity>& seen) {
   const time_point now = clock::now();
   snapshotter_.drop();
-  if (busy_with_ != seen || !busy_with_) {
-    busy_with_ = seen;
+  busy_with_ = seen;
+  if (before != seen || !before) {
     busy_since_ = now;
     busy_pause_ = std::chrono::milliseconds(10);
   }
   look_at_ = now + busy_pause_;
   busy_pause_ = std::min(busy_pause_ * 2, std::chrono::milliseconds(250));
   looked_at_.reset();
-  return outcome::waiting;
 }
 
 void engine_core::sweep() {

@@ -221,18 +221,15 @@ bool snapshotter::reserve(std::size_t size) {
 }
 
 // Who writes through a mapping changes no time once its pages are dirty, so the contents must be looked at.
-bool snapshotter::lies_still() {
+bool snapshotter::lies_still(stillness& known) const {
   std::uint64_t digest = 0;
   for (const file_range& range : copied_) {
     const auto* const text = reinterpret_cast<const char*>(buffer_ + range.begin);
     digest = digest * 31 + std::hash<std::string_view>{}({text, range.end - range.begin});
   }
   const auto now = std::chrono::steady_clock::now();
-  if (written_digest_ != digest) {
-    written_digest_ = digest;
-    still_since_ = now;
-  }
-  return now - still_since_ >= std::chrono::milliseconds(500);
+  if (known.digest != digest) known = {digest, now};
+  return now - known.since >= std::chrono::milliseconds(500);
 }
 
 void snapshotter::drop() {
@@ -284,9 +281,9 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   const file_identity identity = file_identity::of(status);
   outcome.seen = identity;
   outcome.state = snapshot_state::busy;  // unless all of it can be read in one state
-  if (replaced || (lease.writer() && !wanted.patient)) return outcome;
+  if (replaced || (lease.writer() && wanted.patience == nullptr)) return outcome;
   // Nothing tells a writer that pauses from one that is done, but time: the file's, or ours if its clock is ahead.
-  if (!lease.granted() && !wanted.patient && !identity.settled(without_lease)) return outcome;
+  if (!lease.granted() && wanted.patience == nullptr && !identity.settled(without_lease)) return outcome;
 
   const std::uint64_t size = identity.size;
   if (!reserve(static_cast<std::size_t>(size))) return fail("there is no memory to read the file", ENOMEM);
@@ -298,7 +295,7 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   }
   // Without the lease its times must tell; with it they may change: by a rename over its name, say.
   if (!lease.kept() && (fstat(file.get(), &status) != 0 || !(file_identity::of(status) == identity))) return outcome;
-  if (lease.writer() && !lies_still()) return outcome;
+  if (lease.writer() && !lies_still(*wanted.patience)) return outcome;
   lease.give_back();
 
   outcome.state = snapshot_state::ready;

@@ -85,6 +85,12 @@ struct snapshot_outcome {
   std::optional<file_identity> seen;  ///< of busy
 };
 
+/// Since when a file that somebody holds open for writing has had the same contents.
+struct stillness {
+  std::optional<std::uint64_t> digest;
+  std::chrono::steady_clock::time_point since{};
+};
+
 /// Takes snapshots. Reuses its buffer; not thread-safe.
 class snapshotter {
  public:
@@ -96,8 +102,9 @@ class snapshotter {
   struct request {
     const std::string& path;
     const trust_policy& trust;
-    bool whole;    ///< copy debug information at once, for a guard that reads it
-    bool patient;  ///< take it although somebody holds it open for writing, when its contents stay as they are
+    bool whole = false;  ///< copy debug information at once, for a guard that reads it
+    stillness* patience =
+        nullptr;  ///< take it although somebody holds it open for writing, when its contents lie still
   };
 
   /// Reads the file into a buffer and checks that nobody changed it meanwhile. Nothing is allocated in memfds yet, so a
@@ -126,15 +133,13 @@ class snapshotter {
   };
   static place in_memory(const std::string& name);
   bool reserve(std::size_t size);
-  bool lies_still();
+  bool lies_still(stillness& known) const;
 
   std::byte* buffer_ = nullptr;
   std::size_t capacity_ = 0;
   std::size_t used_ = 0;
   std::vector<file_range> copied_;
-  place ready_;                                          // by prepare()
-  std::optional<std::uint64_t> written_digest_;          // of what was read under a writer's hands
-  std::chrono::steady_clock::time_point still_since_{};  // and since when it has been the same
+  place ready_;  // by prepare()
 };
 
 /// Copies what the loader doesn't map (debug information) into the snapshot, for debuggers and profilers, and seals it.

@@ -196,16 +196,4 @@ TEST(Dependencies, ThatTheHostHoldsAreSharedWithItAndItIsSaid) {
   dlclose(hosts);
 }
 
-TEST(Dependencies, WithoutASonameAreSaidToBeNotReloadable) {
-  const support::temp_folder folder;
-  build_library(folder / "libpart.so", part_source(1));
-  build_library(folder / "lib.so", top_source,
-                "-L'" + folder.path().string() + "' -lpart '-Wl,-rpath," + folder.path().string() + "'");
-  watched<number_api> host(folder / "lib.so");
-  EXPECT_EQ(host.library->number(), 11) << "an absolute run path serves the loader all the same";
-  const auto warning = host.events.next(event_kind::warning, patience);
-  ASSERT_TRUE(warning);
-  EXPECT_NE(warning->text.find("-Wl,-soname,libpart.so"), std::string::npos) << warning->text;
-}
-
 }  // namespace

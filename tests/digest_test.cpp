@@ -8,25 +8,20 @@
 #include <filesystem>
 #include <string>
 
-#include "digest.hpp"
-#include "inspect.hpp"
 #include "support.hpp"
+#include "with_digest.hpp"
 
 namespace {
 
 namespace fs = std::filesystem;
 using autoreload::inspection;
 using autoreload::verdict;
+using support::inspected;
+using support::with_digest;
 
 struct number_api {
   autoreload::required_as<"number", int()> number;
 };
-
-inspection inspected(const std::string& bytes) { return autoreload::inspect(std::as_bytes(std::span(bytes))); }
-
-std::string with_line(std::string bytes) {
-  return bytes += autoreload::digest_line(std::as_bytes(std::span(bytes)), inspected(bytes).facts.segments);
-}
 
 class digest : public testing::Test {
  protected:
@@ -80,7 +75,7 @@ TEST_F(digest, is_the_crc_that_xz_uses) {
 
 TEST_F(digest, tells_of_every_loaded_byte_that_was_changed) {
   support::build_library(path_, "static const char words[100] = {1}; const char* number(void) { return words; }");
-  const std::string whole = with_line(support::read_file(path_));
+  const std::string whole = with_digest(support::read_file(path_));
   const inspection seen = inspected(whole);
   ASSERT_EQ(seen.is, verdict::sound) << seen.reason;
   EXPECT_TRUE(seen.facts.has_digest);

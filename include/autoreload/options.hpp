@@ -48,8 +48,8 @@ struct options {
   /// Whose files may be loaded.
   trust_policy trust;
   /// Load only what ends with a digest (autoreload-digest appends it, as the last step of a build): then a file that is
-  /// damaged anywhere, or whose build has not come to its end, is never loaded. A library without one is waited for.
-  /// One that has a digest which does not agree is refused in any case.
+  /// damaged in a byte that the loader maps, or whose build has not come to its end, is never loaded. A library without
+  /// one is waited for, and so is one of the user's that it needs. A digest that does not agree is refused in any case.
   bool require_digest = false;
   /// Whether a library is loaded in a helper process first.
   trial_policy trial;

@@ -17,11 +17,13 @@
 #include <string>
 
 #include "../support.hpp"
+#include "../with_digest.hpp"
 #include "dependencies.hpp"
 
 using namespace std::chrono_literals;
 using autoreload::event_kind;
 using autoreload::stage;
+using support::with_digest;
 namespace fs = std::filesystem;
 
 namespace {
@@ -216,6 +218,17 @@ TEST_F(Dependency, ThatSomebodyWritesIsWaitedForUntilTheyCloseIt) {
   ASSERT_GE(writer, 0);
   fails(stage::snapshot, its("libpart.so") + " is being written", "when they are done", 11);
   close(writer);
+  runs(12);
+}
+
+TEST_F(Dependency, ThatSomebodyForgotToCloseIsTakenOnceItLiesStill) {
+  put("part1", "libpart.so");
+  put("lib", "lib.so");
+  open();
+  runs(11);
+  put("part2", "libpart.so");
+  const autoreload::descriptor writer(::open((folder_ / "libpart.so").c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(writer);
   runs(12);
 }
 
@@ -463,56 +476,51 @@ TEST_F(Dependency, WhoseNameEndsAnotherCantBeRenamedAndItIsSaid) {
   runs(12);
 }
 
-TEST_F(Dependency, ThatCantBeReloadedForItsNameIsWarnedOfAndTheCauseWhenItIsNotFound) {
-  // By $ORIGIN the loader doesn't find it, because the copy lies elsewhere; by a path from the root it does.
-  const std::string here = " '-Wl,-rpath," + folder_.path().string() + "'";
-  const auto linked = [&](const std::string& run_path) {
-    return "-L'" + shop_->path().string() + "' -l:it.so" + run_path;
-  };
+// The loader would map it from its file, and die with it of the next build that truncates that.
+TEST_F(Dependency, OfWhichNoCopyCanBeLoadedIsRefusedWithTheFlagThatMendsIt) {
+  const std::string from_root = " '-Wl,-rpath," + folder_.path().string() + "'";
   struct {
-    std::string soname, advice;
-  } const names[] = {{"", "-Wl,-soname,it.so"}, {" -Wl,-soname,it.so", "a longer name"}};
-  for (const auto& [soname, advice] : names) {
+    std::string run_path, soname, reason, advice;
+  } const names[] = {{from_root, "", "has no SONAME", "-Wl,-soname,it.so"},
+                     {by_origin, "", "has no SONAME", "-Wl,-soname,it.so"},
+                     {by_origin, named("other.so"), "has the SONAME other.so", "patchelf --set-soname it.so"},
+                     {by_origin, named("it.so"), "no room in the name", "a longer name"}};
+  for (const auto& [run_path, soname, reason, advice] : names) {
     library_.reset();
+    put("lib", "lib.so");
+    put("part1", "libpart.so");
+    open();
+    runs(11);
+    build("it", returns("part", 7), "");
+    build("origin", calls("number", "part", "part()"), "-L'" + shop_->path().string() + "' -l:it.so" + run_path);
     build("it", returns("part", 7), soname);
     put("it", "it.so");
-    build("origin", calls("number", "part", "part()"), linked(by_origin));
     put("origin", "lib.so");
-    open();
-    ASSERT_TRUE(library_->last_failure());
-    EXPECT_NE(library_->last_failure()->advice().find(advice), std::string::npos) << failure();
-    build("rooted", calls("number", "part", "part()"), linked(here));
-    put("rooted", "lib.so");
-    runs(7);
-    const auto warning = events_.next(event_kind::warning, 0ms);
-    ASSERT_TRUE(warning);
-    EXPECT_NE(warning->text.find(advice), std::string::npos) << warning->text;
+    fails(stage::snapshot, reason, advice, 11);
   }
 }
 
-TEST_F(Dependency, ByTwoNamesIsCopiedUnderItsOwnAndTheOtherIsWarnedOf) {
-  build("second", returns("second", 0), named("libpart.so.0"));
-  build("names", calls("number", "part", "10 + part()"),
-        with("part1") + with("second") + " '-Wl,-rpath," + folder_.path().string() + "'");
+TEST_F(Dependency, ThatIsNeededByItsPathIsRefusedWithTheFlagThatMendsIt) {
+  put("lib", "lib.so");
   put("part1", "libpart.so");
-  fs::create_symlink("libpart.so", folder_ / "libpart.so.0");
-  put("names", "lib.so");
   open();
   runs(11);
-  const auto warning = events_.next(event_kind::warning, 0ms);
-  ASSERT_TRUE(warning);
-  EXPECT_NE(warning->text.find("libpart.so.0\" has the SONAME libpart.so"), std::string::npos) << warning->text;
+  support::build_library(folder_ / "libplain.so", returns("part", 7));
+  build("path", calls("number", "part", "part()"), "'" + folder_ / "libplain.so" + "'");
+  put("path", "lib.so");
+  fails(stage::snapshot, "by its path", "-Wl,-soname,libplain.so", 11);
 }
 
-TEST_F(Dependency, ThatIsNeededByItsPathIsWarnedOf) {
-  support::build_library(folder_ / "libpart.so", returns("part", 7));
-  build("path", calls("number", "part", "part()"), "'" + folder_ / "libpart.so" + "'");
-  put("path", "lib.so");
-  open();
-  runs(7);
-  const auto warning = events_.next(event_kind::warning, 0ms);
-  ASSERT_TRUE(warning);
-  EXPECT_NE(warning->text.find("-Wl,-soname,libpart.so"), std::string::npos) << warning->text;
+TEST_F(Dependency, WithoutADigestIsWaitedForWhereOneIsRequired) {
+  put("part1", "libpart.so");
+  put_bytes(with_digest(support::read_file(built("lib"))), "lib.so");
+  autoreload::options chosen = driven_by_hand();
+  chosen.require_digest = true;
+  library_.emplace(folder_ / "lib.so", chosen);
+  EXPECT_FALSE(library_->loaded());
+  EXPECT_NE(failure().find(its("libpart.so") + " can't be used: it has no digest"), std::string::npos) << failure();
+  put_bytes(with_digest(support::read_file(built("part1"))), "libpart.so");
+  runs(11);
 }
 
 // ---- where it is looked for
@@ -531,11 +539,39 @@ TEST_F(Dependency, IsLookedForInTheUsersFoldersAlsoIfTheirNamesBeginLikeTheSyste
   build("far", calls("number", "part", "part()"),
         with("part1") + " -nostdlib -Wl,-rpath,/library:/usr/library:/lib/x:/usr/lib64");
   autoreload::snapshotter taker;
-  autoreload::snapshot_outcome taken = taker.take({built("far"), {}, false, false});
+  autoreload::snapshot_outcome taken = taker.take({built("far"), {}});
   ASSERT_EQ(taken.state, autoreload::snapshot_state::ready);
   const auto seen = autoreload::inspect(taken.bytes);
-  const auto answer = autoreload::prepare_dependencies(built("far"), taken.image, taken.bytes, seen.facts, {}, {});
+  const auto answer = autoreload::prepare_dependencies(built("far"), taken.image, taken.bytes, seen.facts, {{}}, {});
   EXPECT_EQ(answer.paths, (std::vector<std::string>{"/library/libpart.so", "/usr/library/libpart.so"}));
+}
+
+// The loader takes $ORIGIN from the name, but a build that switches a link means what it leads to.
+TEST_F(Dependency, ByOriginIsLookedForBesideTheLinkAndBesideWhatItLeadsTo) {
+  for (const char* const place : {"named", "real"}) {
+    library_.reset();
+    fs::remove_all(folder_ / "named");
+    for (const char* const made : {"named", "real"}) fs::create_directories(folder_ / made);
+    put("lib", "real/lib.so");
+    fs::create_symlink("../real/lib.so", folder_ / "named/lib.so");
+    put("part1", std::string(place) + "/libpart.so");
+    library_.emplace(folder_ / "named/lib.so", driven_by_hand());
+    runs(11);
+    fs::remove(folder_ / (std::string(place) + "/libpart.so"));
+  }
+}
+
+// A program's own plugins may be below the system's folders.
+TEST_F(Dependency, ByOriginIsCopiedAlsoBelowTheSystemsFolders) {
+  autoreload::snapshotter taker;
+  autoreload::snapshot_outcome taken = taker.take({built("lib"), {}});
+  ASSERT_EQ(taken.state, autoreload::snapshot_state::ready);
+  const auto seen = autoreload::inspect(taken.bytes);
+  for (const auto& [path, looked_for] : {std::pair("/usr/lib/app/lib.so", true), std::pair("/usr/lib/lib.so", false)}) {
+    taken.image.path = path;
+    const auto answer = autoreload::prepare_dependencies(path, taken.image, taken.bytes, seen.facts, {{}}, {});
+    EXPECT_EQ(std::count(answer.paths.begin(), answer.paths.end(), "/usr/lib/app/libpart.so"), looked_for ? 1 : 0);
+  }
 }
 
 }  // namespace
