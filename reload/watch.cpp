@@ -16,14 +16,16 @@
 #include <filesystem>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 namespace autoreload {
 namespace {
 
-// A file is complete when its writer closes it or its name appears. IN_CREATE sees links, and folders. IN_ATTRIB sees a
-// mode that lets us read it at last. IN_MODIFY would wake us for each write of a linker and say nothing.
-constexpr std::uint32_t file_events = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ATTRIB | IN_DELETE | IN_MOVED_FROM;
-constexpr std::uint32_t folder_events = IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_MOVED_FROM;
+// A file is complete when its writer closes it or its name appears. IN_CREATE sees links, and folders. IN_ATTRIB sees
+// an owner, a mode or an access list that lets us in, or lets us trust it, at last; of a folder it also sees what
+// happens to the folder itself. IN_MODIFY would wake us for each write of a linker and say nothing.
+constexpr std::uint32_t folder_events = IN_MOVED_TO | IN_CREATE | IN_ATTRIB | IN_DELETE | IN_MOVED_FROM;
+constexpr std::uint32_t file_events = IN_CLOSE_WRITE | folder_events;
 constexpr std::uint32_t own_events = IN_DELETE_SELF | IN_MOVE_SELF;
 
 constexpr int most_links = 40;  // as the kernel: more is ELOOP
@@ -81,7 +83,7 @@ void watch_hub::tell(int folder, std::uint32_t what, std::string_view name) {
   const auto found = watches_of_.find(folder);
   if (found == watches_of_.end()) return;
   for (watch* const one : found->second) {
-    if ((what & (own_events | IN_IGNORED | IN_UNMOUNT)) != 0) {
+    if (name.empty()) {  // it happened to the folder itself
       shake(*one);
       continue;
     }
@@ -168,15 +170,19 @@ result<bool> watch::arm(const std::vector<std::string>& paths) {
     const std::lock_guard lock(hub_->mutex_);
     std::optional<error> failure;
     for (const std::string& path : paths) {
-      for (const step& one : way_to(path)) {
+      const std::vector<step> way = way_to(path);
+      std::string watched;  // the folder that tells itself when it is moved
+      for (auto at = way.rbegin(); at != way.rend(); ++at) {
+        const step& one = *at;
         const std::uint32_t events = (one.last ? file_events : folder_events) | own_events | IN_ONLYDIR | IN_MASK_ADD;
         const int folder = inotify_add_watch(hub_->inotify_.get(), one.folder.c_str(), events);
         if (folder < 0) {
           const int reason = errno;
+          const bool replaceable = std::exchange(watched, {}) != join(one.folder, one.name);
           // No folder (any more): the next round will find another way, or one that ends before it.
           if (reason == ENOENT || reason == ENOTDIR) continue;
-          // A folder on the way that we may not read is no obstacle as long as the file's own folder can be watched.
-          if (one.last || reason == ENOSPC || reason == ENOMEM) {
+          // A folder that we may not read is no obstacle as long as the one that the way takes in it can be watched.
+          if (replaceable || reason == ENOSPC || reason == ENOMEM) {
             failure = error(stage::watch, path, "the folder \"" + one.folder + "\" can't be watched")
                           .system(std::generic_category().message(reason))
                           .advise(reason == ENOSPC ? "raise fs.inotify.max_user_watches, or watch by polling"
@@ -184,6 +190,7 @@ result<bool> watch::arm(const std::vector<std::string>& paths) {
           }
           continue;
         }
+        watched = one.folder;
         auto& watches = hub_->watches_of_[folder];
         if (std::find(watches.begin(), watches.end(), this) == watches.end()) watches.push_back(this);
         wanted.push_back({folder, one.name, one.last});

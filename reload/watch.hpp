@@ -49,7 +49,8 @@ class watch_hub {
 /// The watch on a set of paths: the library, and files that it depends on.
 ///
 /// Each name on the way is watched in the folder that holds it: the file, every symbolic link and its target, and every
-/// folder, so a renamed or re-created parent counts as well. Nothing is watched by inode.
+/// folder, so a renamed or re-created parent counts as well, and so does one whose owner, mode or access list changes.
+/// Nothing is watched by inode.
 class watch {
  public:
   /// @param hub  null: never notices anything by itself (the owner polls)
@@ -60,7 +61,8 @@ class watch {
 
   /// Resolves the paths anew and watches what they now lead through. Call it before the first look at the file, and
   /// after each look when take_moved() says that a name on the way changed.
-  /// @return whether anything is watched now that was not before: then look at the file again
+  /// @return whether anything is watched now that was not before: then look at the file again;
+  ///         or an error of stage watch when a change on the way could remain unseen: then poll, and try again
   [[nodiscard]] result<bool> arm(const std::vector<std::string>& paths);
 
   /// Whether something happened since the last call.

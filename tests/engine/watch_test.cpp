@@ -3,16 +3,23 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "engine_support.hpp"
+#include "watch.hpp"
 
 using namespace std::chrono_literals;
 using autoreload::event_kind;
 using autoreload::stage;
+using autoreload::watch;
+using autoreload::watch_hub;
 using autoreload::watch_mode;
 using support::library;
 using support::put;
@@ -41,6 +48,27 @@ class Watch : public support::EngineTest, public testing::WithParamInterface<wat
   void make(const fs::path& at, std::uint64_t build) {
     fs::create_directories(at.parent_path());
     put(at.string(), build);
+  }
+  // Runs `body` in a child that belongs to another user. What it is given calls `mend` in this process, which is
+  // root's.
+  template <class Body>
+  void as_another_user(const std::function<void()>& mend, Body body) {
+    if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
+    if (geteuid() != 0) GTEST_SKIP() << "root may read everything, others can't make what they may not read";
+    fs::permissions(root_, fs::perms(0755));
+    std::array<int, 2> asked{};
+    ASSERT_EQ(pipe2(asked.data(), O_CLOEXEC), 0);
+    std::jthread mender([&] {
+      char byte = 0;
+      if (read(asked[0], &byte, 1) == 1) mend();
+    });
+    support::in_child([&] {
+      ASSERT_EQ(setresuid(54'321, 54'321, 54'321), 0);
+      body([&] { EXPECT_EQ(write(asked[1], "x", 1), 1); });
+    });
+    close(asked[1]);
+    mender.join();
+    close(asked[0]);
   }
   void link(const fs::path& target, const fs::path& at) {  // as ln -sfn
     fs::create_symlink(target, at.string() + ".new");
@@ -363,30 +391,135 @@ TEST_P(Watch, APathWithSpacesAndOddLetters) {
 
 // install(1) makes the file for its owner alone first, and opens it to others when it is there.
 TEST_P(Watch, AFileThatMayBeReadLater) {
-  if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
-  if (geteuid() != 0) GTEST_SKIP() << "root may read everything, others can't make a file that they may not read";
-  fs::permissions(root_, fs::perms(0755));
   put(path_, 1);
   fs::permissions(path_, fs::perms(0600));
-  std::array<int, 2> refused{};
-  ASSERT_EQ(pipe2(refused.data(), O_CLOEXEC), 0);
-  std::jthread opens_it([&] {
-    char byte = 0;
-    if (read(refused[0], &byte, 1) == 1) fs::permissions(path_, fs::perms(0644));
-  });
-  support::in_child([&] {
-    ASSERT_EQ(setresuid(54'321, 54'321, 54'321), 0);
-    const library lib(path_, watching());
+  as_another_user([&] { fs::permissions(path_, fs::perms(0644)); },
+                  [&](const auto& ask_root) {
+                    const library lib(path_, watching());
+                    EXPECT_FALSE(lib.loaded());
+                    ASSERT_TRUE(lib.last_failure());
+                    EXPECT_EQ(lib.last_failure()->at(), stage::snapshot);
+                    EXPECT_NE(lib.last_failure()->system().find("ermission"), std::string::npos);
+                    ask_root();
+                    expect_build(lib, 1);
+                  });
+}
+
+TEST_P(Watch, AFolderThatMayBeEnteredLater) {
+  const fs::path at = root_ / "outer" / "inner" / "lib.so";
+  make(at, 1);
+  fs::permissions(root_ / "outer", fs::perms(0));
+  as_another_user([&] { fs::permissions(root_ / "outer", fs::perms(0755)); },
+                  [&](const auto& ask_root) {
+                    const library lib(at, watching());
+                    EXPECT_FALSE(lib.loaded());
+                    EXPECT_EQ(lib.watching(), watch_mode::polling) << "the file's folder is out of sight";
+                    ask_root();
+                    expect_build(lib, 1);
+                    EXPECT_TRUE(support::comes_true([&] { return lib.watching() == GetParam(); }));
+                  });
+}
+
+TEST_F(Watch, AFolderThatMayNotBeReadIsNoObstacleUnlessItHidesANameOfTheWay) {
+  make(root_ / "closed" / "folder" / "lib.so", 1);
+  make(root_ / "closed" / "lib.so", 1);
+  link("folder", root_ / "closed" / "link");
+  make(root_ / "closed" / "twice" / "folder" / "lib.so", 1);
+  fs::permissions(root_ / "closed", fs::perms(0711));
+  fs::permissions(root_ / "closed" / "twice", fs::perms(0711));
+  as_another_user([] {},
+                  [&](const auto&) {
+                    const auto armed = [&](const char* file) {
+                      return bool(watch(*watch_hub::make()).arm({root_ / "closed" / file}));
+                    };
+                    EXPECT_TRUE(armed("folder/lib.so")) << "the folder tells itself when it is moved";
+                    EXPECT_FALSE(armed("lib.so")) << "the file may be replaced";
+                    EXPECT_FALSE(armed("missing/lib.so")) << "the folder may come";
+                    EXPECT_FALSE(armed("link/lib.so")) << "the link may be switched";
+                    EXPECT_FALSE(armed("twice/folder/lib.so")) << "the first of two may be moved";
+                  });
+}
+
+// ---- who else may write
+
+// What the refusal advises to do is enough: nobody has to touch the file as well.
+TEST_P(Watch, AFolderThatOthersMayWriteToUntilTheAdviceIsFollowed) {
+  const fs::path at = root_ / "outer" / "inner" / "lib.so";
+  make(at, 1);
+  fs::permissions(root_ / "outer", fs::perms(0777));
+  fs::permissions(root_ / "outer" / "inner", fs::perms(0777));
+  const library lib(at, watching());
+  EXPECT_EQ(lib.watching(), GetParam());
+  for (const fs::path& folder : {root_ / "outer", root_ / "outer" / "inner"}) {
+    EXPECT_TRUE(support::comes_true([&] {
+      const auto why = lib.last_failure();
+      return why && why->advice().starts_with("chmod o-w \"" + folder.string() + "\"");
+    })) << folder;
     EXPECT_FALSE(lib.loaded());
-    ASSERT_TRUE(lib.last_failure());
-    EXPECT_EQ(lib.last_failure()->at(), stage::snapshot);
-    EXPECT_NE(lib.last_failure()->system().find("ermission"), std::string::npos) << lib.last_failure()->what();
-    EXPECT_EQ(write(refused[1], "x", 1), 1);
-    expect_build(lib, 1);
-  });
-  close(refused[1]);
-  opens_it.join();
-  close(refused[0]);
+    fs::permissions(folder, fs::perms(0755));
+  }
+  expect_build(lib, 1);
+}
+
+// As setfacl does it. False where the file system has no access lists.
+bool set_access_list(const fs::path& folder) {
+  struct entry {
+    std::uint16_t tag, permissions;
+    std::uint32_t id;
+  };
+  struct {
+    std::uint32_t version = 2;
+    std::array<entry, 5> entries;
+  } const list{2, {{{0x01, 7, ~0U}, {0x02, 5, 54'321}, {0x04, 5, ~0U}, {0x10, 5, ~0U}, {0x20, 0, ~0U}}}};
+  return setxattr(folder.c_str(), "system.posix_acl_access", &list, sizeof list, 0) == 0;
+}
+
+TEST_F(Watch, TheOwnerTheModeAndTheAccessListOfEachFolderOnTheWayCount) {
+  make(root_ / "real" / "inner" / "lib.so", 1);
+  link("real", root_ / "link");
+  const auto hub = *watch_hub::make();
+  watch watched(hub);
+  const std::string path = root_ / "link" / "inner" / "lib.so";
+  ASSERT_TRUE(watched.arm({path}));
+  const auto expect_event = [&](const fs::path& of, const char* what) {
+    hub->drain();
+    EXPECT_TRUE(watched.take_changed()) << what << " of " << of;
+    EXPECT_TRUE(watched.take_moved()) << what << " of " << of;
+    const auto armed = watched.arm({path});
+    EXPECT_TRUE(armed && !*armed) << "the way is the same";
+    hub->drain();
+    EXPECT_FALSE(watched.take_changed()) << "our own watching is no event";
+  };
+  for (const fs::path& folder : {root_, root_ / "real", root_ / "real" / "inner"}) {
+    ASSERT_EQ(chmod(folder.c_str(), 0750), 0);
+    expect_event(folder, "the mode");
+    ASSERT_EQ(chown(folder.c_str(), geteuid(), getegid()), 0);
+    expect_event(folder, "the owner");
+    if (set_access_list(folder)) expect_event(folder, "the access list");
+  }
+}
+
+// /tmp, say, is on many ways, and much happens in it.
+TEST_F(Watch, WhatHappensToOtherNamesOfAFolderOnTheWayIsNobodysBusiness) {
+  make(root_ / "outer" / "inner" / "lib.so", 1);
+  const auto hub = *watch_hub::make();
+  watch watched(hub);
+  ASSERT_TRUE(watched.arm({root_ / "outer" / "inner" / "lib.so"}));
+  for (const fs::path& folder : {root_, root_ / "outer", root_ / "outer" / "inner"}) {
+    support::write_file(folder / "another", "file");
+    fs::create_directories(folder / "others" / "folder");
+    for (const char* const name : {"another", "others"}) {
+      fs::permissions(folder / name, fs::perms(0700));
+      fs::last_write_time(folder / name, fs::file_time_type::clock::now());
+    }
+    fs::create_hard_link(folder / "another", folder / "again");
+    fs::rename(folder / "again", folder / "elsewhere");
+    fs::remove(folder / "another");
+    fs::remove_all(folder / "others");
+  }
+  hub->drain();
+  EXPECT_FALSE(watched.has_changed());
+  EXPECT_FALSE(watched.take_moved());
 }
 
 // ---- many events
