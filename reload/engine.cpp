@@ -204,9 +204,14 @@ void engine_core::start_watching() {
       hub = service_->hub();
       if (hub == nullptr) failure = error(stage::watch, path_, "the system grants no inotify instance");
     } else if (auto made = watch_hub::make()) {
-      hub = own_hub_ = *std::move(made);
       epoll_event interest{EPOLLIN, {}};
-      epoll_ctl(readable_.get(), EPOLL_CTL_ADD, own_hub_->readable(), &interest);
+      if (epoll_ctl(readable_.get(), EPOLL_CTL_ADD, (*made)->readable(), &interest) == 0) {
+        hub = own_hub_ = *std::move(made);
+      } else {
+        failure = error(stage::watch, path_, "descriptor() can't tell of inotify's events")
+                      .system(std::generic_category().message(errno))
+                      .advise("raise fs.epoll.max_user_watches, or watch by polling");
+      }
     } else {
       failure = made.error();
     }

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: MIT
 // drive_test: who does the work, and when: the owner in manual drive, one thread for all in the background.
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <ctime>
 #include <functional>
 #include <memory>
@@ -369,6 +375,46 @@ TEST_F(Shortage, WithoutInotifyItPolls) {
     library lib(path_, chosen);
     EXPECT_EQ(lib.watching(), autoreload::watch_mode::polling);
     EXPECT_TRUE(loops_until(lib, [&] { return lib.loaded(); }));
+    EXPECT_EQ(kinds(), "warning loaded");
+    put(path_, 2);
+    EXPECT_TRUE(loops_until(lib, [&] { return lib->stamp() == 2; }));
+  });
+}
+
+// The descriptor of a living engine's inotify instance.
+int inotify_of(const library&) {
+  for (const auto& file : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    if (read_symlink(file.path(), gone) == "anon_inode:inotify") return std::stoi(file.path().filename());
+  }
+  return -1;
+}
+
+// From now on the file can't be added to an epoll instance, as if fs.epoll.max_user_watches were reached.
+bool keep_out_of_epoll(int file) {
+  sock_filter rules[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_ctl, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[2])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(file), 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSPC),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter{sizeof rules / sizeof *rules, rules};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+TEST_F(ManualDrive, PollsWhenItsDescriptorCantTellOfInotifysEvents) {
+  support::in_child([&] {
+    put(path_, 1);
+    autoreload::options chosen = manual();
+    const int inotify = inotify_of(library(path_, chosen));  // the next engine's gets the same number
+    ASSERT_GE(inotify, 0);
+    EXPECT_EQ(kinds(), "loaded");
+    if (!keep_out_of_epoll(inotify)) GTEST_SKIP() << "no seccomp filter can be set here";
+    chosen.poll_interval = 5ms;
+    library lib(path_, chosen);
+    EXPECT_EQ(lib.watching(), autoreload::watch_mode::polling);
     EXPECT_EQ(kinds(), "warning loaded");
     put(path_, 2);
     EXPECT_TRUE(loops_until(lib, [&] { return lib->stamp() == 2; }));
