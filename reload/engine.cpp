@@ -216,7 +216,7 @@ void engine_core::start_watching() {
       failure = made.error();
     }
   }
-  watch_.emplace(hub);
+  watch_.emplace(hub, options_.watch == watch_mode::automatic);
   if (failure) fall_back_to_polling(*failure);
   if (by_polling) {
     polling_ = true;

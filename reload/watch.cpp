@@ -45,6 +45,22 @@ std::string join(const std::string& folder, const std::string& name) {
   return folder.empty() || folder.back() == '/' ? folder + name : folder + "/" + name;
 }
 
+// Whether others may change what is on this file system without our kernel knowing, or where it tells no one. Nothing
+// when there is no such path.
+std::optional<bool> hides_changes(const std::string& path) {
+  // Those that linux/magic.h lacks are spelled out.
+  constexpr std::array<long, 20> hiding{
+      NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC, V9FS_MAGIC, FUSE_SUPER_MAGIC,
+      CODA_SUPER_MAGIC, AFS_SUPER_MAGIC, AFS_FS_MAGIC, CEPH_SUPER_MAGIC, OCFS2_SUPER_MAGIC, 0x01161970L /* GFS2 */,
+      0x0bd00bd0L /* Lustre */, 0x47504653L /* GPFS */, 0x19830326L /* BeeGFS */, 0x20030528L /* OrangeFS */,
+      0xaad7aaeaL /* PanFS */,
+      // What a virtual machine's host shares with it.
+      0x786f4256L /* VirtualBox */, 0xbacbacbcL /* VMware */, 0x7c7c6673L /* Parallels */};
+  struct statfs system;
+  if (statfs(path.c_str(), &system) != 0) return std::nullopt;
+  return std::find(hiding.begin(), hiding.end(), static_cast<long>(system.f_type)) != hiding.end();
+}
+
 }  // namespace
 
 result<std::shared_ptr<watch_hub>> watch_hub::make() {
@@ -171,6 +187,10 @@ result<bool> watch::arm(const std::vector<std::string>& paths) {
     std::optional<error> failure;
     for (const std::string& path : paths) {
       const std::vector<step> way = way_to(path);
+      if (wary_ && !way.empty() && hides_changes(way.back().folder).value_or(false)) {
+        failure = error(stage::watch, path,
+                        "inotify doesn't see all changes on the file system of \"" + way.back().folder + "\"");
+      }
       std::string watched;  // the folder that tells itself when it is moved
       for (auto at = way.rbegin(); at != way.rend(); ++at) {
         const step& one = *at;
@@ -209,16 +229,9 @@ result<bool> watch::arm(const std::vector<std::string>& paths) {
 }
 
 bool needs_polling(const std::string& path) {
-  // The magic numbers that statfs(2) lists; those that linux/magic.h lacks are spelled out.
-  constexpr std::array<long, 11> unseen{
-      NFS_SUPER_MAGIC,  SMB_SUPER_MAGIC, 0xff534d42L /* CIFS */, 0xfe534d42L /* SMB2 */,   V9FS_MAGIC, FUSE_SUPER_MAGIC,
-      CODA_SUPER_MAGIC, AFS_SUPER_MAGIC, 0x00c36400L /* Ceph */, 0x0bd00bd0L /* Lustre */, 0x47504653L /* GPFS */};
   std::error_code ignored;
   for (std::filesystem::path at = std::filesystem::absolute(path, ignored); !at.empty(); at = at.parent_path()) {
-    struct statfs system;
-    if (statfs(at.c_str(), &system) == 0) {
-      return std::find(unseen.begin(), unseen.end(), static_cast<long>(system.f_type)) != unseen.end();
-    }
+    if (const std::optional<bool> hidden = hides_changes(at)) return *hidden;
     if (at == at.parent_path()) break;
   }
   return false;

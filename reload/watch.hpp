@@ -53,8 +53,9 @@ class watch_hub {
 /// Nothing is watched by inode.
 class watch {
  public:
-  /// @param hub  null: never notices anything by itself (the owner polls)
-  explicit watch(std::shared_ptr<watch_hub> hub) : hub_(std::move(hub)) {}
+  /// @param hub   null: never notices anything by itself (the owner polls)
+  /// @param wary  take a file system whose changes inotify doesn't see as a reason to poll
+  explicit watch(std::shared_ptr<watch_hub> hub, bool wary = true) : hub_(std::move(hub)), wary_(wary) {}
   watch(const watch&) = delete;
   watch& operator=(const watch&) = delete;
   ~watch();
@@ -97,6 +98,7 @@ class watch {
   void forget_folders(const std::vector<interest>& still_used);
 
   std::shared_ptr<watch_hub> hub_;
+  const bool wary_;
   std::vector<interest> interests_;
   std::atomic<bool> changed_{false};
   std::atomic<bool> moved_{false};

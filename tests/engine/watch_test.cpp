@@ -2,16 +2,23 @@
 // watch_test: whatever way a new library takes to its path, it is seen, by inotify and by polling.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/fuse.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 
+#include "descriptor.hpp"
 #include "engine_support.hpp"
 #include "watch.hpp"
 
@@ -520,6 +527,91 @@ TEST_F(Watch, WhatHappensToOtherNamesOfAFolderOnTheWayIsNobodysBusiness) {
   hub->drain();
   EXPECT_FALSE(watched.has_changed());
   EXPECT_FALSE(watched.take_moved());
+}
+
+// ---- where inotify doesn't see everything
+
+// A FUSE file system with nothing in it, for this process and its children alone.
+class empty_fuse {
+ public:
+  explicit empty_fuse(const fs::path& at) : at_(at) {
+    const std::string options =
+        "fd=" + std::to_string(device_.get()) + ",rootmode=40000,user_id=0,group_id=0,allow_other";
+    mounted_ = device_ && unshare(CLONE_NEWNS) == 0 && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+               mount("none", at.c_str(), "fuse", 0, options.c_str()) == 0;
+    if (mounted_) server_ = std::jthread([this] { serve(); });
+  }
+  empty_fuse(const empty_fuse&) = delete;
+  empty_fuse& operator=(const empty_fuse&) = delete;
+  ~empty_fuse() {
+    if (mounted_) umount2(at_.c_str(), MNT_FORCE | MNT_DETACH);  // and the server finds no device
+  }
+  [[nodiscard]] bool mounted() const { return mounted_; }
+
+ private:
+  void serve() {
+    std::vector<char> request(FUSE_MIN_READ_BUFFER);
+    while (read(device_.get(), request.data(), request.size()) >= static_cast<ssize_t>(sizeof(fuse_in_header))) {
+      fuse_in_header head;
+      std::memcpy(&head, request.data(), sizeof head);
+      struct {
+        fuse_out_header head{};
+        union {
+          fuse_init_out init;
+          fuse_attr_out attributes;
+          fuse_statfs_out system;
+        } body{};
+      } answer;
+      answer.head.unique = head.unique;
+      std::size_t size = 0;
+      if (head.opcode == FUSE_FORGET) continue;
+      if (head.opcode == FUSE_INIT) {
+        answer.body.init.major = FUSE_KERNEL_VERSION;
+        answer.body.init.minor = FUSE_KERNEL_MINOR_VERSION;
+        answer.body.init.max_write = 4096;
+        size = sizeof answer.body.init;
+      } else if (head.opcode == FUSE_GETATTR) {
+        answer.body.attributes.attr.ino = FUSE_ROOT_ID;
+        answer.body.attributes.attr.mode = S_IFDIR | 0755;
+        answer.body.attributes.attr.nlink = 2;
+        size = sizeof answer.body.attributes;
+      } else if (head.opcode == FUSE_STATFS) {
+        size = sizeof answer.body.system;
+      } else {
+        answer.head.error = head.opcode == FUSE_LOOKUP ? -ENOENT : -ENOSYS;
+      }
+      answer.head.len = static_cast<std::uint32_t>(offsetof(decltype(answer), body) + size);
+      if (write(device_.get(), &answer, answer.head.len) < 0) return;
+    }
+  }
+
+  const fs::path at_;
+  const autoreload::descriptor device_{open("/dev/fuse", O_RDWR | O_CLOEXEC)};
+  bool mounted_ = false;
+  std::jthread server_;
+};
+
+// What is watched may lead to such a file system long after the start.
+TEST_F(Watch, AWayThatLeadsToAFileSystemThatHidesChangesIsPolledAndNoLongerWhenItLeavesIt) {
+  if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
+  fs::create_directories(root_ / "hiding");
+  make(root_ / "plain" / "lib.so", 1);
+  const fs::path at = root_ / "current" / "lib.so";
+  support::in_child([&] {
+    const empty_fuse system(root_ / "hiding");
+    if (!system.mounted()) GTEST_SKIP() << "needs /dev/fuse and the right to mount";
+    autoreload::options chosen = background();
+    chosen.poll_interval = 5ms;
+    const library lib(at, chosen);
+    EXPECT_EQ(lib.watching(), watch_mode::inotify);
+    link("hiding", root_ / "current");
+    EXPECT_TRUE(support::comes_true([&] { return lib.watching() == watch_mode::polling; }));
+    EXPECT_FALSE(watch(*watch_hub::make()).arm({root_ / "plain" / "lib.so", at})) << "that of a dependency counts, too";
+    EXPECT_TRUE(watch(*watch_hub::make(), false).arm({at})) << "who asks for inotify gets it";
+    link("plain", root_ / "current");
+    expect_build(lib, 1);
+    EXPECT_TRUE(support::comes_true([&] { return lib.watching() == watch_mode::inotify; }));
+  });
 }
 
 // ---- many events
