@@ -145,6 +145,7 @@ void watch::forget_folders(const std::vector<interest>& still_used) {
 }
 
 // Every (folder, name) whose change can change what the path leads to, links expanded, up to the first that is missing.
+// A file that has other names, through which it may be written to, comes last as a "folder" without a name.
 std::vector<watch::step> watch::way_to(const std::string& path) {
   std::vector<step> way;
   std::deque<std::string> left = components(path);
@@ -171,6 +172,7 @@ std::vector<watch::step> watch::way_to(const std::string& path) {
       if (to.starts_with('/')) folder = std::string(1, '/');
       continue;
     }
+    if (left.empty() && S_ISREG(status.st_mode) && status.st_nlink > 1) way.push_back({here, {}, true});
     folder = here;
   }
   return way;
@@ -194,7 +196,8 @@ result<bool> watch::arm(const std::vector<std::string>& paths) {
       std::string watched;  // the folder that tells itself when it is moved
       for (auto at = way.rbegin(); at != way.rend(); ++at) {
         const step& one = *at;
-        const std::uint32_t events = (one.last ? file_events : folder_events) | own_events | IN_ONLYDIR | IN_MASK_ADD;
+        const std::uint32_t events = (one.last ? file_events : folder_events) | own_events | IN_MASK_ADD |
+                                     (one.name.empty() ? IN_DONT_FOLLOW : IN_ONLYDIR);
         const int folder = inotify_add_watch(hub_->inotify_.get(), one.folder.c_str(), events);
         if (folder < 0) {
           const int reason = errno;
@@ -203,10 +206,10 @@ result<bool> watch::arm(const std::vector<std::string>& paths) {
           if (reason == ENOENT || reason == ENOTDIR) continue;
           // A folder that we may not read is no obstacle as long as the one that the way takes in it can be watched.
           if (replaceable || reason == ENOSPC || reason == ENOMEM) {
-            failure = error(stage::watch, path, "the folder \"" + one.folder + "\" can't be watched")
+            failure = error(stage::watch, path, "\"" + one.folder + "\" can't be watched")
                           .system(std::generic_category().message(reason))
                           .advise(reason == ENOSPC ? "raise fs.inotify.max_user_watches, or watch by polling"
-                                                   : "make the folder readable, or watch by polling");
+                                                   : "make it readable, or watch by polling");
           }
           continue;
         }

@@ -43,14 +43,14 @@ class watch_hub {
 
   std::mutex mutex_;
   descriptor inotify_;
-  std::map<int, std::vector<watch*>> watches_of_;  // by inotify's watch descriptor: one for each folder
+  std::map<int, std::vector<watch*>> watches_of_;  // by inotify's watch descriptor: one for each folder (or file)
 };
 
 /// The watch on a set of paths: the library, and files that it depends on.
 ///
 /// Each name on the way is watched in the folder that holds it: the file, every symbolic link and its target, and every
 /// folder, so a renamed or re-created parent counts as well, and so does one whose owner, mode or access list changes.
-/// Nothing is watched by inode.
+/// Nothing is watched by inode but a file that has several names (hard links).
 class watch {
  public:
   /// @param hub   null: never notices anything by itself (the owner polls)

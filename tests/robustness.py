@@ -307,6 +307,8 @@ Every file below /usr/lib, given to `inspect` and, in a child process, to dlopen
 - A writer that stops for more than one and a half seconds in the middle of a file that it keeps open is taken to be done; its last close brings
   the rest. Where the program may take no lease (the file belongs to another user), a file that lies still for 300 ms is taken to be done, and who writes
   through a mapping on a file system that does not update the file's time (tmpfs) is not seen.
+- A change of the mounts on the way (another file system mounted over a folder of it) is no event; nor is a write in place through a second hard
+  link that was made after the file was last looked at. `reload()` or a `touch` of the library brings them in; polling sees both.
 - A trial load knows the constructors, the destructors of an unused library and the resolvers of indirect functions, no calls.
 - aarch64: the inspector's rules are tested on aarch64 libraries, nothing is run there. Network file systems: polled, not tried here.
 """

@@ -159,6 +159,22 @@ TEST_P(Watch, AHardLinkInItsPlace) {
   }
 }
 
+TEST_P(Watch, AFileWrittenInPlaceThroughANameInAnotherFolder) {
+  const fs::path other = root_ / "elsewhere" / "lib.so";
+  make(other, 1);
+  fs::create_hard_link(other, path_);
+  const library lib(path_, watching());
+  EXPECT_EQ(lib.watching(), GetParam());
+  for (std::uint64_t build = 2; build < 8; build += 2) {
+    support::write_file(other, stamped(libraries::plain, build));
+    expect_build(lib, build);
+    make(other, build + 1);  // now the names are of two files: the one that was watched no longer counts
+    fs::remove(path_);
+    fs::create_hard_link(other, path_);
+    expect_build(lib, build + 1);
+  }
+}
+
 TEST_P(Watch, AFileMovedFromAnotherFolder) {
   put(path_, 1);
   const library lib(path_, watching());
