@@ -206,7 +206,7 @@ class preparation {
     snapshot_outcome taken = taker.take({file.path, policy_.trust, false, policy_.patience});
     if (taken.failure) {
       cant_use(file.path, *taken.failure);
-      answer_.shortage = taken.may_pass;
+      answer_.shortage = true;  // or a folder's mode, which is no part of what a refusal is remembered by
       return nullptr;
     }
     if (taken.state != snapshot_state::ready) {

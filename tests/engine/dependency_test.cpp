@@ -195,6 +195,19 @@ TEST_F(Dependency, ThatAnybodyMayWriteIsRefusedUntilNobodyElseMay) {
   runs(12);
 }
 
+TEST_F(Dependency, InAFolderThatAnybodyMayWriteIsRefusedUntilNobodyElseMay) {
+  fs::create_directories(folder_ / "parts");
+  fs::permissions(folder_ / "parts", fs::perms(0777));
+  put("part1", "parts/libpart.so");
+  build("apart", calls("number", "part", "10 + part()"), with("part1") + " '-Wl,-rpath,$ORIGIN/parts'");
+  put("apart", "lib.so");
+  open();
+  ASSERT_TRUE(library_->last_failure());
+  EXPECT_NE(library_->last_failure()->advice().find("chmod o-w"), std::string::npos) << failure();
+  fs::permissions(folder_ / "parts", fs::perms(0755));
+  runs(11);
+}
+
 TEST_F(Dependency, ThatTheLoaderRefusesIsNamedWithTheLoadersWords) {
   put("part1", "libpart.so");
   put("lib", "lib.so");
