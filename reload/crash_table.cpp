@@ -13,7 +13,9 @@
 #include <chrono>
 #include <cstring>
 #include <mutex>
+#include <tuple>
 #include <type_traits>
+#include <utility>
 
 namespace autoreload::crash_table {
 namespace {
@@ -48,27 +50,33 @@ std::int64_t nanoseconds_now() {
   return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// The slot is published without the descriptor before that is closed, so that no reader picks the number up afterwards.
-void close_snapshot(std::size_t at) {
-  const auto file = static_cast<int>(master[at].snapshot);
-  master[at].snapshot = -1;
-  publish(at);
+// Whether the descriptor still is the snapshot: a host may have closed it, and another file may have got its number.
+bool is_snapshot(const entry& one) {
   struct stat status {};
-  const bool still_ours = file >= 0 && ::fstat(file, &status) == 0 && status.st_dev == master[at].device &&
-                          status.st_ino == master[at].inode;
-  if (still_ours) ::close(file);
+  return one.snapshot >= 0 && ::fstat(static_cast<int>(one.snapshot), &status) == 0 && status.st_dev == one.device &&
+         status.st_ino == one.inode;
 }
 
-void forget(std::size_t at) {
-  close_snapshot(at);
-  master[at] = entry{};
+// Writes a slot anew, and closes the old entry's descriptor if that was the table's own: only now that no reader can
+// pick its number up any more.
+void replace(std::size_t at, const entry& by) {
+  const entry old = std::exchange(master[at], by);
   publish(at);
+  if (old.unloaded != 0 && is_snapshot(old)) ::close(static_cast<int>(old.snapshot));
 }
 
+void close_snapshot(std::size_t at) {
+  entry without = master[at];
+  without.snapshot = -1;
+  replace(at, without);
+}
+
+// The one that was unloaded first; among loaded ones, the one that was loaded first.
 std::size_t oldest(auto&& eligible) {
+  const auto age = [](const entry& one) { return std::tie(one.unloaded, one.ticket); };
   std::size_t found = capacity;
   for (std::size_t i = 0; i < capacity; ++i) {
-    if (eligible(master[i]) && (found == capacity || master[i].unloaded < master[found].unloaded)) found = i;
+    if (eligible(master[i]) && (found == capacity || age(master[i]) < age(master[found]))) found = i;
   }
   return found;
 }
@@ -76,9 +84,23 @@ std::size_t oldest(auto&& eligible) {
 bool is_unloaded(const entry& one) { return one.ticket != 0 && one.unloaded != 0; }
 bool holds_snapshot(const entry& one) { return is_unloaded(one) && one.snapshot >= 0; }
 
+// A slot for `next`: a free one, or that of the entry which will be missed least. Unloaded ones come first, then those
+// from before the current generation of their library: calls go there no more, only kept pointers lead there.
+std::size_t slot_for(const entry& next) {
+  const auto is_past = [&](const entry& one) {
+    return one.path == next.path || std::any_of(master.begin(), master.end(), [&](const entry& other) {
+             return other.path == one.path && other.ticket > one.ticket;
+           });
+  };
+  std::size_t at = oldest([](const entry& one) { return one.ticket == 0; });
+  if (at == capacity) at = oldest(is_unloaded);
+  if (at == capacity) at = oldest(is_past);
+  return at;
+}
+
 void trim() {
   while (std::count_if(master.begin(), master.end(), is_unloaded) > static_cast<std::ptrdiff_t>(remembered)) {
-    forget(oldest(is_unloaded));
+    replace(oldest(is_unloaded), entry{});
   }
   const auto bytes_kept = [] {
     std::uint64_t sum = 0;
@@ -119,27 +141,24 @@ std::uint64_t add(std::uint64_t number, std::string_view path, std::uintptr_t ba
   [[maybe_unused]] static const int registered =
       ::pthread_atfork([] { writer.lock(); }, [] { writer.unlock(); }, [] { writer.unlock(); });
   const std::lock_guard lock(writer);
-  const auto free = std::find_if(master.begin(), master.end(), [](const entry& one) { return one.ticket == 0; });
-  auto at = static_cast<std::size_t>(free - master.begin());
-  if (at == capacity) at = oldest(is_unloaded);
-  if (at == capacity) return 0;
-  forget(at);
-
-  entry& one = master[at];
-  one.ticket = ++last_ticket;
+  entry one;
   one.number = number;
   one.base = base;
   set_addresses(one, segments);
   one.loaded = nanoseconds_now();
-  one.snapshot = ::fcntl(snapshot, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  one.snapshot = snapshot;
   struct stat status {};
-  if (one.snapshot >= 0 && ::fstat(static_cast<int>(one.snapshot), &status) == 0) {
+  if (::fstat(snapshot, &status) == 0) {
     one.device = status.st_dev;
     one.inode = status.st_ino;
   }
   if (path.size() >= one.path.size()) path.remove_prefix(path.size() - (one.path.size() - 1));
   path.copy(one.path.data(), path.size());
-  publish(at);
+
+  const std::size_t at = slot_for(one);
+  if (at == capacity) return 0;
+  one.ticket = ++last_ticket;
+  replace(at, one);
   return one.ticket;
 }
 
@@ -148,8 +167,11 @@ void remove(std::uint64_t ticket) {
   const std::lock_guard lock(writer);
   for (std::size_t at = 0; at < capacity; ++at) {
     if (master[at].ticket != ticket || master[at].unloaded != 0) continue;
-    master[at].unloaded = nanoseconds_now();
-    publish(at);
+    entry gone = master[at];
+    gone.unloaded = nanoseconds_now();
+    const bool kept = keeping && is_snapshot(gone);
+    gone.snapshot = kept ? ::fcntl(static_cast<int>(gone.snapshot), F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : -1;
+    replace(at, gone);
     trim();
     return;
   }

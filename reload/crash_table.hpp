@@ -21,7 +21,8 @@
 
 namespace autoreload::crash_table {
 
-/// Generations that can be known at a time, loaded and unloaded together. When all are loaded, new ones go unreported.
+/// Generations that can be known at a time, loaded and unloaded together. When all are loaded, the oldest is forgotten
+/// that is not the newest of its path; when there is no such one either (so many libraries), new ones go unreported.
 inline constexpr std::size_t capacity = 64;
 /// Unloaded generations that are remembered at most; the oldest goes first.
 inline constexpr std::size_t remembered = 16;
@@ -41,10 +42,11 @@ struct entry {
   std::uintptr_t base = 0;   ///< address of the library's address 0
   address_range image;       ///< code and data
   std::array<address_range, 4> code;
-  std::int64_t loaded = 0;     ///< steady clock, ns
-  std::int64_t unloaded = 0;   ///< steady clock, ns; 0 while it is loaded
-  std::int64_t snapshot = -1;  ///< a descriptor of the table's own, or -1
-  dev_t device = 0;            ///< of the snapshot, in case its descriptor gets closed by somebody else
+  std::int64_t loaded = 0;    ///< steady clock, ns
+  std::int64_t unloaded = 0;  ///< steady clock, ns; 0 while it is loaded
+  /// A descriptor or -1: the generation's own while it is loaded, then a duplicate of the table's.
+  std::int64_t snapshot = -1;
+  dev_t device = 0;  ///< of the snapshot, in case its descriptor gets closed by somebody else
   ino_t inode = 0;
   std::array<char, 256> path{};  ///< the end of it, if it is longer; ends with a zero byte
 
@@ -60,14 +62,14 @@ struct entry {
 /// @param path      the library as the user named it
 /// @param base      the load base (link_map::l_addr)
 /// @param segments  its PT_LOADs
-/// @param snapshot  the file that was loaded; duplicated
+/// @param snapshot  the file that was loaded; the caller's, which stays open until remove() has returned
 /// @return what remove() wants; 0 when the table is full, which is no error
 /// Any thread.
 [[nodiscard]] std::uint64_t add(std::uint64_t number, std::string_view path, std::uintptr_t base,
                                 std::span<const load_segment> segments, int snapshot);
 
 /// Marks it as unloaded, now. Call it when the code has left memory; a generation that stays for ever is never removed.
-/// Any thread. A ticket of 0 does nothing.
+/// Any thread. A ticket of 0, or of a generation that was forgotten since, does nothing.
 void remove(std::uint64_t ticket);
 
 /// Whether snapshots of unloaded generations are kept for their symbols. Off at first, since that costs memory.

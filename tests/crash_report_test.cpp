@@ -2,6 +2,7 @@
 // crash_report_test: a library that really crashes, in a child process each time; what is said about it, and whether
 // the process then dies, or its own handler runs, exactly as without the report.
 #include <autoreload/crash_report.hpp>
+#include <autoreload/reloadable.hpp>
 
 #include <dlfcn.h>
 #include <link.h>
@@ -10,11 +11,13 @@
 #include <sys/resource.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <memory>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -613,20 +616,88 @@ TEST(crash_table, keeps_few_bytes_of_unloaded_snapshots) {
   EXPECT_EQ(how.code(), 0) << how.text;
 }
 
-TEST(crash_table, gives_no_ticket_when_all_are_loaded) {
+// The numbers of the generations that are known of a library.
+std::vector<std::uint64_t> known_of(std::string_view path) {
+  std::vector<std::uint64_t> numbers;
+  crash_table::entry one;
+  for (std::size_t slot = 0; slot < crash_table::capacity; ++slot) {
+    if (crash_table::read(slot, one) && path == one.path.data()) numbers.push_back(one.number);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+TEST(crash_table, always_knows_the_newest_generation_of_each_library_when_none_is_ever_unloaded) {
+  const ending how = in_child([] {
+    const std::vector<load_segment> segments{{0, 4096, 0, 4096, PF_X}};
+    EXPECT_NE(crash_table::add(1, "seldom", 0, segments, -1), 0U);
+    const std::uint64_t first = crash_table::add(1, "often", 1 << 20, segments, -1);
+    for (std::uint64_t number = 2; number <= 200; ++number) {
+      ASSERT_NE(crash_table::add(number, "often", number << 20, segments, -1), 0U);
+      ASSERT_EQ(known_of("often").back(), number);
+    }
+    EXPECT_EQ(known_of("seldom"), std::vector<std::uint64_t>{1});
+    EXPECT_EQ(known_of("often").size(), crash_table::capacity - 1);
+    EXPECT_EQ(known_of("often").front(), 200 - (crash_table::capacity - 2)) << "the oldest are forgotten";
+    crash_table::remove(first);
+    EXPECT_EQ(known_of("often").size(), crash_table::capacity - 1) << "whoever was forgotten takes nothing along";
+  });
+  EXPECT_EQ(how.code(), 0) << how.text;
+}
+
+TEST(crash_table, gives_no_ticket_to_one_library_too_many_but_to_the_next_generation_of_each) {
   const ending how = in_child([] {
     const std::vector<load_segment> segments{{0, 4096, 0, 4096, PF_X}};
     std::vector<std::uint64_t> tickets;
     for (std::size_t i = 0; i < crash_table::capacity; ++i) {
-      tickets.push_back(crash_table::add(i, std::string(1000, 'x'), i << 20, segments, -1));
+      tickets.push_back(crash_table::add(1, std::to_string(i) + std::string(i, 'x'), i << 20, segments, -1));
       EXPECT_NE(tickets.back(), 0U);
     }
     EXPECT_EQ(crash_table::add(1, "one too many", 1 << 20, segments, -1), 0U);
+    EXPECT_NE(crash_table::add(2, "2xx", 1 << 20, segments, -1), 0U);
+    EXPECT_EQ(known_of("2xx"), std::vector<std::uint64_t>{2});
     crash_table::remove(0);
     crash_table::remove(tickets.front());
     EXPECT_NE(crash_table::add(1, "fits again", 1 << 20, segments, -1), 0U);
   });
   EXPECT_EQ(how.code(), 0) << how.text;
+}
+
+TEST(crash_table, takes_a_descriptor_for_an_unloaded_generation_only) {
+  const ending how = in_child([] {
+    const auto guard = installed();
+    const std::vector<load_segment> segments{{0, 4096, 0, 4096, PF_X}};
+    const descriptor file(::memfd_create("file", MFD_CLOEXEC));
+    const int before = open_descriptors();
+    const std::uint64_t ticket = crash_table::add(1, "path", 1 << 20, segments, file.get());
+    EXPECT_EQ(open_descriptors(), before);
+    crash_table::remove(ticket);
+    EXPECT_EQ(open_descriptors(), before + 1);
+    crash_table::keep_snapshots(false);
+    EXPECT_EQ(open_descriptors(), before);
+    EXPECT_NE(::fcntl(file.get(), F_GETFD), -1) << "the generation's own is its own to close";
+  });
+  EXPECT_EQ(how.code(), 0) << how.text;
+}
+
+struct crasher_api {
+  required_as<"write_null", int(int)> write_null;
+};
+
+TEST(crash_report, names_the_running_generation_after_more_reloads_than_the_table_has_room_for) {
+  const ending how = in_child([] {
+    const auto guard = installed();
+    options chosen;
+    chosen.keep_old = true;
+    chosen.drive = drive_mode::manual;
+    chosen.trust = trust_policy::none();
+    reloadable<crasher_api> library(test::built("CRASH_FIXTURES") + "/crasher.so", chosen);
+    while (library.generation() <= crash_table::capacity) ASSERT_TRUE(library.reload());
+    library->write_null(1);
+  });
+  EXPECT_EQ(how.signal(), SIGSEGV);
+  EXPECT_TRUE(says(how.text, "autoreload: SIGSEGV in generation 65 of"));
+  EXPECT_TRUE(says(how.text, "function: hidden_writer+0x"));
 }
 
 }  // namespace

@@ -38,7 +38,8 @@ struct options {
   std::chrono::milliseconds poll_interval{1000};
   /// dlopen's flags. RTLD_LAZY is refused: an undefined symbol would end the process at its first call.
   int load_flags = default_load_flags;
-  /// Never unload old generations: for libraries that leave threads, handlers or pointers behind.
+  /// Never unload old generations: for libraries that leave threads, handlers or pointers behind. Each costs its memory
+  /// and a file descriptor; a reload that finds none left is refused.
   bool keep_old = false;
   /// Called for each event, in order, never two at a time for one engine, without any lock of the engine's held: it may
   /// call the engine, also destroy it. In background mode it runs on the shared thread, so it should not take long.
