@@ -17,10 +17,9 @@ struct closer {
 library::library(void* handle, std::string path) : handle_(handle, closer{}), path_(std::move(path)) {}
 
 result<library> library::open(const char* path, int flags) {
-  if (!detail::names_a_file(path)) return detail::no_path();
-  if (void* const handle = ::dlopen(path, flags)) return library(handle, path);
-  const char* const text = ::dlerror();
-  return error(stage::load, path, "dlopen refused it").system(text != nullptr ? text : "");
+  const result<void*> opened = detail::open_file(path, flags);
+  if (!opened) return opened.error();
+  return library(*opened, path);
 }
 
 void* library::find(const char* name) const noexcept {

@@ -4,13 +4,7 @@
 
 namespace autoreload::raw {
 
-result<void*> open(const char* path, int flags) {
-  if (!detail::names_a_file(path)) return detail::no_path();
-  void* const handle = ::dlopen(path, flags);
-  if (handle != nullptr) return handle;
-  const char* const text = ::dlerror();
-  return error(stage::load, path, "dlopen refused it").system(text != nullptr ? text : "");
-}
+result<void*> open(const char* path, int flags) { return detail::open_file(path, flags); }
 
 void* find(void* handle, const char* name) noexcept { return ::dlsym(handle, name); }
 

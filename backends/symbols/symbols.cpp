@@ -5,10 +5,9 @@
 namespace autoreload::symbols::detail {
 
 result<unique_handle> open(const char* path, int flags) {
-  if (!autoreload::detail::names_a_file(path)) return autoreload::detail::no_path();
-  if (void* const handle = ::dlopen(path, flags)) return unique_handle(handle);
-  const char* const text = ::dlerror();
-  return error(stage::load, path, "dlopen refused it").system(text != nullptr ? text : "");
+  const result<void*> opened = autoreload::detail::open_file(path, flags);
+  if (!opened) return opened.error();
+  return unique_handle(*opened);
 }
 
 result<void> close(unique_handle handle) {
