@@ -10,12 +10,14 @@
 // dies with it.
 //
 // SHARED  - struct trial_report, a page shared by all three: see trial/report.h.
+//         - the helper's file, one for all engines, made at the first trial: see embedded_helper().
 //         - everything that the supervisor is given was prepared before it starts; it allocates nothing.
 #include "trial.hpp"
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -234,14 +236,23 @@ descriptor memory_file(const char* name, unsigned kind) {
   return descriptor(above_streams(file));
 }
 
+// Guards the next function's statics, and is held across fork: an engine in the child may try a library, too.
+std::mutex& helper_mutex() {
+  static auto* const one = [] {
+    auto* const made = new std::mutex;
+    ::pthread_atfork([] { helper_mutex().lock(); }, [] { helper_mutex().unlock(); }, [] { helper_mutex().unlock(); });
+    return made;
+  }();
+  return *one;
+}
+
 // The embedded helper as a file that can be executed; made once, for it never changes. A host that closes all
 // descriptors (to become a daemon, say) closes this one too, and another file may get its number: then it is made
 // again.
 result<int> embedded_helper() {
-  static std::mutex mutex;
   static int kept = -1;
   static struct stat identity {};
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(helper_mutex());
   struct stat now {};
   if (kept >= 0 && ::fstat(kept, &now) == 0 && now.st_dev == identity.st_dev && now.st_ino == identity.st_ino)
     return kept;

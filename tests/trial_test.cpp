@@ -3,6 +3,7 @@
 #include "../reload/trial.hpp"
 
 #include <grp.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -15,7 +16,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "../reload/descriptor.hpp"
@@ -403,6 +406,42 @@ TEST(trial, runs_for_an_ordinary_user) {
   EXPECT_EQ(how.code(), 0) << how.text;
 }
 
+std::function<void()> while_the_helper_is_made;
+
+// As if a daemon had closed it: it is made again.
+void close_the_helper() {
+  for (int file = 0; file < 1024; ++file) {
+    const std::string link = "/proc/self/fd/" + std::to_string(file);
+    std::error_code none;
+    const std::string target = std::filesystem::read_symlink(link, none).string();
+    if (target.starts_with("/memfd:autoreload-trial")) ::close(file);
+  }
+}
+
+TEST(trial, works_in_a_child_that_was_forked_while_another_thread_made_the_helper) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the thread sanitizer has its own view of forks";
+#endif
+  const ending how = in_child([] {
+    static std::atomic<bool> making, forking, forked;
+    close_the_helper();
+    while_the_helper_is_made = [] {
+      // Registered last, so fork runs the first of them before it waits for anybody, and the second at its end.
+      ::pthread_atfork([] { forking = true; }, [] { forked = true; }, nullptr);
+      making = true;
+      while (!forking) std::this_thread::yield();
+      const auto deadline = clock::now() + 200ms;  // who is waited for has to go on at last
+      while (!forked && clock::now() < deadline) std::this_thread::yield();
+    };
+    std::thread other([] { EXPECT_EQ(refusal("good"), "it passed"); });
+    while (!making) std::this_thread::yield();
+    const ending child = in_child([] { EXPECT_EQ(refusal("good"), "it passed"); });
+    other.join();
+    EXPECT_EQ(child.code(), 0) << child.text;
+  });
+  EXPECT_EQ(how.code(), 0) << how.text;
+}
+
 TEST(trial, says_so_when_there_is_no_proc) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "sanitizers need /proc themselves";
@@ -491,3 +530,11 @@ TEST(trial, costs_the_same_in_a_large_host) {
 
 }  // namespace
 }  // namespace autoreload
+
+// Stands in for the C library's, so that a test can be there when the helper's file is made.
+extern "C" int memfd_create(const char* name, unsigned flags) noexcept {
+  if (std::string_view(name) == "autoreload-trial") {
+    if (const auto meanwhile = std::exchange(autoreload::while_the_helper_is_made, nullptr)) meanwhile();
+  }
+  return static_cast<int>(::syscall(SYS_memfd_create, name, flags));
+}
