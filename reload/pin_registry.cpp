@@ -144,8 +144,14 @@ void prepare_pins() {
   (void)once;
 }
 
-void attach_thread() {
-  if (own_record == nullptr) (void)enter();
+void attach_thread(std::size_t pins) {
+  pin_record& record = own_record != nullptr ? *own_record : enter();
+  pin_block* block = &record.block;
+  for (std::size_t room = detail::slots_per_block; room < pins; room += detail::slots_per_block) {
+    pin_block* more = block->more.load(std::memory_order_relaxed);
+    if (more == nullptr) block->more.store(more = new pin_block, std::memory_order_release);
+    block = more;
+  }
 }
 
 bool has_membarrier() noexcept { return membarrier_works; }

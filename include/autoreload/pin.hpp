@@ -108,8 +108,13 @@ inline void unpin(pin_slot& slot) noexcept { slot.store(nullptr, std::memory_ord
 namespace autoreload {
 
 /// Makes the calling thread known to the library ahead of its first call, which then neither allocates nor locks. For
-/// audio and other threads that must never wait. Idempotent. @throws std::bad_alloc
-void attach_thread();
+/// audio and other threads that must never wait, and for those whose signal handlers call. May be called again, for
+/// more pins.
+/// @param pins  how many this thread will hold at once without an allocation: pins proper, calls inside calls, and
+/// those
+///              of a signal handler. Six cost no memory of their own. One more than there is room for allocates
+/// @throws std::bad_alloc
+void attach_thread(std::size_t pins = detail::slots_per_block);
 
 /// Pins a generation for one full expression: what `lib->foo(1)` makes and drops. Not copyable, not movable.
 template <class Api>

@@ -437,6 +437,27 @@ TEST(PinThreads, AnAttachedThreadAllocatesNothingAtItsFirstCall) {
   done.arrive_and_wait();
 }
 
+TEST(PinThreads, AnAttachedThreadAllocatesNothingForAsManyPinsAsItAskedFor) {
+  if (support::sanitized) GTEST_SKIP() << "allocations are not counted under a sanitizer";
+  const table one;
+  const current_table current{&one};
+  std::jthread([&] {
+    autoreload::attach_thread();
+    autoreload::attach_thread(20);
+    const std::uint64_t before = support::allocations;
+    {
+      std::array<std::optional<table_pin>, 20> held;
+      for (auto& pin : held) pin.emplace(current);
+      EXPECT_EQ(support::allocations, before);
+      EXPECT_EQ(pins_of(&one), 20U);
+    }
+    const std::uint64_t again = support::allocations;  // pins_of has made a list
+    autoreload::attach_thread(20);
+    EXPECT_EQ(support::allocations, again) << "there was room already";
+  }).join();
+  EXPECT_FALSE(is_held(&one));
+}
+
 // The registry is locked while the process forks: what runs between the first and the last of fork's handlers sees it
 // so. This one is registered before the registry's own, so it runs when that one has taken the lock.
 std::function<void()> while_the_registry_is_locked;
