@@ -80,14 +80,17 @@ verification verify(const detail::loader& api, const std::string& path, const sn
   const placed lib{map->l_addr, file};
   result.base = map->l_addr;
 
-  // Each field of the struct is one pointer, in the order of the symbols (see symbol.hpp).
+  // Each field of the struct is one pointer, in the order of the symbols (see symbol.hpp). What the library lacks has
+  // its stand-in there, as all have in the struct for when nothing is loaded.
   std::vector<missing_symbol> foreign;
   for (std::size_t i = 0; i < api.symbols.size(); ++i) {
     const symbol_info& symbol = api.symbols[i];
     auto* const field = static_cast<std::byte*>(const_cast<void*>(module.table())) + i * sizeof(void*);
     void* address = nullptr;
+    void* absent = nullptr;
     std::memcpy(&address, field, sizeof address);
-    if (address == nullptr) continue;
+    std::memcpy(&absent, static_cast<const std::byte*>(api.not_loaded) + i * sizeof(void*), sizeof absent);
+    if (address == absent) continue;
     const load_segment* const segment = lib.segment_of(address);
     const bool fits = segment != nullptr && (!symbol.function || (segment->flags & PF_X) != 0);
     if (fits) continue;
@@ -99,8 +102,7 @@ verification verify(const detail::loader& api, const std::string& path, const sn
                          {}});
     } else {
       // Nobody has seen this struct yet. The object itself is not const: bind() made it with new.
-      const void* const none = nullptr;
-      std::memcpy(field, &none, sizeof none);
+      std::memcpy(field, &absent, sizeof absent);
       if (segment == nullptr) {
         result.warnings.push_back("optional " + declaration + " is not in this library but in " + owner_of(address) +
                                   ": taken as absent");

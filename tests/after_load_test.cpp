@@ -73,6 +73,7 @@ TEST(AfterLoad, TakesAnOptionalFunctionThatOnlyTheCLibraryHasAsAbsent) {
   watched<optional_index_api> host(folder / "lib.so");
   ASSERT_TRUE(host.library.loaded());
   EXPECT_FALSE(host.library.pin()->index);
+  EXPECT_THROW((void)host.library->index("abc", 'b'), autoreload::error);
   const auto warning = host.events.next(event_kind::warning, patience);
   ASSERT_TRUE(warning);
   EXPECT_NE(warning->text.find("taken as absent"), std::string::npos) << warning->text;

@@ -30,6 +30,19 @@ struct greedy_api {
   autoreload::required_as<"limits", int[4]> limits;
 };
 
+struct sparse_api {
+  autoreload::required<::foo> foo;
+  autoreload::optional<::bar> bar;
+  autoreload::optional_as<"no_variadic", int(int, ...)> variadic;
+  autoreload::optional_as<"no_variable", const int> variable;
+  autoreload::optional_as<"no_record", std::pair<int, int>> record;
+};
+
+struct optional_data_api {
+  autoreload::optional_as<"counter", int> counter;
+  autoreload::optional_as<"sum", int(int, ...)> sum;
+};
+
 struct data_api {
   autoreload::required_as<"counter", int> counter;
   autoreload::required_as<"bump", void(int)> bump;
@@ -77,6 +90,35 @@ TYPED_TEST(LoaderBackend, LeavesAnAbsentOptionalFunctionFalse) {
   ASSERT_TRUE(loaded) << loaded.error().what();
   EXPECT_EQ(loaded->api().foo(), 4);
   EXPECT_FALSE(loaded->api().bar);
+  EXPECT_EQ(loaded->api().bar.unsafe_address(), nullptr);
+}
+
+TYPED_TEST(LoaderBackend, ThrowsAtTheUseOfAnAbsentOptionalSymbol) {
+  auto loaded = TestFixture::template module<sparse_api>::load(fixtures::plain, autoreload::default_load_flags);
+  ASSERT_TRUE(loaded) << loaded.error().what();
+  const sparse_api& api = loaded->api();
+  try {
+    api.bar();
+    FAIL() << "the call returned";
+  } catch (const error& failure) {
+    EXPECT_EQ(failure.at(), autoreload::stage::use);
+    EXPECT_NE(failure.reason().find("bar was used"), std::string::npos) << failure.what();
+  }
+  EXPECT_THROW(api.variadic(1, 2.5), error);
+  EXPECT_FALSE(api.variadic);
+  EXPECT_THROW((void)*api.variable, error);
+  EXPECT_THROW((void)api.record->second, error);
+  EXPECT_FALSE(api.variable);
+  EXPECT_EQ(api.variable.unsafe_address(), nullptr);
+}
+
+TYPED_TEST(LoaderBackend, FindsOptionalVariablesAndVariadicFunctions) {
+  auto loaded = TestFixture::template module<optional_data_api>::load(fixtures::data, autoreload::default_load_flags);
+  ASSERT_TRUE(loaded) << loaded.error().what();
+  ASSERT_TRUE(loaded->api().counter);
+  EXPECT_EQ(*loaded->api().counter, 7);
+  ASSERT_TRUE(loaded->api().sum);
+  EXPECT_EQ(loaded->api().sum(2, 20, 30), 50);
 }
 
 TYPED_TEST(LoaderBackend, ReadsAndWritesVariablesAndCallsVariadicFunctions) {
@@ -246,6 +288,7 @@ TEST(ApiStruct, ListsItsSymbolsInOrder) {
 TEST(ApiStruct, ThrowsAtACallWhenNothingIsLoaded) {
   const foo_api& api = autoreload::not_loaded_api<foo_api>();
   EXPECT_FALSE(api.bar);
+  EXPECT_THROW(api.bar(), error);
   try {
     api.foo();
     FAIL() << "the call returned";

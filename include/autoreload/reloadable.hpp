@@ -32,7 +32,7 @@ namespace autoreload {
 ///
 /// The constructor watches first and looks then, on the calling thread: when it returns, a library that was there is
 /// loaded, and no later change is missed. A library that is missing or unusable is no error: it is waited for, loaded()
-/// is false, and calls to required functions throw `error`.
+/// is false, and calls throw `error`.
 ///
 /// Thread-safety: operator->, pin, call, try_call, loaded, generation, reload, pause, resume: any thread, any time
 /// between the end of the constructor and the start of the destructor; they may also be called from inside the library
@@ -58,14 +58,15 @@ class reloadable {
 
   /// Calls one function of the newest generation: `lib->foo(1, 2)`. The generation is pinned until the end of the full
   /// expression, so arguments and the uses of the result in it are covered, too. For a call's own duration and no
-  /// longer, see call(). Cost: 11 instructions over a raw function pointer (bench/count_instructions.py). @throws error
-  /// when nothing is loaded
+  /// longer, see call(). Cost: 11 instructions over a raw function pointer (bench/count_instructions.py).
+  /// @throws error when nothing is loaded, or an optional function is absent
   [[nodiscard]] call_pin<Api> operator->() const { return call_pin<Api>(current_); }
 
   /// Pins the newest generation until the pin is destroyed.
   [[nodiscard]] autoreload::pin<Api> pin() const { return autoreload::pin<Api>(current_); }
 
-  /// Calls one required function; the generation is pinned for the call and no longer: `lib.call<&FooApi::foo>(1, 2)`.
+  /// Calls one function; the generation is pinned for the call and no longer: `lib.call<&FooApi::foo>(1, 2)`.
+  /// @throws error when nothing is loaded, or an optional function is absent
   template <auto Member, class... A>
   decltype(auto) call(A&&... arguments) const {
     const call_pin<Api> held(current_);

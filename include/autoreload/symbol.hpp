@@ -30,6 +30,10 @@ struct symbol_info {
 /// @param symbol  the symbol that was asked for
 [[noreturn]] void throw_not_loaded(const char* symbol);
 
+/// Thrown by the use of an optional symbol that the running generation lacks, or when there is none.
+/// @param symbol  the symbol that was asked for
+[[noreturn]] void throw_absent(const char* symbol);
+
 namespace detail {
 
 template <std::size_t N>
@@ -83,7 +87,15 @@ class resolver_key {
   friend struct maker;
 };
 
+}  // namespace detail
+
+template <detail::fixed_string Name, class T, bool Required>
+class field;
+
+namespace detail {
+
 // What every field shares: one pointer, which can't be copied out, so a call can't outlive its library by accident.
+// What is absent has the field's stand-in there: for a function one that throws, so that no call has to test it.
 template <fixed_string Name, class T, bool Required>
 struct field_base {
   static constexpr symbol_info info{Name.text, Required, std::is_function_v<T>,
@@ -99,16 +111,25 @@ struct field_base {
   field_base(const field_base&) = delete;
   field_base& operator=(const field_base&) = delete;
 
-  /// Whether the library has the symbol.
-  [[nodiscard]] explicit operator bool() const noexcept requires(!Required) { return target_ != nullptr; }
+  /// Whether the library has the symbol. Where symbols are hidden, ask in the module that made the `reloadable`.
+  [[nodiscard]] explicit operator bool() const noexcept requires(!Required) { return is_there(); }
 
-  /// The bare pointer, for a C interface that wants one (qsort's comparator, say). It dangles as soon as its generation
-  /// is unloaded: keep a pin for as long as anybody holds it.
-  [[nodiscard]] T* unsafe_address() const noexcept { return target_; }
+  /// The bare pointer, for a C interface that wants one (qsort's comparator, say); null for an absent optional symbol.
+  /// It dangles as soon as its generation is unloaded: keep a pin for as long as anybody holds it.
+  [[nodiscard]] T* unsafe_address() const noexcept { return Required || is_there() ? target_ : nullptr; }
 
  protected:
   explicit field_base(T* target) noexcept : target_(target) {}
   ~field_base() = default;
+
+  [[nodiscard]] bool is_there() const noexcept { return target_ != field<Name, T, Required>::stand_in(); }
+  [[noreturn]] static void refuse() {
+    if constexpr (Required) {
+      throw_not_loaded(Name.text);
+    } else {
+      throw_absent(Name.text);
+    }
+  }
 
   T* target_;
 };
@@ -128,14 +149,14 @@ class field : public detail::field_base<Name, T, Required> {  // an object: a va
 
   /// The variable. @throws error when nothing is loaded yet, or an optional one is absent.
   [[nodiscard]] T& operator*() const {
-    if (this->target_ == nullptr) throw_not_loaded(Name.text);
+    if (this->target_ == nullptr) this->refuse();
     return *this->target_;
   }
   /// The variable's members. @throws error as operator* does
   [[nodiscard]] T* operator->() const { return std::addressof(**this); }
 
-  /// What stands here while nothing is loaded.
-  static void* stand_in() noexcept { return nullptr; }
+  /// What stands here when the library lacks it or is not loaded.
+  static T* stand_in() noexcept { return nullptr; }
 };
 
 /// A function.
@@ -144,16 +165,17 @@ class field<Name, R(A...), Required> : public detail::field_base<Name, R(A...), 
  public:
   /// For `bind` alone.
   field(detail::resolver_key, void* address) noexcept
-      : detail::field_base<Name, R(A...), Required>(reinterpret_cast<R (*)(A...)>(address)) {}
+      : detail::field_base<Name, R(A...), Required>(address != nullptr ? reinterpret_cast<R (*)(A...)>(address)
+                                                                       : stand_in()) {}
 
-  /// Calls it. Calling an absent optional function is undefined, as through any null pointer: test it first.
+  /// Calls it. @throws error when nothing is loaded yet, or an optional one is absent
   R operator()(A... arguments) const { return this->target_(static_cast<A&&>(arguments)...); }
 
-  /// What stands here while nothing is loaded.
-  static void* stand_in() noexcept { return reinterpret_cast<void*>(&not_loaded); }
+  /// What stands here when the library lacks it or is not loaded.
+  static auto stand_in() noexcept -> R (*)(A...) { return &absent; }
 
  private:
-  static R not_loaded(A...) { throw_not_loaded(Name.text); }
+  static R absent(A...) { field::refuse(); }
 };
 
 /// A function with a variable number of arguments, as printf.
@@ -162,7 +184,8 @@ class field<Name, R(A..., ...), Required> : public detail::field_base<Name, R(A.
  public:
   /// For `bind` alone.
   field(detail::resolver_key, void* address) noexcept
-      : detail::field_base<Name, R(A..., ...), Required>(reinterpret_cast<R (*)(A..., ...)>(address)) {}
+      : detail::field_base<Name, R(A..., ...), Required>(
+            address != nullptr ? reinterpret_cast<R (*)(A..., ...)>(address) : stand_in()) {}
 
   /// Calls it, as the other kind of function.
   template <class... More>
@@ -170,11 +193,11 @@ class field<Name, R(A..., ...), Required> : public detail::field_base<Name, R(A.
     return this->target_(static_cast<A&&>(arguments)..., more...);
   }
 
-  /// What stands here while nothing is loaded.
-  static void* stand_in() noexcept { return reinterpret_cast<void*>(&not_loaded); }
+  /// What stands here when the library lacks it or is not loaded.
+  static auto stand_in() noexcept -> R (*)(A..., ...) { return &absent; }
 
  private:
-  static R not_loaded(A..., ...) { throw_not_loaded(Name.text); }
+  static R absent(A..., ...) { field::refuse(); }
 };
 
 // Aliases, not classes with an `auto&` of their own: such a class would make clang 14 -O0 -g ask the linker for the
@@ -183,7 +206,7 @@ class field<Name, R(A..., ...), Required> : public detail::field_base<Name, R(A.
 /// A symbol that the library must have; its name and type come from the C header's declaration.
 template <auto& Symbol>
 using required = field<detail::name_of<Symbol>(), detail::type_of<Symbol>, true>;
-/// A symbol that the library may have: `if (api->bar) api->bar();` on one pin.
+/// A symbol that the library may have: `if (api->bar) api->bar();` on one pin. Called when it is absent, it throws.
 template <auto& Symbol>
 using optional = field<detail::name_of<Symbol>(), detail::type_of<Symbol>, false>;
 /// The same with name and type spelled out, for overloaded or renamed symbols and for libraries without a header.
@@ -203,7 +226,7 @@ struct maker {
   template <fixed_string Name, class T, bool Required>
   operator field<Name, T, Required>() const {  // NOLINT(google-explicit-constructor)
     using made = field<Name, T, Required>;
-    return made(resolver_key{}, visit(made::info, made::stand_in()));
+    return made(resolver_key{}, visit(made::info));
   }
 };
 
@@ -220,7 +243,7 @@ auto make_api(Visit& visit, std::index_sequence<I...>) -> decltype(Api{((void)I,
   return Api{((void)I, maker<Visit>{visit})...};
 }
 
-// Builds an Api, asking `visit(info, stand_in) -> void*` for each field's address, in order.
+// Builds an Api, asking `visit(info) -> void*` for each field's address, in order; null for none.
 template <class Api, class Visit>
 auto make_api(Visit& visit) -> decltype(make_api<Api>(visit, std::make_index_sequence<field_count<Api>>{})) {
   return make_api<Api>(visit, std::make_index_sequence<field_count<Api>>{});
@@ -230,7 +253,7 @@ auto make_api(Visit& visit) -> decltype(make_api<Api>(visit, std::make_index_seq
 
 /// A struct whose every member is made by required, optional, required_as or optional_as, and which has at least one.
 template <class Api>
-concept api_struct = detail::struct_of_fields<Api> && requires(void* (&visit)(const symbol_info&, void*)) {
+concept api_struct = detail::struct_of_fields<Api> && requires(void* (&visit)(const symbol_info&)) {
   detail::make_api<Api>(visit);
 };
 
@@ -239,7 +262,7 @@ template <api_struct Api>
 [[nodiscard]] const std::vector<symbol_info>& symbols_of() {
   static const std::vector<symbol_info> list = [] {
     std::vector<symbol_info> found;
-    auto visit = [&](const symbol_info& info, void*) -> void* {
+    auto visit = [&](const symbol_info& info) -> void* {
       found.push_back(info);
       return nullptr;
     };
@@ -249,12 +272,10 @@ template <api_struct Api>
   return list;
 }
 
-/// The struct to call while nothing is loaded: required functions throw, optional ones are absent.
+/// The struct to call while nothing is loaded: all that is in it is absent, and throws when it is called.
 template <api_struct Api>
 [[nodiscard]] const Api& not_loaded_api() {
-  static constexpr auto visit = [](const symbol_info& info, void* stand_in) -> void* {
-    return info.required ? stand_in : nullptr;
-  };
+  static constexpr auto visit = [](const symbol_info&) -> void* { return nullptr; };
   static const Api api = detail::make_api<Api>(visit);
   return api;
 }
@@ -267,7 +288,7 @@ template <api_struct Api>
 template <api_struct Api, class Find>
 [[nodiscard]] result<std::unique_ptr<const Api>> bind(const char* path, Find&& find) {
   std::vector<missing_symbol> missing;
-  auto visit = [&](const symbol_info& info, void*) -> void* {
+  auto visit = [&](const symbol_info& info) -> void* {
     void* const address = find(info);
     if (address == nullptr && info.required) missing.push_back({info.name, info.declaration(info.name), {}});
     return address;

@@ -437,6 +437,21 @@ TEST_F(Reloadable, NeverCallsAnOptionalFunctionThatHasJustGone) {
   EXPECT_EQ(wrong, 0U);
 }
 
+TEST_F(Reloadable, ThrowsWhenAReloadTakesAnOptionalFunctionAwayBetweenTestAndCall) {
+  put(path_, stamped(libraries::extra, 1));
+  library lib(path_, manual());
+  ASSERT_TRUE(lib->extra);  // a pin of its own, gone at the end of the line
+  put(path_, 2);
+  lib.poll();
+  EXPECT_THROW((void)lib->extra(), autoreload::error);
+  EXPECT_THROW((void)lib.call<&worker_api::extra>(), autoreload::error);
+  EXPECT_EQ(lib.try_call<&worker_api::extra>(), std::nullopt);
+  put(path_, stamped(libraries::extra, 3));
+  lib.poll();
+  EXPECT_EQ(lib->extra(), 3U);
+  EXPECT_EQ(kinds(), "loaded loaded unloaded loaded unloaded") << "no call left its pin";
+}
+
 TEST_F(Reloadable, CallsByNameOfTheMember) {
   put(path_, stamped(libraries::extra, 7));
   const library lib(path_, manual());
