@@ -42,7 +42,8 @@ class crash_report {
 /// generation of any engine in the process, or something that such code has called (a libc function given a bad
 /// pointer, abort, a null function pointer), they write which generation of which library it was, which function and
 /// source line, and how long it had been loaded. Also when the code or data belonged to a generation that was unloaded,
-/// to which somebody kept a pointer.
+/// to which somebody kept a pointer. At most 64 generations are known at a time; the oldest are forgotten, never the
+/// newest of a library.
 ///
 /// Whatever is found, the signal then goes where it would have gone: to the handler that was installed before, with the
 /// same arguments, or to the default action at the faulting instruction, with its core dump. A crash that has nothing
