@@ -540,7 +540,7 @@ int main(int argc, char** argv) {
     subjects.push_back(study(std::filesystem::path(path).filename(), {content, content + text.size()}));
     subjects.push_back(without_sections(subjects.back()));
     if (how.how == mode::digest) {
-      for (std::size_t of_this : {2, 1}) add_digest(subjects[subjects.size() - of_this].content);
+      for (std::size_t of_this : {2U, 1U}) add_digest(subjects[subjects.size() - of_this].content);
     }
   }
   study_run run(how, subjects);
