@@ -206,10 +206,16 @@ class preparation {
     snapshot_outcome taken = taker.take({file.path, policy_.trust, false, policy_.patience});
     if (taken.failure) {
       cant_use(file.path, *taken.failure);
-      answer_.shortage = true;  // or a folder's mode, which is no part of what a refusal is remembered by
+      answer_.shortage = taken.may_pass;
+      answer_.elsewhere = true;  // in a folder's mode, say
       return nullptr;
     }
-    if (taken.state != snapshot_state::ready) {
+    if (taken.state == snapshot_state::absent) {  // it was there a moment ago
+      fail(quoted(file.path) + " is not there", "it is loaded as soon as it is there");
+      answer_.passing = true;
+      return nullptr;
+    }
+    if (taken.state == snapshot_state::busy) {
       fail(quoted(file.path) + " is being written", "it is loaded when they are done");
       answer_.passing = true;
       answer_.busy = taken.seen;

@@ -50,13 +50,14 @@ struct dependencies {
   bool passing = false;               ///< the failure is one that a linker at work leaves behind: wait
   std::optional<file_identity> busy;  ///< and this is the file that somebody writes: look again, no event may tell
   bool shortage = false;              ///< the failure is for want of a resource: worth another try without any event
+  bool elsewhere = false;             ///< the failure is not in the files' contents: look again at any event
 };
 
 /// What is asked of them, as of the library itself.
 struct dependency_policy {
   const trust_policy& trust;
   bool require_digest = false;
-  stillness* patience = nullptr;  ///< see snapshotter::request
+  writer_patience* patience = nullptr;  ///< see snapshotter::request
 };
 
 /// Takes snapshots of the dependencies and writes their aliases into them and into `image`. Runs nothing of theirs.

@@ -8,7 +8,7 @@
 //   again and again while builds come in, stays away meanwhile; a mutex alone would let it starve them.
 // - `tables_` and `failure_` are guarded by `names_`, held for a few instructions, so that questions don't wait for a
 //   dlopen. It is one for all engines, and held across fork. A generation is published under it, and `paused_` set:
-//   once pause() has returned, none is published.
+//   once pause() has returned, none is published but by reload().
 // - The event queue is guarded by `events_`; it is never held while an observer runs, nor is `work_`.
 // - `current_`: see pin.hpp. `deadline_`, `number_`, `paused_`, `closing_` and `waiting_` are single values that stand
 //   alone; the default order is for simplicity, none is on a call's path.
@@ -97,6 +97,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   outcome run_pipeline(bool forced);
   outcome wait_for(error reason);
   outcome refuse(error reason);
+  outcome refuse_unremembered(error reason);
   outcome refuse_for_now(error reason);
   void out_of_memory() noexcept;
   void stop_waiting() noexcept;
@@ -130,8 +131,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::optional<error> awaited_;  // why there is nothing to load, not yet reported
   std::string said_;              // the last reported reason to wait
   std::optional<file_identity> busy_with_;
-  time_point busy_since_{};
-  stillness still_;  // of what is busy
+  writer_patience patience_;
   std::chrono::milliseconds busy_pause_{0};
   time_point woken_{};
   time_point look_at_ = never;   // another look without an event

@@ -17,6 +17,11 @@ namespace autoreload {
 
 /// Destroying one unloads it: only the retire stage may, once the generation was published.
 struct generation {
+  generation() = default;
+  generation(const generation&) = delete;
+  generation& operator=(const generation&) = delete;
+  ~generation();
+
   std::uint64_t number = 0;
   std::uint64_t crash_ticket = 0;  // of the crash table
   snapshot image;                  // outlives the module: its descriptor's number is in the link map's name

@@ -72,8 +72,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
 
   // snapshot: bytes that nobody can change any more
   const std::optional<file_identity> busy_before = std::exchange(busy_with_, std::nullopt);
-  stillness* const patience = busy_before && clock::now() - busy_since_ > std::chrono::seconds(1) ? &still_ : nullptr;
-  snapshot_outcome taken = snapshotter_.take({file_, options_.trust, whole, patience});
+  snapshot_outcome taken = snapshotter_.take({file_, options_.trust, whole, &patience_});
   switch (taken.state) {
     case snapshot_state::ready: break;
     case snapshot_state::busy:
@@ -85,25 +84,27 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
       return wait_for(
           error(stage::snapshot, path_, "there is no such file").advise("it is loaded as soon as it is there"));
     case snapshot_state::failed:
-      looked_at_.reset();
       taken.failure->rename(path_);
-      return taken.may_pass ? refuse_for_now(*std::move(taken.failure)) : refuse(*std::move(taken.failure));
+      return taken.may_pass ? refuse_for_now(*std::move(taken.failure))
+                            : refuse_unremembered(*std::move(taken.failure));
   }
   looked_at_.reset();  // no verdict yet
   times.snapshot = watch.lap();
 
   // inspect: is it new, complete, and fit for the loader
-  const auto decided = [&](outcome verdict) {
+  const auto decided = [&, source = taken.image.source](outcome verdict) {
     // A file that changed a moment ago may change again without getting another time: then look again when asked.
-    if (taken.image.source.settled()) looked_at_ = taken.image.source;
+    if (source.settled()) looked_at_ = source;
     snapshotter_.drop();
     return verdict;
   };
   const auto unchanged = [&] {
     stop_waiting();
     refused_.reset();
-    const std::lock_guard lock(names_);
-    failure_.reset();
+    {
+      const std::lock_guard lock(names_);
+      failure_.reset();
+    }
     return decided(outcome::unchanged);
   };
   const bool same = !forced && !running_.empty() && snapshotter_.same_content(running_.front().image);
@@ -116,8 +117,10 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   if (same && needed_state == dependency_state_) return unchanged();
   if (!forced && refused_ && refused_ == build()) {
     stop_waiting();
-    const std::lock_guard lock(names_);
-    failure_ = refusal_;
+    {
+      const std::lock_guard lock(names_);
+      failure_ = refusal_;
+    }
     return decided(outcome::refused);
   }
   const auto refuse_content = [&](error reason) {
@@ -147,13 +150,14 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
 
   // dependencies: the user's own libraries that it needs come along
   dependencies needed = prepare_dependencies(path_, taken.image, taken.bytes, seen.facts,
-                                             {options_.trust, options_.require_digest, patience},
+                                             {options_.trust, options_.require_digest, &patience_},
                                              running_.empty() ? private_libraries() : running_.front().needs);
   dependency_paths_ = needed.paths;
   needed_state = needed.state;
   if (needed.busy) try_again(busy_before, needed.busy);
   if (needed.failure && needed.passing) return wait_for(*std::move(needed.failure));
   if (needed.failure && needed.shortage) return refuse_for_now(*std::move(needed.failure));
+  if (needed.failure && needed.elsewhere) return refuse_unremembered(*std::move(needed.failure));
   if (needed.failure) return refuse_content(*std::move(needed.failure));
   if (same && needed.libraries == running_.front().needs) {  // touched, but not changed
     dependency_state_ = needed.settled ? needed.state : 0;
@@ -204,22 +208,19 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   if (const result<void> opened = open_dependencies(needed.libraries, path_, options_.load_flags); !opened) {
     return refuse_load(opened.error());
   }
+  generations next(1);
+  generation& made = next.front();
+  made.image = std::move(taken.image);
   // A debugger reads debug information once, while dlopen maps the library: for its sake it has to be there by then.
-  if (!taken.image.later.empty() && is_traced()) complete(taken.image);
-  auto loaded = load(api_, path_, taken.image, taken.bytes, options_.load_flags);
-  if (!loaded) {
-    let_go(std::move(taken.image));
-    return refuse_load(std::move(loaded.error()));
-  }
+  if (!made.image.later.empty() && is_traced()) complete(made.image);
+  auto loaded = load(api_, path_, made.image, taken.bytes, options_.load_flags);
+  if (!loaded) return refuse_load(std::move(loaded.error()));
+  made.module = *std::move(loaded);
   times.load = watch.lap();
 
   // verify: it is the new one, and its symbols are its own
-  verification checked = verify(api_, path_, taken.image, taken.bytes, seen.facts, **loaded);
-  if (checked.failure) {
-    (*loaded).reset();
-    let_go(std::move(taken.image));
-    return refuse_content(*std::move(checked.failure));
-  }
+  verification checked = verify(api_, path_, made.image, taken.bytes, seen.facts, *made.module);
+  if (checked.failure) return refuse_content(*std::move(checked.failure));
   times.verify = watch.lap();
 
   // publish: the next call of every thread is in the new generation
@@ -227,13 +228,9 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
     const std::lock_guard lock(names_);
     tables_.reserve(tables_.size() + 1);
   }
-  generations next(1);
-  generation& made = next.front();
   made.number = number_ + 1;
-  made.image = std::move(taken.image);
   made.facts = seen.facts;
   made.needs = std::move(needed.libraries);
-  made.module = *std::move(loaded);
   made.crash_ticket = crash_table::add(made.number, path_, checked.base, seen.facts.segments, made.image.memory.get());
   const void* const table = made.module->table();
   bool published = false;
@@ -249,8 +246,6 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   }
   if (!published) {  // resume() looks again
     crash_table::remove(made.crash_ticket);
-    made.module.reset();
-    let_go(std::move(made.image));
     snapshotter_.drop();
     return outcome::waiting;
   }
@@ -312,21 +307,28 @@ engine_core::outcome engine_core::refuse(error reason) {
   return outcome::refused;
 }
 
-// What has run out may be there again later, without any event to tell.
-engine_core::outcome engine_core::refuse_for_now(error reason) {
+// For what is not in the contents: the next look decides anew, and tells only what is new.
+engine_core::outcome engine_core::refuse_unremembered(error reason) {
   looked_at_.reset();
   refused_.reset();
   snapshotter_.drop();
-  look_at_ = clock::now() + std::chrono::seconds(1);
   return refuse(std::move(reason));
+}
+
+// What has run out may be there again later, without any event to tell.
+engine_core::outcome engine_core::refuse_for_now(error reason) {
+  look_at_ = clock::now() + std::chrono::seconds(1);
+  return refuse_unremembered(std::move(reason));
 }
 
 // First that it is tried again, then the words, which take memory themselves.
 void engine_core::out_of_memory() noexcept {
   look_at_ = clock::now() + std::chrono::seconds(1);
   if (watch_) watch_->mark_moved();  // may have been taken, to no avail
+  snapshotter_.drop();
   try {
-    refuse(error(stage::use, path_, "out of memory").advise("the running generation goes on; it is tried again"));
+    refuse_for_now(
+        error(stage::use, path_, "out of memory").advise("the running generation goes on; it is tried again"));
   } catch (const std::bad_alloc&) {
   }
 }
@@ -337,16 +339,16 @@ void engine_core::try_again(const std::optional<file_identity>& before, const st
   const time_point now = clock::now();
   snapshotter_.drop();
   busy_with_ = seen;
-  if (before != seen || !before) {
-    busy_since_ = now;
-    busy_pause_ = std::chrono::milliseconds(10);
-  }
+  if (before != seen || !before) busy_pause_ = std::chrono::milliseconds(10);
   look_at_ = now + busy_pause_;
   busy_pause_ = std::min(busy_pause_ * 2, std::chrono::milliseconds(250));
   looked_at_.reset();
 }
 
 void engine_core::sweep() {
+  // First, so that a sweep for which there is no memory is not tried again at once.
+  sweep_pause_ = std::clamp(sweep_pause_ * 2, std::chrono::milliseconds(1), std::chrono::milliseconds(250));
+  sweep_at_ = clock::now() + sweep_pause_;
   const std::vector<retirement> done = retired_.sweep();
   {
     const std::lock_guard lock(names_);
@@ -356,11 +358,8 @@ void engine_core::sweep() {
       }
     }
   }
+  if (!retired_.pending()) sweep_at_ = never;
   report(done);
-  sweep_at_ = never;
-  if (!retired_.pending()) return;
-  sweep_pause_ = std::clamp(sweep_pause_ * 2, std::chrono::milliseconds(1), std::chrono::milliseconds(250));
-  sweep_at_ = clock::now() + sweep_pause_;
 }
 
 }  // namespace autoreload::detail

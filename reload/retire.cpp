@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "crash_table.hpp"
+#include "pin_registry.hpp"
 
 namespace autoreload {
 namespace {
@@ -60,13 +61,13 @@ enum class fate : std::uint8_t { waits, left, stays };
 
 fate fate_of(generation& one, const std::vector<held_pin>& pins, std::chrono::steady_clock::time_point now,
              std::vector<retirement>& done) {
-  const void* const table = one.module->table();
   if (!one.closed) {
+    const void* const table = one.module->table();
     const auto holder = std::find_if(pins.begin(), pins.end(), [&](const held_pin& pin) { return pin.table == table; });
     if (holder != pins.end()) {
       if (!one.reported && now - one.retired >= patience) {
-        done.push_back({one.number, table, false,
-                        "a call or pin of thread " + std::to_string(holder->thread) + " is still inside it"});
+        done.push_back(
+            {one.number, false, "a call or pin of thread " + std::to_string(holder->thread) + " is still inside it"});
         one.reported = true;
       }
       return fate::waits;
@@ -74,16 +75,17 @@ fate fate_of(generation& one, const std::vector<held_pin>& pins, std::chrono::st
     one.closed = true;
     one.reported = false;
     if (const result<void> closed = one.module->unload(); !closed) {
-      done.push_back({one.number, table, false, closed.error().what()});
+      done.push_back({one.number, false, closed.error().what()});
     }
   }
   if (!still_mapped(one.image)) {
     crash_table::remove(one.crash_ticket);
-    done.push_back({one.number, table, true, "unloaded"});
+    one.image = snapshot();  // its name is free
+    done.push_back({one.number, true, "unloaded"});
     return fate::left;
   }
   const obstacle reason = why_it_stays(one.facts);
-  if (!one.reported) done.push_back({one.number, table, false, reason.text});
+  if (!one.reported) done.push_back({one.number, false, reason.text});
   one.reported = true;
   return reason.forever ? fate::stays : fate::waits;
 }
@@ -171,6 +173,11 @@ std::vector<retirement> retirer::sweep() {
   if (!waiting_.empty() && !fresh_) sweep_all(waiting_, done);
   orphanage::get().sweep();
   return done;
+}
+
+generation::~generation() {
+  module.reset();
+  let_go(std::move(image));
 }
 
 void let_go(snapshot image) noexcept {

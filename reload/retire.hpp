@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "generation.hpp"
-#include "pin_registry.hpp"
 
 namespace autoreload {
 
@@ -20,9 +19,8 @@ void let_go(snapshot image) noexcept;
 /// What became of an old generation.
 struct retirement {
   std::uint64_t generation;
-  const void* table;  ///< what it was published as
-  bool unloaded;      ///< false: it stays, see text; it may still be reported as unloaded later
-  std::string text;   ///< for a person
+  bool unloaded;     ///< false: it stays, see text; it may still be reported as unloaded later
+  std::string text;  ///< for a person
 };
 
 /// The generations of one engine that are no longer published. Not thread-safe: the engine's pipeline owns it.

@@ -33,6 +33,7 @@ namespace {
 
 constexpr std::uint64_t head_size = 4096;                // holds the ELF header and every sane program header table
 constexpr std::chrono::milliseconds without_lease{300};  // a file lies still for so long before it is taken
+constexpr std::chrono::seconds held_open{1};             // and before it is read, if somebody holds it open
 constexpr std::uint64_t small = 65536;                   // read whole: one more question would take longer than that
 constexpr std::size_t keep_warm = 1024 * 1024;           // a buffer of this size stays for the next reload
 constexpr std::size_t step = std::size_t{1} << 30;       // read(2) moves at most 2 GiB - 4 KiB at once
@@ -198,6 +199,14 @@ bool is_shortage(int number) {
   return number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOSPC || number == EDQUOT;
 }
 
+writer_patience::file& writer_patience::about(const file_identity& is) {
+  const auto known = std::find_if(files_.begin(), files_.end(), [&](const file& one) { return one.is == is; });
+  if (known != files_.end()) return *known;
+  std::erase_if(files_, [&](const file& one) { return one.is.device == is.device && one.is.inode == is.inode; });
+  if (files_.size() == 16) files_.erase(files_.begin());  // there are not so many at a time
+  return files_.emplace_back(file{is, std::chrono::steady_clock::now()});
+}
+
 snapshotter::~snapshotter() {
   if (buffer_ != nullptr) munmap(buffer_, capacity_);
 }
@@ -221,15 +230,18 @@ bool snapshotter::reserve(std::size_t size) {
 }
 
 // Who writes through a mapping changes no time once its pages are dirty, so the contents must be looked at.
-bool snapshotter::lies_still(stillness& known) const {
+bool snapshotter::lies_still(writer_patience::file& known) const {
   std::uint64_t digest = 0;
   for (const file_range& range : copied_) {
     const auto* const text = reinterpret_cast<const char*>(buffer_ + range.begin);
     digest = digest * 31 + std::hash<std::string_view>{}({text, range.end - range.begin});
   }
   const auto now = std::chrono::steady_clock::now();
-  if (known.digest != digest) known = {digest, now};
-  return now - known.since >= std::chrono::milliseconds(500);
+  if (known.digest != digest) {
+    known.digest = digest;
+    known.same_contents_since = now;
+  }
+  return now - known.same_contents_since >= std::chrono::milliseconds(500);
 }
 
 void snapshotter::drop() {
@@ -281,9 +293,12 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   const file_identity identity = file_identity::of(status);
   outcome.seen = identity;
   outcome.state = snapshot_state::busy;  // unless all of it can be read in one state
-  if (replaced || (lease.writer() && wanted.patience == nullptr)) return outcome;
-  // Nothing tells a writer that pauses from one that is done, but time: the file's, or ours if its clock is ahead.
-  if (!lease.granted() && wanted.patience == nullptr && !identity.settled(without_lease)) return outcome;
+  if (replaced) return outcome;
+  // Without a lease the file's own time must tell, or ours if its clock is ahead.
+  const bool in_doubt = lease.writer() || (!lease.granted() && !identity.settled(without_lease));
+  writer_patience::file* const waited =
+      in_doubt && wanted.patience != nullptr ? &wanted.patience->about(identity) : nullptr;
+  if (in_doubt && (waited == nullptr || std::chrono::steady_clock::now() - waited->since < held_open)) return outcome;
 
   const std::uint64_t size = identity.size;
   if (!reserve(static_cast<std::size_t>(size))) return fail("there is no memory to read the file", ENOMEM);
@@ -295,7 +310,7 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   }
   // Without the lease its times must tell; with it they may change: by a rename over its name, say.
   if (!lease.kept() && (fstat(file.get(), &status) != 0 || !(file_identity::of(status) == identity))) return outcome;
-  if (lease.writer() && !lies_still(*wanted.patience)) return outcome;
+  if (lease.writer() && !lies_still(*waited)) return outcome;
   lease.give_back();
 
   outcome.state = snapshot_state::ready;

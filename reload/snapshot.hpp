@@ -85,10 +85,21 @@ struct snapshot_outcome {
   std::optional<file_identity> seen;  ///< of busy
 };
 
-/// Since when a file that somebody holds open for writing has had the same contents.
-struct stillness {
-  std::optional<std::uint64_t> digest;
-  std::chrono::steady_clock::time_point since{};
+/// Since when files that somebody may be writing have been as they are. Nothing tells a writer that pauses, or has
+/// forgotten to close, from one that is done, but time.
+class writer_patience {
+ public:
+  struct file {
+    file_identity is;
+    std::chrono::steady_clock::time_point since;                  ///< the same times and size
+    std::optional<std::uint64_t> digest = std::nullopt;           ///< of what was read then
+    std::chrono::steady_clock::time_point same_contents_since{};  ///< a writer through a mapping changes no time
+  };
+  /// What is known of the file; from now on, if it is another by now.
+  file& about(const file_identity& is);
+
+ private:
+  std::vector<file> files_;
 };
 
 /// Takes snapshots. Reuses its buffer; not thread-safe.
@@ -102,9 +113,8 @@ class snapshotter {
   struct request {
     const std::string& path;
     const trust_policy& trust;
-    bool whole = false;  ///< copy debug information at once, for a guard that reads it
-    stillness* patience =
-        nullptr;  ///< take it although somebody holds it open for writing, when its contents lie still
+    bool whole = false;                   ///< copy debug information at once, for a guard that reads it
+    writer_patience* patience = nullptr;  ///< take it although somebody may write, once it has lain still for a while
   };
 
   /// Reads the file into a buffer and checks that nobody changed it meanwhile. Nothing is allocated in memfds yet, so a
@@ -133,7 +143,7 @@ class snapshotter {
   };
   static place in_memory(const std::string& name);
   bool reserve(std::size_t size);
-  bool lies_still(stillness& known) const;
+  bool lies_still(writer_patience::file& known) const;
 
   std::byte* buffer_ = nullptr;
   std::size_t capacity_ = 0;

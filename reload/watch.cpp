@@ -130,17 +130,16 @@ void watch::detach() {
   hub_.reset();
 }
 
-// Drops this watch from folders that are in interests_ but not in still_used. The hub's mutex is held.
+// Drops this watch from all other folders, also those that an arm() that failed half-way left. The hub's mutex is held.
 void watch::forget_folders(const std::vector<interest>& still_used) {
-  for (const interest& old : interests_) {
-    const auto same = [&](const interest& one) { return one.folder == old.folder; };
+  for (auto next = hub_->watches_of_.begin(); next != hub_->watches_of_.end();) {
+    const auto folder = next++;
+    const auto same = [&](const interest& one) { return one.folder == folder->first; };
     if (std::any_of(still_used.begin(), still_used.end(), same)) continue;
-    const auto found = hub_->watches_of_.find(old.folder);
-    if (found == hub_->watches_of_.end()) continue;
-    std::erase(found->second, this);
-    if (!found->second.empty()) continue;
-    hub_->watches_of_.erase(found);
-    inotify_rm_watch(hub_->inotify_.get(), old.folder);
+    std::erase(folder->second, this);
+    if (!folder->second.empty()) continue;
+    inotify_rm_watch(hub_->inotify_.get(), folder->first);
+    hub_->watches_of_.erase(folder);
   }
 }
 

@@ -81,6 +81,31 @@ TEST_F(Allocation, ThatFailsAnywhereInAReloadUnloadsNothingThatSomebodyIsInsideO
   })) << "generations were lost";
 }
 
+// The hub of the background thread must not keep what never came to be.
+TEST_F(Allocation, ThatFailsAnywhereInTheConstructorLeavesNothingThatEventsReach) {
+  const library other(path_, support::anywhere());  // whose thread and hub are shared
+  put(path_, 1);
+  bool made = false;
+  long allocations = 0;
+  for (; !made; ++allocations) {
+    budget = allocations;
+    std::optional<library> lib;
+    try {
+      lib.emplace(path_, background());
+    } catch (const std::bad_alloc&) {
+    } catch (const autoreload::error&) {
+    }
+    made = budget > 0;
+    budget = -1;
+    lib.reset();
+    const std::uint64_t stamp = 2 + static_cast<std::uint64_t>(allocations);
+    put(path_, stamp);
+    ASSERT_TRUE(support::comes_true([&] { return other.loaded() && other->stamp() == stamp; }))
+        << "after allocation " << allocations << " failed";
+  }
+  EXPECT_GT(allocations, 20);
+}
+
 TEST_F(Allocation, ThatFailsUntilAllIsOverLosesNoReload) {
   for (const long allocations : {0, 2, 8}) {
     put(path_, 1);

@@ -234,6 +234,19 @@ TEST_F(Dependency, ThatSomebodyWritesIsWaitedForUntilTheyCloseIt) {
   runs(12);
 }
 
+TEST_F(Dependency, IsTakenAlsoWhenSomebodyForgotToCloseItAndTheLibrary) {
+  put("part1", "libpart.so");
+  put("lib", "lib.so");
+  open();
+  runs(11);
+  put("part2", "libpart.so");
+  put("lib", "lib.so");
+  const autoreload::descriptor first(::open((folder_ / "libpart.so").c_str(), O_WRONLY | O_CLOEXEC));
+  const autoreload::descriptor second(::open((folder_ / "lib.so").c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(first && second);
+  runs(12);
+}
+
 TEST_F(Dependency, ThatSomebodyForgotToCloseIsTakenOnceItLiesStill) {
   put("part1", "libpart.so");
   put("lib", "lib.so");

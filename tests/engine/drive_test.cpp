@@ -63,6 +63,23 @@ TEST_F(ManualDrive, DoesNothingUntilPollIsCalled) {
   EXPECT_EQ(kinds(), "loaded unloaded");
 }
 
+TEST_F(ManualDrive, TellsARefusalOnceThoughAnotherWasForTheContents) {
+  put(path_, 1);
+  autoreload::options chosen = manual();
+  chosen.watch = autoreload::watch_mode::polling;
+  chosen.poll_interval = 1ms;
+  library lib(path_, chosen);
+  support::write_file(path_ + ".new", "no library");
+  std::filesystem::rename(path_ + ".new", path_);
+  ASSERT_TRUE(loops_until(lib, [&] { return lib.last_failure().has_value(); }));
+  std::filesystem::permissions(path_, std::filesystem::perms(0666));
+  ASSERT_TRUE(loops_until(
+      lib, [&] { return std::string(lib.last_failure()->what()).find("everybody may write") != std::string::npos; }));
+  for (int looks = 0; looks < 20; ++looks)
+    ASSERT_TRUE(loops_until(lib, [&, first = true]() mutable { return !std::exchange(first, false); }));
+  EXPECT_EQ(kinds(), "loaded refused refused");
+}
+
 TEST_F(ManualDrive, HasNoThread) {
   put(path_, 1);
   const std::size_t before = support::threads();
