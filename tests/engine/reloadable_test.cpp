@@ -363,6 +363,7 @@ TEST_F(Reloadable, PublishesNothingOncePauseHasReturnedThoughALoadIsUnderWay) {
   expect(event_kind::loaded);
   EXPECT_EQ(expect(event_kind::loaded).generation, 2U);
   EXPECT_EQ(lib->stamp(), 2U);
+  EXPECT_EQ(expect(event_kind::unloaded).generation, 1U);  // its destructor calls the hook
 }
 
 TEST_F(Reloadable, ResumesInTheBackgroundToo) {
