@@ -89,7 +89,7 @@ bool holds_snapshot(const entry& one) { return is_unloaded(one) && one.snapshot 
 std::size_t slot_for(const entry& next) {
   const auto is_past = [&](const entry& one) {
     return one.path == next.path || std::any_of(master.begin(), master.end(), [&](const entry& other) {
-             return other.path == one.path && other.ticket > one.ticket;
+             return other.ticket > one.ticket && other.path == one.path;  // the cheap question first
            });
   };
   std::size_t at = oldest([](const entry& one) { return one.ticket == 0; });

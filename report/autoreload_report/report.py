@@ -262,28 +262,24 @@ def _peers(document, results):
                        "real time, calls and lookups in the thread's own."))
 
 
+def _plain_section(document, results, title, prefix, program, words):
+    document.add(Heading(2, title))
+    rows = results.named(prefix)
+    document.add(*([Paragraph(words), _plain_table(rows)] if rows else [_absent(results, program)]))
+
+
 def _checks(document, results):
-    document.add(Heading(2, "What each check costs"))
-    rows = results.named("check/")
-    if not rows:
-        document.add(_absent(results, "check_cost"))
-        return
-    document.add(Paragraph("Each by itself, warm. The inspector and the trust policy are in every reload's time above; a digest is "
-                           "read where the library has one, a trial made where it is switched on. The `fork` rows are what a "
-                           "trial in a copy of the host would take before it has loaded anything; the `announce` rows are a "
-                           "call's own check, and what it would be with the fence that membarrier(2) saves it."),
-                 _plain_table(rows))
+    _plain_section(document, results, "What each check costs", "check/", "check_cost",
+                   "Each by itself, warm. The inspector and the trust policy are in every reload's time above; a digest is "
+                   "read where the library has one, a trial made where it is switched on. The `fork` rows are what a "
+                   "trial in a copy of the host would take before it has loaded anything; the `announce` rows are a "
+                   "call's own check, and what it would be with the fence that membarrier(2) saves it.")
 
 
 def _guard(document, results):
-    document.add(Heading(2, "The ABI guard"))
-    rows = results.named("guard/")
-    if not rows:
-        document.add(_absent(results, "guard_cost"))
-        return
-    document.add(Paragraph("What the guard adds to a reload where it is switched on; nothing where it is not. It reads debug "
-                           "information in a process of its own: `process_alone` is the part that starting a process takes."),
-                 _plain_table(rows))
+    _plain_section(document, results, "The ABI guard", "guard/", "guard_cost",
+                   "What the guard adds to a reload where it is switched on; nothing where it is not. It reads debug "
+                   "information in a process of its own: `process_alone` is the part that starting a process takes.")
 
 
 _SHOWN = ("call/", "reload/", "floor/", "load/", "feel/", "scale/", "peer/", "check/", "guard/")
