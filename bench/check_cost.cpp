@@ -19,18 +19,18 @@
 #include <vector>
 
 #include "callee_paths.hpp"
-#include "descriptor.hpp"
-#include "digest.hpp"
+#include "digest/digest.hpp"
 #include "harness/folder.hpp"
 #include "harness/harness.hpp"
-#include "inspect.hpp"
-#include "trial.hpp"
-#include "trust.hpp"
+#include "reload/inspect/inspect.hpp"
+#include "reload/snapshot/trust.hpp"
+#include "system/unique_fd.hpp"
+#include "trial/trial.hpp"
 
 namespace bench {
 namespace {
 
-using autoreload::descriptor;
+using autoreload::unique_fd;
 
 std::string content_of(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -60,7 +60,7 @@ void trusting(benchmark::State& state, int folders) {
   std::filesystem::create_directories(path);
   path += "/lib.so";
   std::filesystem::copy_file(callee_builds[0], path);
-  const descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const unique_fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   const autoreload::trust_policy policy;
   for (auto _ : state) {
     if (const auto answer = autoreload::check_trust(file.get(), path, policy); !answer) {
@@ -94,7 +94,7 @@ class ballast {
 
 void trial(benchmark::State& state, const char* path, bool large) {
   const ballast memory(large);
-  const descriptor library(open(path, O_RDONLY | O_CLOEXEC));
+  const unique_fd library(open(path, O_RDONLY | O_CLOEXEC));
   autoreload::trial_options options;
   options.policy.time_limit = std::chrono::seconds(30);  // that the machine is busy is no verdict
   for (auto _ : state) {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <span>
 
-#include "inspect.hpp"
+#include "reload/inspect/inspect.hpp"
 
 namespace {
 

@@ -9,7 +9,7 @@
 #include <span>
 #include <string_view>
 
-#include "source_place.hpp"
+#include "crash/source_place.hpp"
 
 namespace {
 // Names must lie in the file, so that reading them is safe: the address sanitizer sees when they don't.

@@ -16,13 +16,13 @@
 #include <set>
 #include <utility>
 
-#include "../reload/descriptor.hpp"
 #include "compare.hpp"
 #include "declared.hpp"
 #include "elf_glance.hpp"
 #include "helper_process.hpp"
 #include "host_image.hpp"
 #include "spell.hpp"
+#include "system/unique_fd.hpp"
 
 namespace autoreload {
 
@@ -34,7 +34,7 @@ using shared_description = std::shared_ptr<const abi::description>;
 // A file with debug information, ready to be described.
 struct debug_input {
   bool any = false;
-  descriptor separate;
+  unique_fd separate;
 };
 
 debug_input find_debug_input(int file, std::string_view path, const std::vector<std::string>& roots) {
@@ -42,7 +42,7 @@ debug_input find_debug_input(int file, std::string_view path, const std::vector<
   if (!links) return {};
   if (links->inside) return {true, {}};
   for (const std::string& candidate : abi::separate_debug_files(*links, path, roots)) {
-    descriptor found(open(candidate.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    unique_fd found(open(candidate.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     struct stat status {};
     if (found && fstat(found.get(), &status) == 0 && S_ISREG(status.st_mode)) return {true, std::move(found)};
   }

@@ -16,7 +16,7 @@
 #include <cstring>
 #include <utility>
 
-#include "../reload/file_limit.hpp"
+#include "system/file_limit.hpp"
 
 namespace autoreload::abi {
 
@@ -32,7 +32,7 @@ std::string system_text(const char* what, int code) { return std::string(what) +
 // A file in memory: unlike a pipe it takes any amount at once, so that a helper that never reads can't block the host.
 int request_file(const std::string& bytes) {
   const quiet_file_limit quiet;
-  const descriptor file(memfd_create("autoreload-guard-request", MFD_CLOEXEC));
+  const unique_fd file(memfd_create("autoreload-guard-request", MFD_CLOEXEC));
   std::size_t done = 0;
   while (file && done < bytes.size()) {
     const ssize_t put = write(file.get(), bytes.data() + done, bytes.size() - done);
@@ -79,17 +79,17 @@ int spawn(const std::string& program, int input, int output, int file, int debug
 
 helper_process::helper_process(const std::string& program, request ask, int file, int debug_file) {
   ask.separate = debug_file >= 0;
-  const descriptor input(request_file(encode(ask)));
+  const unique_fd input(request_file(encode(ask)));
   std::array<int, 2> ends{-1, -1};
   if (!input || pipe2(ends.data(), O_CLOEXEC) != 0) {
     why_ = system_text("its helper process got no descriptors", errno);
     return;
   }
-  descriptor answer(ends[0]);
-  const descriptor write_end(ends[1]);
-  const descriptor output(above(write_end.get()));
-  const descriptor elf(above(file));
-  const descriptor debug(debug_file < 0 ? -1 : above(debug_file));
+  unique_fd answer(ends[0]);
+  const unique_fd write_end(ends[1]);
+  const unique_fd output(above(write_end.get()));
+  const unique_fd elf(above(file));
+  const unique_fd debug(debug_file < 0 ? -1 : above(debug_file));
   if (!output || !elf || (debug_file >= 0 && !debug)) {
     why_ = system_text("its helper process got no descriptors", errno);
     return;
@@ -111,7 +111,7 @@ helper_process::~helper_process() { end(); }
 // The helper has nothing left to do, whether it answered or not. A host that reaps every child itself (waitpid(-1), or
 // SIGCHLD ignored) may have been faster; its exit status is of no interest.
 void helper_process::end() noexcept {
-  answer_ = descriptor();
+  answer_ = unique_fd();
   if (child_ < 0) return;
   if (waitpid(child_, nullptr, WNOHANG) == 0) {
     kill(child_, SIGKILL);

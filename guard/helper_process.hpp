@@ -8,9 +8,9 @@
 #include <optional>
 #include <string>
 
-#include "../reload/descriptor.hpp"
 #include "description.hpp"
 #include "request.hpp"
+#include "system/unique_fd.hpp"
 
 namespace autoreload::abi {
 
@@ -36,7 +36,7 @@ class helper_process {
   void end() noexcept;
 
   pid_t child_ = -1;
-  descriptor answer_;
+  unique_fd answer_;
   std::string why_;
 };
 

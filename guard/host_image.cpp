@@ -75,7 +75,7 @@ std::optional<host_image> find_host_image(std::uintptr_t code) {
   if (!wanted.found || wanted.head == nullptr) return std::nullopt;
   // The link in /proc leads to the very file that runs, even when another has taken its name.
   const char* const name = wanted.path.empty() ? "/proc/self/exe" : wanted.path.c_str();
-  descriptor file(open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  unique_fd file(open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file || !same_head(file.get(), wanted)) return std::nullopt;
   host_image image{wanted.path, std::move(file), wanted.base};
   if (image.path.empty()) {

@@ -6,14 +6,14 @@
 #include <optional>
 #include <string>
 
-#include "../reload/descriptor.hpp"
+#include "system/unique_fd.hpp"
 
 namespace autoreload::abi {
 
 /// An executable or shared object of this process.
 struct host_image {
   std::string path;     ///< for a person, and for the folder beside which debug information may lie
-  descriptor file;      ///< opened for reading
+  unique_fd file;       ///< opened for reading
   std::uintptr_t base;  ///< subtract it from an address to get the file's own
 
   /// Whether the code at an address came from this file too.

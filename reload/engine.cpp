@@ -14,11 +14,11 @@
 #include <new>
 #include <system_error>
 
-#include "cancellation.hpp"
-#include "engine_core.hpp"
-#include "pin_registry.hpp"
-#include "publish.hpp"
-#include "service.hpp"
+#include "reload/engine_core.hpp"
+#include "reload/publish.hpp"
+#include "reload/retire/pin_registry.hpp"
+#include "reload/service.hpp"
+#include "system/cancellation.hpp"
 
 namespace autoreload {
 
@@ -153,8 +153,8 @@ void engine_core::open() {
     if (background) {
       service_ = service::get();
     } else {
-      readable_ = descriptor(epoll_create1(EPOLL_CLOEXEC));
-      timer_ = descriptor(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+      readable_ = unique_fd(epoll_create1(EPOLL_CLOEXEC));
+      timer_ = unique_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
       epoll_event interest{EPOLLIN, {}};
       if (!readable_ || !timer_ || epoll_ctl(readable_.get(), EPOLL_CTL_ADD, timer_.get(), &interest) != 0) {
         throw error(stage::use, path_, "no descriptor for the event loop")

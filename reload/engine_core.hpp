@@ -28,11 +28,11 @@
 
 #include <autoreload/engine.hpp>
 
-#include "descriptor.hpp"
-#include "generation.hpp"
-#include "retire.hpp"
-#include "snapshot.hpp"
-#include "watch.hpp"
+#include "reload/generation.hpp"
+#include "reload/retire/retire.hpp"
+#include "reload/snapshot/snapshot.hpp"
+#include "reload/watch/watch.hpp"
+#include "system/unique_fd.hpp"
 
 namespace autoreload {
 class service;
@@ -111,7 +111,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   const options options_;
   std::atomic<const void*>* current_;  // null once closed
   const pid_t process_;
-  const descriptor cancel_;  // an eventfd that ends a trial load, if there are any
+  const unique_fd cancel_;  // an eventfd that ends a trial load, if there are any
 
   std::mutex work_;
   std::atomic<int> waiting_{0};            // threads that wait for work_
@@ -158,8 +158,8 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::thread::id deliverer_{};
   bool closed_ = false;
 
-  descriptor readable_;  // manual drive: an epoll of the hub and the timer
-  descriptor timer_;
+  unique_fd readable_;  // manual drive: an epoll of the hub and the timer
+  unique_fd timer_;
   std::shared_ptr<service> service_;
 };
 

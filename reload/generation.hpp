@@ -9,9 +9,9 @@
 
 #include <autoreload/engine.hpp>
 
-#include "dependencies.hpp"
-#include "inspect.hpp"
-#include "snapshot.hpp"
+#include "reload/inspect/inspect.hpp"
+#include "reload/snapshot/dependencies.hpp"
+#include "reload/snapshot/snapshot.hpp"
 
 namespace autoreload {
 

@@ -9,17 +9,17 @@
 #include <string_view>
 #include <system_error>
 
-#include "cancellation.hpp"
-#include "crash_table.hpp"
-#include "digest.hpp"
-#include "dynamic_section.hpp"
-#include "engine_core.hpp"
-#include "inspect.hpp"
-#include "load.hpp"
-#include "publish.hpp"
-#include "traced.hpp"
-#include "trial.hpp"
-#include "verify.hpp"
+#include "crash/crash_table.hpp"
+#include "digest/digest.hpp"
+#include "elf/dynamic_section.hpp"
+#include "reload/engine_core.hpp"
+#include "reload/inspect/inspect.hpp"
+#include "reload/load/load.hpp"
+#include "reload/load/traced.hpp"
+#include "reload/load/verify.hpp"
+#include "reload/publish.hpp"
+#include "system/cancellation.hpp"
+#include "trial/trial.hpp"
 
 namespace autoreload::detail {
 namespace {

@@ -6,7 +6,7 @@
 //         for the thread).
 // FORK    the child has no such thread: it forgets the service, and get() makes another for engines that the child
 //         constructs.
-#include "service.hpp"
+#include "reload/service.hpp"
 
 #include <poll.h>
 #include <pthread.h>
@@ -62,7 +62,7 @@ std::shared_ptr<service> service::get() {
 }
 
 service::service() : state_(std::make_shared<state>()) {
-  state_->wake = descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  state_->wake = unique_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!state_->wake) throw std::system_error(errno, std::generic_category(), "eventfd");
   if (auto made = watch_hub::make()) state_->hub = *std::move(made);
   // The host's signal handlers are not to run on a thread that the host doesn't know; a fault must reach them all the

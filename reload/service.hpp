@@ -11,9 +11,9 @@
 #include <thread>
 #include <vector>
 
-#include "descriptor.hpp"
-#include "engine_core.hpp"
-#include "watch.hpp"
+#include "reload/engine_core.hpp"
+#include "reload/watch/watch.hpp"
+#include "system/unique_fd.hpp"
 
 namespace autoreload {
 
@@ -40,7 +40,7 @@ class service {
   // Shared with the thread, which may outlive the service: an observer can destroy the last engine on it.
   struct state {
     std::shared_ptr<watch_hub> hub;
-    descriptor wake;
+    unique_fd wake;
     std::mutex mutex;
     std::vector<std::shared_ptr<detail::engine_core>> engines;  // guarded by mutex
     std::atomic<bool> list_changed{false};                      // engines differs from the thread's copy

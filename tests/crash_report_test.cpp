@@ -21,9 +21,9 @@
 #include <thread>
 #include <vector>
 
-#include "../reload/crash_table.hpp"
-#include "../reload/descriptor.hpp"
+#include "crash/crash_table.hpp"
 #include "safety_support.hpp"
+#include "system/unique_fd.hpp"
 
 namespace autoreload {
 namespace {
@@ -49,7 +49,7 @@ class loaded_crasher {
  public:
   explicit loaded_crasher(std::uint64_t generation = 3) {
     const std::string file = test::built("CRASH_FIXTURES") + "/crasher.so";
-    snapshot_ = descriptor(test::copy_to_memory(file));
+    snapshot_ = unique_fd(test::copy_to_memory(file));
     const std::string name = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(snapshot_.get());
     handle_ = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (handle_ == nullptr) throw std::runtime_error(::dlerror());
@@ -71,11 +71,11 @@ class loaded_crasher {
   void unload() {
     ::dlclose(std::exchange(handle_, nullptr));
     crash_table::remove(ticket_);
-    snapshot_ = descriptor();
+    snapshot_ = unique_fd();
   }
 
  private:
-  descriptor snapshot_;
+  unique_fd snapshot_;
   void* handle_ = nullptr;
   std::uint64_t ticket_ = 0;
 };
@@ -549,7 +549,7 @@ TEST(crash_report, reports_one_thread_after_the_other) {
 // The crash hits while the engine's thread is changing the table: readers must neither wait nor read a mixture.
 TEST(crash_table, is_read_whole_while_it_is_written) {
   std::jthread writer([](const std::stop_token& stop) {
-    const descriptor none(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const unique_fd none(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     for (std::uint64_t number = 1; !stop.stop_requested(); ++number) {
       const std::string path(static_cast<std::size_t>(number % 200), static_cast<char>('a' + number % 26));
       const std::vector<load_segment> segments{{0, number, 0, number, PF_X}};
@@ -579,7 +579,7 @@ int open_descriptors() {
 TEST(crash_table, remembers_a_bounded_number_of_unloaded_generations) {
   const ending how = in_child([] {
     const int before = open_descriptors();
-    const descriptor file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const unique_fd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     const std::vector<load_segment> segments{{0, 4096, 0, 4096, PF_X}};
     for (std::uint64_t number = 1; number <= 1000; ++number) {
       const std::uint64_t ticket = crash_table::add(number, "path", number << 20, segments, file.get());
@@ -607,7 +607,7 @@ TEST(crash_table, keeps_few_bytes_of_unloaded_snapshots) {
     const int before = open_descriptors();
     const std::vector<load_segment> segments{{0, 4096, 0, 4096, PF_X}};
     for (std::uint64_t number = 1; number <= 10; ++number) {
-      const descriptor large(::memfd_create("large", MFD_CLOEXEC));
+      const unique_fd large(::memfd_create("large", MFD_CLOEXEC));
       ASSERT_EQ(::ftruncate(large.get(), 30 << 20), 0);
       crash_table::remove(crash_table::add(number, "path", number << 20, segments, large.get()));
     }
@@ -667,7 +667,7 @@ TEST(crash_table, takes_a_descriptor_for_an_unloaded_generation_only) {
   const ending how = in_child([] {
     const auto guard = installed();
     const std::vector<load_segment> segments{{0, 4096, 0, 4096, PF_X}};
-    const descriptor file(::memfd_create("file", MFD_CLOEXEC));
+    const unique_fd file(::memfd_create("file", MFD_CLOEXEC));
     const int before = open_descriptors();
     const std::uint64_t ticket = crash_table::add(1, "path", 1 << 20, segments, file.get());
     EXPECT_EQ(open_descriptors(), before);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // inspect_test: libraries of every linker are accepted, and every kind of damage is refused by the rule that is for it.
-#include "inspect.hpp"
+#include "reload/inspect/inspect.hpp"
 
 #include <elf.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // source_place_test: functions and lines of real libraries of several compilers and linkers, against what binutils say;
 // and damaged ones, which must end in no answer or a wrong one, but end.
-#include "../reload/source_place.hpp"
+#include "crash/source_place.hpp"
 
 #include <elf.h>
 
@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "../reload/elf_sections.hpp"
+#include "elf/sections.hpp"
 #include "safety_support.hpp"
 
 namespace autoreload {

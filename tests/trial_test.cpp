@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // trial_test: real libraries that crash, exit, throw, hang and worse, each loaded in the real helper.
-#include "../reload/trial.hpp"
+#include "trial/trial.hpp"
 
 #include <grp.h>
 #include <pthread.h>
@@ -21,8 +21,8 @@
 #include <utility>
 #include <vector>
 
-#include "../reload/descriptor.hpp"
 #include "safety_support.hpp"
+#include "system/unique_fd.hpp"
 
 namespace autoreload {
 namespace {
@@ -35,7 +35,7 @@ using clock = std::chrono::steady_clock;
 std::string fixture(const std::string& name) { return test::built("TRIAL_FIXTURES") + "/" + name + ".so"; }
 
 result<void> try_out(const std::string& name, const trial_options& options = {}) {
-  const descriptor snapshot(test::copy_to_memory(fixture(name)));
+  const unique_fd snapshot(test::copy_to_memory(fixture(name)));
   return trial_load(snapshot.get(), "build/" + name + ".so", options);
 }
 
@@ -136,7 +136,7 @@ TEST(trial, leaves_a_missing_host_symbol_to_the_real_load) { EXPECT_EQ(refusal("
 TEST(trial, leaves_a_file_that_is_no_library_to_the_real_load) {
   const test::temporary_folder folder;
   test::write_file(folder / "text", "not a library\n");
-  const descriptor snapshot(test::copy_to_memory(folder / "text"));
+  const unique_fd snapshot(test::copy_to_memory(folder / "text"));
   EXPECT_TRUE(trial_load(snapshot.get(), folder / "text", {}));
 }
 
@@ -180,7 +180,7 @@ TEST(trial, loads_dependencies_first) {
 }
 
 TEST(trial, loads_by_name_when_the_snapshot_has_one) {
-  const descriptor snapshot(test::copy_to_memory(fixture("good")));
+  const unique_fd snapshot(test::copy_to_memory(fixture("good")));
   trial_options options;
   options.load_path = fixture("crashes");
   const auto tried = trial_load(snapshot.get(), "library", options);
@@ -212,7 +212,7 @@ TEST(trial, survives_a_constructor_that_closes_all_descriptors) {
 }
 
 TEST(trial, keeps_the_snapshot_from_the_constructors_hands) {
-  const descriptor snapshot(test::copy_to_memory(fixture("spoils_descriptors")));
+  const unique_fd snapshot(test::copy_to_memory(fixture("spoils_descriptors")));
   const auto tried = trial_load(snapshot.get(), "library", {});
   EXPECT_TRUE(tried) << tried.error().what();
   struct stat status {};
@@ -395,8 +395,8 @@ TEST(trial, runs_another_helper_when_the_environment_names_one) {
 TEST(trial, runs_for_an_ordinary_user) {
   if (::geteuid() != 0) GTEST_SKIP() << "already an ordinary user: every other test shows it";
   const ending how = in_child([] {
-    const descriptor good(test::copy_to_memory(fixture("good")));
-    const descriptor exits(test::copy_to_memory(fixture("exits")));
+    const unique_fd good(test::copy_to_memory(fixture("good")));
+    const unique_fd exits(test::copy_to_memory(fixture("exits")));
     ASSERT_EQ(::setgroups(0, nullptr), 0);
     ASSERT_EQ(::setresgid(54321, 54321, 54321), 0);
     ASSERT_EQ(::setresuid(54321, 54321, 54321), 0);
@@ -503,7 +503,7 @@ TEST(trial, costs_the_same_in_a_large_host) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "times of an instrumented host tell nothing";
 #endif
-  const descriptor snapshot(test::copy_to_memory(fixture("good")));
+  const unique_fd snapshot(test::copy_to_memory(fixture("good")));
   const auto trial = [&] { EXPECT_TRUE(trial_load(snapshot.get(), "good", {})); };
   const auto fork = [] {
     const pid_t child = ::fork();

@@ -2,7 +2,7 @@
 // trust_test: files and folders of many owners and modes, links, FIFOs and mounts, and what the policy says to them.
 //
 // Owners other than one's own can only be made by root; those tests say so when they are skipped.
-#include "../reload/trust.hpp"
+#include "reload/snapshot/trust.hpp"
 
 #include <grp.h>
 #include <sched.h>
@@ -17,8 +17,8 @@
 #include <string>
 #include <vector>
 
-#include "../reload/descriptor.hpp"
 #include "safety_support.hpp"
+#include "system/unique_fd.hpp"
 
 namespace autoreload {
 namespace {
@@ -30,8 +30,8 @@ using test::in_child;
 constexpr uid_t alice = 54321;
 constexpr uid_t mallory = 54322;
 
-descriptor open_file(const std::string& path) {
-  return descriptor(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+unique_fd open_file(const std::string& path) {
+  return unique_fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
 }
 
 result<void> check(const std::string& path, const trust_policy& policy = {}) {
@@ -266,7 +266,7 @@ TEST_F(trust, refuses_anothers_link_in_a_shared_folder) {
 }
 
 TEST_F(trust, says_quietly_that_the_file_was_replaced_meanwhile) {
-  const descriptor old = open_file(library_);
+  const unique_fd old = open_file(library_);
   test::write_file(library_ + ".new", "other bytes");
   fs::rename(library_ + ".new", library_);
   auto checked = check_trust(old.get(), library_, {});
@@ -281,7 +281,7 @@ TEST_F(trust, says_quietly_that_the_file_was_replaced_meanwhile) {
 TEST_F(trust, sees_a_link_that_leads_somewhere_else_than_when_it_was_opened) {
   const std::string link = folder_ / "link.so";
   fs::create_symlink("build/libfoo.so", link);
-  const descriptor opened = open_file(link);
+  const unique_fd opened = open_file(link);
   fs::create_directories(folder_ / "other");
   test::write_file(folder_ / "other/libfoo.so", "other bytes");
   fs::remove(link);
@@ -292,7 +292,7 @@ TEST_F(trust, sees_a_link_that_leads_somewhere_else_than_when_it_was_opened) {
 }
 
 TEST_F(trust, ends_on_links_that_lead_in_a_circle) {
-  const descriptor opened = open_file(library_);
+  const unique_fd opened = open_file(library_);
   fs::remove(library_);
   fs::create_symlink("libbar.so", library_);
   fs::create_symlink("libfoo.so", folder_ / "build/libbar.so");
@@ -367,7 +367,7 @@ TEST_F(trust, loads_nothing_in_a_set_user_id_program_unless_asked_to) {
 
 // A budget, not a measurement: it is on the way of every reload.
 TEST_F(trust, costs_microseconds) {
-  const descriptor file = open_file(library_);
+  const unique_fd file = open_file(library_);
   auto best = std::chrono::steady_clock::duration::max();
   for (int i = 0; i < 200; ++i) {
     const auto start = std::chrono::steady_clock::now();

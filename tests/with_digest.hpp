@@ -5,8 +5,8 @@
 #include <span>
 #include <string>
 
-#include "digest.hpp"
-#include "inspect.hpp"
+#include "digest/digest.hpp"
+#include "reload/inspect/inspect.hpp"
 
 namespace support {
 

@@ -18,7 +18,7 @@
 
 #include "../support.hpp"
 #include "../with_digest.hpp"
-#include "dependencies.hpp"
+#include "reload/snapshot/dependencies.hpp"
 
 using namespace std::chrono_literals;
 using autoreload::event_kind;
@@ -241,8 +241,8 @@ TEST_F(Dependency, IsTakenAlsoWhenSomebodyForgotToCloseItAndTheLibrary) {
   runs(11);
   put("part2", "libpart.so");
   put("lib", "lib.so");
-  const autoreload::descriptor first(::open((folder_ / "libpart.so").c_str(), O_WRONLY | O_CLOEXEC));
-  const autoreload::descriptor second(::open((folder_ / "lib.so").c_str(), O_WRONLY | O_CLOEXEC));
+  const autoreload::unique_fd first(::open((folder_ / "libpart.so").c_str(), O_WRONLY | O_CLOEXEC));
+  const autoreload::unique_fd second(::open((folder_ / "lib.so").c_str(), O_WRONLY | O_CLOEXEC));
   ASSERT_TRUE(first && second);
   runs(12);
 }
@@ -253,7 +253,7 @@ TEST_F(Dependency, ThatSomebodyForgotToCloseIsTakenOnceItLiesStill) {
   open();
   runs(11);
   put("part2", "libpart.so");
-  const autoreload::descriptor writer(::open((folder_ / "libpart.so").c_str(), O_WRONLY | O_CLOEXEC));
+  const autoreload::unique_fd writer(::open((folder_ / "libpart.so").c_str(), O_WRONLY | O_CLOEXEC));
   ASSERT_TRUE(writer);
   runs(12);
 }

@@ -18,9 +18,9 @@
 #include <functional>
 #include <memory>
 
-#include "descriptor.hpp"
 #include "engine_support.hpp"
 #include "hook.hpp"
+#include "system/unique_fd.hpp"
 
 using namespace std::chrono_literals;
 using autoreload::event_kind;
@@ -124,7 +124,7 @@ TEST_F(ManualDrive, TheDescriptorIsQuietWhenThereIsNothingToDo) {
 TEST_F(ManualDrive, TheDescriptorJoinsAnEpoll) {
   put(path_, 1);
   library lib(path_, manual());
-  const autoreload::descriptor loop(epoll_create1(EPOLL_CLOEXEC));
+  const autoreload::unique_fd loop(epoll_create1(EPOLL_CLOEXEC));
   epoll_event interest{EPOLLIN | EPOLLET, {.ptr = &lib}};
   ASSERT_EQ(epoll_ctl(loop.get(), EPOLL_CTL_ADD, lib.descriptor(), &interest), 0);
   for (std::uint64_t build = 2; build < 5; ++build) {
@@ -385,7 +385,7 @@ TEST_F(Shortage, WithoutInotifyItPolls) {
   support::in_child([&] {
     ASSERT_EQ(setresuid(nobody_else, nobody_else, nobody_else), 0);
     put(path_, 1);
-    std::vector<autoreload::descriptor> taken;
+    std::vector<autoreload::unique_fd> taken;
     while (taken.empty() || taken.back()) taken.emplace_back(inotify_init1(IN_CLOEXEC));
     autoreload::options chosen = manual();
     chosen.poll_interval = 5ms;

@@ -21,8 +21,8 @@
 #include <vector>
 
 #include "count_allocations.hpp"
-#include "pin_registry.hpp"
-#include "publish.hpp"
+#include "reload/publish.hpp"
+#include "reload/retire/pin_registry.hpp"
 
 namespace {
 

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "engine_support.hpp"
-#include "inspect.hpp"
+#include "reload/inspect/inspect.hpp"
 
 using autoreload::event;
 using autoreload::event_kind;

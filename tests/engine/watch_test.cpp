@@ -18,9 +18,9 @@
 #include <functional>
 #include <memory>
 
-#include "descriptor.hpp"
 #include "engine_support.hpp"
-#include "watch.hpp"
+#include "reload/watch/watch.hpp"
+#include "system/unique_fd.hpp"
 
 using namespace std::chrono_literals;
 using autoreload::event_kind;
@@ -607,7 +607,7 @@ class empty_fuse {
   }
 
   const fs::path at_;
-  const autoreload::descriptor device_{open("/dev/fuse", O_RDWR | O_CLOEXEC)};
+  const autoreload::unique_fd device_{open("/dev/fuse", O_RDWR | O_CLOEXEC)};
   bool mounted_ = false;
   std::jthread server_;
 };

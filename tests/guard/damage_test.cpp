@@ -75,7 +75,7 @@ TEST_P(damaged, debug_information_never_crashes_or_delays_the_host) {
   if (good.empty()) GTEST_SKIP() << "built without " << GetParam();
   const std::vector<range> sections = debug_sections(good);
   ASSERT_GE(sections.size(), 4U);
-  const descriptor running = snapshot(folder + "/before_" + GetParam() + ".so");
+  const unique_fd running = snapshot(folder + "/before_" + GetParam() + ".so");
   std::vector<symbol_info> symbols;
   for (const edit& e : edits()) {
     for (const auto& s : e.symbols) symbols.push_back({s.name, true, !s.variable, 0, nullptr});

@@ -35,13 +35,13 @@ class edited : public testing::TestWithParam<edit_case> {
   }
 
   // One guard for all: it reads its host, this program, once for each API struct.
-  static guard_verdict ask(const descriptor& candidate, int running, const std::vector<symbol_info>& symbols) {
+  static guard_verdict ask(const unique_fd& candidate, int running, const std::vector<symbol_info>& symbols) {
     static const auto guard = autoreload::make_abi_guard(patient());
     return guard->check({GetParam().build, candidate.get(), running, symbols, "api"});
   }
 
-  descriptor before_;
-  descriptor after_;
+  unique_fd before_;
+  unique_fd after_;
 };
 
 TEST_P(edited, gets_its_verdict_beside_the_running_version) {

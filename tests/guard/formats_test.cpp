@@ -84,7 +84,7 @@ const std::vector<format> formats{
 class in_format : public testing::TestWithParam<format> {
  protected:
   // Every build takes the place of the one before, with all that belongs to it.
-  descriptor build(const char* source, const std::string& id) {
+  unique_fd build(const char* source, const std::string& id) {
     folder_.write("it.c", source);
     const std::string variables = "S=it L=libit.so D1=" + id.substr(0, 2) + " D2=" + id.substr(2) + " ID=" + id +
                                   "; CC=\"" + GetParam().compiler + "\"; ";
@@ -106,16 +106,16 @@ TEST_P(in_format, a_change_is_seen_and_no_change_is_none) {
   const std::string path = folder_ / "libit.so";
 
   // Strict would refuse here for the want of a host, too; that one difference is expected.
-  const descriptor before = build(before_source, "abcdef01");
+  const unique_fd before = build(before_source, "abcdef01");
   const guard_verdict first = guard->check({path, before.get(), -1, symbols, ""});
   ASSERT_EQ(first.differences.size(), 1U) << text_of(first);
   EXPECT_TRUE(says(first.differences, "the host has no debug information")) << text_of(first);
-  const descriptor again = build(before_source, "abcdef02");
+  const unique_fd again = build(before_source, "abcdef02");
   const guard_verdict same = guard->check({path, again.get(), before.get(), symbols, ""});
   EXPECT_EQ(same.differences, first.differences) << text_of(same);
   EXPECT_TRUE(same.notes.empty()) << text_of(same);
 
-  const descriptor after = build(after_source, "abcdef03");
+  const unique_fd after = build(after_source, "abcdef03");
   const guard_verdict changed = guard->check({path, after.get(), again.get(), symbols, ""});
   EXPECT_TRUE(says(changed.differences,
                    "struct point: size 8 became 12, field z added at offset 8 (reached through "

@@ -52,8 +52,8 @@ class guard : public testing::Test {
 
   // The library with an edit, as flags of the compiler. Built once for all tests.
   static int library(const std::string& flags = "", const std::string& sources = "contract.c") {
-    static std::map<std::string, descriptor> built;
-    descriptor& file = built[flags + sources];
+    static std::map<std::string, unique_fd> built;
+    unique_fd& file = built[flags + sources];
     if (!file) {
       std::string command = "cc -g " + flags + " -fPIC -shared -o '" + path() + "'";
       for (std::size_t begin = 0; begin < sources.size();) {
@@ -233,7 +233,7 @@ TEST_F(guard, remembers_the_running_version_when_its_debug_information_is_gone) 
   const scratch_folder folder;
   ASSERT_TRUE(folder.run("cc -g -gsplit-dwarf -fPIC -c -o it.o '" AUTORELOAD_CONTRACT
                          "/contract.c' && cc -shared -o it.so it.o"));
-  const descriptor running = snapshot(folder / "it.so");
+  const unique_fd running = snapshot(folder / "it.so");
   const auto checker = make_abi_guard(patient());
   const std::vector<symbol_info> symbols{function("foo")};  // nothing known of the host
   EXPECT_FALSE(checker->check({folder / "it.so", running.get(), -1, symbols, ""}).refuse);
@@ -304,7 +304,7 @@ TEST_F(helper, is_where_the_build_system_found_it_or_else_where_it_was_installed
 
 TEST_F(helper, gets_nothing_of_the_host_but_what_it_needs) {
   const scratch_folder folder;
-  const descriptor leaked(open("/dev/null", O_RDONLY));  // without O_CLOEXEC, as hosts do
+  const unique_fd leaked(open("/dev/null", O_RDONLY));  // without O_CLOEXEC, as hosts do
   ASSERT_EQ(setenv("AUTORELOAD_SECRET", "1", 1), 0);
   const std::string script = "cd '" + folder.path() + "'; env >environment; ls /proc/$$/fd >descriptors";
   (void)ask({.helper = stand_in(folder, script)}, library());

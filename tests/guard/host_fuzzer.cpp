@@ -34,7 +34,7 @@ void read_answer(std::string_view bytes) {
 }
 
 void read_file(std::string_view bytes) {
-  const autoreload::descriptor file = autoreload_test::in_memory(bytes);
+  const autoreload::unique_fd file = autoreload_test::in_memory(bytes);
   const std::vector<std::string_view> names{"foo", "level"};
   const std::vector<std::string> roots{"/debug"};
   if (const auto links = find_debug_links(file.get())) (void)separate_debug_files(*links, "/lib/library.so", roots);

@@ -7,12 +7,12 @@
 
 #include <string_view>
 
-#include "../../reload/descriptor.hpp"
+#include "system/unique_fd.hpp"
 
 namespace autoreload_test {
 
-inline autoreload::descriptor in_memory(std::string_view bytes) {
-  autoreload::descriptor file(memfd_create("snapshot", MFD_CLOEXEC));
+inline autoreload::unique_fd in_memory(std::string_view bytes) {
+  autoreload::unique_fd file(memfd_create("snapshot", MFD_CLOEXEC));
   if (write(file.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) return {};
   return file;
 }

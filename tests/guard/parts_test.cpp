@@ -241,7 +241,7 @@ TEST(elf_glance, is_not_harmed_by_any_bytes) {
   std::size_t understood = 0;
   const std::vector<std::string_view> names{"v", "f"};
   for (int round = 0; round < 3'000; ++round) {
-    const descriptor file = in_memory(damage_any(round % 4 == 0 ? bytes : library, random));
+    const unique_fd file = in_memory(damage_any(round % 4 == 0 ? bytes : library, random));
     if (abi::find_debug_links(file.get())) ++understood;
     (void)abi::find_exported(file.get(), names);
   }

@@ -17,14 +17,14 @@
 
 #include <autoreload/abi_guard.hpp>
 
-#include "../../reload/descriptor.hpp"
 #include "in_memory.hpp"
+#include "system/unique_fd.hpp"
 
 namespace autoreload_test {
 
-using autoreload::descriptor;
 using autoreload::guard_verdict;
 using autoreload::symbol_info;
+using autoreload::unique_fd;
 
 /// A folder of this test's own, removed with everything in it.
 class scratch_folder {
@@ -62,14 +62,14 @@ inline bool installed(const std::string& program) {
   return std::system(("command -v " + program + " >/dev/null 2>&1").c_str()) == 0;
 }
 
-inline descriptor open_file(const std::string& path) { return descriptor(open(path.c_str(), O_RDONLY | O_CLOEXEC)); }
+inline unique_fd open_file(const std::string& path) { return unique_fd(open(path.c_str(), O_RDONLY | O_CLOEXEC)); }
 
 inline std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
 /// A copy, as the engine's snapshot is: its name says nothing of the folder it came from.
-inline descriptor snapshot(const std::string& path) { return in_memory(contents(path)); }
+inline unique_fd snapshot(const std::string& path) { return in_memory(contents(path)); }
 
 /// A guard that never gives up because the machine is busy.
 inline autoreload::abi_guard_options patient(autoreload::abi_guard_options options = {}) {

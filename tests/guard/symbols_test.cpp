@@ -20,8 +20,8 @@ class odd_symbol : public testing::Test {
     const std::string compiler = file.ends_with(".cpp") ? "c++ -g -fPIC -shared " : "cc -g -fPIC -shared ";
     EXPECT_TRUE(folder_.run(compiler + flags + " -o before.so " + file));
     EXPECT_TRUE(folder_.run(compiler + flags + " -DAFTER -o after.so " + file));
-    const descriptor before = snapshot(folder_ / "before.so");
-    const descriptor after = snapshot(folder_ / "after.so");
+    const unique_fd before = snapshot(folder_ / "before.so");
+    const unique_fd after = snapshot(folder_ / "after.so");
     return autoreload::make_abi_guard(patient())->check({folder_ / "it.so", after.get(), before.get(), symbols, ""});
   }
 
@@ -195,7 +195,7 @@ TEST_F(odd_symbol, a_separate_file_of_another_build_is_not_believed) {
                   "strip -g it.so && objcopy --add-gnu-debuglink=it.debug it.so && "
                   "echo 'int g(int a, int b, int c) { return a + b + c; }' >>b.c && "
                   "cc -g -fPIC -shared -o other.so b.c && objcopy --only-keep-debug other.so it.debug"));
-  const descriptor library = snapshot(folder_ / "it.so");
+  const unique_fd library = snapshot(folder_ / "it.so");
   const std::vector<symbol_info> symbols{function("f")};
   const guard_verdict verdict =
       autoreload::make_abi_guard(patient())->check({folder_ / "it.so", library.get(), -1, symbols, ""});
@@ -207,7 +207,7 @@ TEST_F(odd_symbol, a_device_in_the_place_of_a_separate_file_does_not_hold_anybod
   ASSERT_TRUE(
       folder_.run("cc -g -fPIC -shared -o it.so b.c && objcopy --only-keep-debug it.so it.debug && "
                   "strip -g it.so && objcopy --add-gnu-debuglink=it.debug it.so && rm it.debug && mkfifo it.debug"));
-  const descriptor library = snapshot(folder_ / "it.so");
+  const unique_fd library = snapshot(folder_ / "it.so");
   const std::vector<symbol_info> symbols{function("f")};
   const guard_verdict verdict =
       autoreload::make_abi_guard(patient())->check({folder_ / "it.so", library.get(), -1, symbols, ""});

@@ -23,7 +23,7 @@
 #include <string>
 #include <vector>
 
-#include "inspect.hpp"
+#include "reload/inspect/inspect.hpp"
 
 namespace {
 

@@ -44,8 +44,8 @@
 #include <vector>
 
 #include "damage.hpp"
-#include "digest.hpp"
-#include "inspect.hpp"
+#include "digest/digest.hpp"
+#include "reload/inspect/inspect.hpp"
 #include "subject.h"
 
 namespace {

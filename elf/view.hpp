@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+// elf_view: bounds-checked reading of an ELF file's bytes, by file offset or by the address that the loader will map.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <type_traits>
+
+#include "elf/names.hpp"
+#include "reload/inspect/inspect.hpp"
+
+namespace autoreload {
+
+/// Records of type T that lie one after the other in a file. Copies them out: a file's bytes have no alignment.
+template <class T>
+class table {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  table() = default;
+  table(const std::byte* first, std::size_t count) noexcept : first_(first), count_(count) {}
+
+  [[nodiscard]] std::size_t size() const noexcept { return count_; }
+  [[nodiscard]] bool empty() const noexcept { return count_ == 0; }
+  /// @param index  less than size(); the caller has checked
+  [[nodiscard]] T operator[](std::size_t index) const noexcept {
+    T record;
+    std::memcpy(&record, first_ + index * sizeof(T), sizeof(T));
+    return record;
+  }
+
+  class iterator {
+   public:
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+    using reference = T;
+    using pointer = void;
+    using iterator_category = std::input_iterator_tag;
+
+    explicit iterator(const std::byte* at) noexcept : at_(at) {}
+    T operator*() const noexcept { return table(at_, 1)[0]; }
+    iterator& operator++() noexcept {
+      at_ += sizeof(T);
+      return *this;
+    }
+    bool operator==(const iterator&) const = default;
+
+   private:
+    const std::byte* at_;
+  };
+  [[nodiscard]] iterator begin() const noexcept { return iterator(first_); }
+  [[nodiscard]] iterator end() const noexcept { return iterator(first_ + count_ * sizeof(T)); }
+
+ private:
+  const std::byte* first_ = nullptr;
+  std::size_t count_ = 0;
+};
+
+/// A string table: every string in it ends inside it, which its maker has checked.
+class string_table {
+ public:
+  string_table() = default;
+  explicit string_table(std::span<const std::byte> bytes) noexcept : bytes_(bytes) {}
+
+  [[nodiscard]] std::size_t size() const noexcept { return bytes_.size(); }
+  /// Where the string at `offset` starts, or null when that is outside. It ends with a zero byte.
+  [[nodiscard]] const char* at(std::uint64_t offset) const noexcept {
+    return offset < bytes_.size() ? reinterpret_cast<const char*>(bytes_.data() + offset) : nullptr;
+  }
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+[[nodiscard]] inline bool all_zero(std::span<const std::byte> bytes) noexcept {
+  // Comparing the bytes with themselves, one further on, runs at memcmp's speed.
+  return bytes.empty() ||
+         (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+}
+
+/// The file as the loader will see it. Addresses are relative to the load base, as they stand in the file.
+struct elf_view {
+  std::span<const std::byte> file;
+  std::span<const load_segment> loads;  ///< each lies within the file, in order of address, none overlaps another
+  std::uint64_t headers = 0;            ///< bytes at the file's start that hold the headers
+
+  [[nodiscard]] bool has(std::uint64_t offset, std::uint64_t size) const noexcept {
+    return size <= file.size() && offset <= file.size() - size;
+  }
+
+  /// The segment whose memory holds all of [address, address + size), or null.
+  [[nodiscard]] const load_segment* holding(std::uint64_t address, std::uint64_t size) const noexcept {
+    for (const load_segment& load : loads) {
+      const std::uint64_t into = address - load.address;
+      if (address >= load.address && size <= load.memory_size && into <= load.memory_size - size) return &load;
+    }
+    return nullptr;
+  }
+
+  /// The file's bytes that the loader maps at [address, address + size), or null when some of them are not in the file.
+  [[nodiscard]] const std::byte* bytes(std::uint64_t address, std::uint64_t size) const noexcept {
+    const load_segment* const load = holding(address, size);
+    if (load == nullptr) return nullptr;
+    const std::uint64_t into = address - load->address;
+    if (size > load->file_size || into > load->file_size - size) return nullptr;
+    return file.data() + load->offset + into;
+  }
+
+  [[nodiscard]] std::optional<std::span<const std::byte>> span_at(std::uint64_t address,
+                                                                  std::uint64_t size) const noexcept {
+    const std::byte* const first = bytes(address, size);
+    if (first == nullptr) return std::nullopt;
+    return std::span(first, static_cast<std::size_t>(size));
+  }
+
+  /// `count` records at `address`, or nothing when they are not all in the file.
+  template <class T>
+  [[nodiscard]] std::optional<table<T>> table_at(std::uint64_t address, std::uint64_t count) const noexcept {
+    if (count > file.size() / sizeof(T)) return std::nullopt;
+    const std::byte* const first = bytes(address, count * sizeof(T));
+    if (first == nullptr) return std::nullopt;
+    return table<T>(first, static_cast<std::size_t>(count));
+  }
+
+  template <class T>
+  [[nodiscard]] std::optional<T> record_at(std::uint64_t address) const noexcept {
+    const std::byte* const first = bytes(address, sizeof(T));
+    if (first == nullptr) return std::nullopt;
+    return table<T>(first, 1)[0];
+  }
+
+  /// As table_at, by offset in the file.
+  template <class T>
+  [[nodiscard]] std::optional<table<T>> table_in_file(std::uint64_t offset, std::uint64_t count) const noexcept {
+    if (count > file.size() / sizeof(T) || !has(offset, count * sizeof(T))) return std::nullopt;
+    return table<T>(file.data() + offset, static_cast<std::size_t>(count));
+  }
+
+  /// The address is of a byte of an executable segment that is in the file and is not a header.
+  [[nodiscard]] bool in_code(std::uint64_t address) const noexcept {
+    const load_segment* const load = holding(address, 1);
+    if (load == nullptr || (load->flags & PF_X) == 0) return false;
+    const std::uint64_t into = address - load->address;
+    return into < load->file_size && load->offset + into >= headers;
+  }
+
+  /// The address is of a header: no pointer leads there, but to the very first byte some may.
+  [[nodiscard]] bool in_headers(std::uint64_t address) const noexcept {
+    const load_segment& first = loads.front();
+    return address > first.address && address - first.address < headers && first.offset == 0;
+  }
+};
+
+}  // namespace autoreload

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+// retire: scans the pins, closes, and checks that the code really left.
+//
+// SHARED  the orphanage, process-wide lists of generations that no engine owns any more: those that a pin still holds,
+//         and those that can never leave; guarded by its mutex, which is held across fork.
+// MEMORY  may run out anywhere in here. A generation is destroyed in one place, after nobody was found inside of it; on
+//         every other way out it is still in a list.
+#include "reload/retire/retire.hpp"
+
+#include <dlfcn.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <mutex>
+#include <new>
+#include <utility>
+
+#include "crash/crash_table.hpp"
+#include "reload/retire/pin_registry.hpp"
+
+namespace autoreload {
+namespace {
+
+constexpr std::chrono::seconds patience{1};  // a call that is longer than this is worth a word
+
+bool still_mapped(const snapshot& image) {
+  // RTLD_NOLOAD finds it by its name, which its open descriptor keeps unique. Closing that reference again also makes
+  // glibc look whether libraries that waited for thread_local destructors can go.
+  void* const handle = dlopen(image.load_path.c_str(), RTLD_NOLOAD | RTLD_LAZY);
+  if (handle == nullptr) return false;
+  dlclose(handle);
+  void* const again = dlopen(image.load_path.c_str(), RTLD_NOLOAD | RTLD_LAZY);
+  if (again == nullptr) return false;
+  dlclose(again);
+  return true;
+}
+
+struct obstacle {
+  bool forever;
+  std::string text;
+};
+
+obstacle why_it_stays(const elf_facts& facts) {
+#ifndef __GLIBC__
+  return {true, "the C library's dlclose never unmaps (musl): every generation stays in memory"};
+#endif
+  if (facts.no_delete) {
+    return {true, "it was linked with -z nodelete (DF_1_NODELETE): dlclose keeps it for good; link without that flag"};
+  }
+  if (!facts.unique_symbols.empty()) {
+    return {true, "it defines the STB_GNU_UNIQUE symbol " + facts.unique_symbols.front() +
+                      ", which pins it for good; compile with -fno-gnu-unique"};
+  }
+  if (facts.thread_destructors) {
+    return {false, "destructors of its thread_local objects are pending: it leaves after those threads have ended"};
+  }
+  return {false, "another loaded library refers to it, or somebody else opened it"};
+}
+
+enum class fate : std::uint8_t { waits, left, stays };
+
+fate fate_of(generation& one, const std::vector<held_pin>& pins, std::chrono::steady_clock::time_point now,
+             std::vector<retirement>& done) {
+  if (!one.closed) {
+    const void* const table = one.module->table();
+    const auto holder = std::find_if(pins.begin(), pins.end(), [&](const held_pin& pin) { return pin.table == table; });
+    if (holder != pins.end()) {
+      if (!one.reported && now - one.retired >= patience) {
+        done.push_back(
+            {one.number, false, "a call or pin of thread " + std::to_string(holder->thread) + " is still inside it"});
+        one.reported = true;
+      }
+      return fate::waits;
+    }
+    one.closed = true;
+    one.reported = false;
+    if (const result<void> closed = one.module->unload(); !closed) {
+      done.push_back({one.number, false, closed.error().what()});
+    }
+  }
+  if (!still_mapped(one.image)) {
+    crash_table::remove(one.crash_ticket);
+    one.image = snapshot();  // its name is free
+    done.push_back({one.number, true, "unloaded"});
+    return fate::left;
+  }
+  const obstacle reason = why_it_stays(one.facts);
+  if (!one.reported) done.push_back({one.number, false, reason.text});
+  one.reported = true;
+  return reason.forever ? fate::stays : fate::waits;
+}
+
+// The generations of no engine. Never destroyed: its generations' code is called until the very end of the process.
+struct orphanage {
+  std::mutex mutex;
+  generations waiting;  // of engines that are gone
+  generations staying;  // never to be closed, or never to leave
+  static orphanage& get() {
+    static auto* const one = [] {
+      auto* const made = new orphanage;
+      pthread_atfork([] { get().mutex.lock(); }, [] { get().mutex.unlock(); }, [] { get().mutex.unlock(); });
+      return made;
+    }();
+    return *one;
+  }
+
+  void adopt(generations& orphans) noexcept {
+    const std::lock_guard lock(mutex);
+    waiting.splice(waiting.end(), orphans);
+  }
+
+  // What never leaves keeps its name for ever, so its descriptor must stay open: another file under that number would
+  // be taken for it. That is the one thing that is given up on purpose.
+  void keep(generations& from, generations::iterator first, generations::iterator last) noexcept {
+    const std::lock_guard lock(mutex);
+    staying.splice(staying.end(), from, first, last);
+  }
+
+  void sweep();
+};
+
+// Unloads what it can. One that there is no memory to judge stays for the next time.
+void sweep_all(generations& waiting, std::vector<retirement>& done) {
+  const std::vector<held_pin> pins = held_pins();
+  const auto now = std::chrono::steady_clock::now();
+  done.reserve(done.size() + 2 * waiting.size());  // what has happened must not be forgotten for want of room
+  for (auto next = waiting.begin(); next != waiting.end();) {
+    const auto one = next++;
+    try {
+      const fate is = fate_of(*one, pins, now, done);
+      if (is == fate::left) waiting.erase(one);
+      if (is == fate::stays) orphanage::get().keep(waiting, one, next);
+    } catch (const std::bad_alloc&) {
+    }
+  }
+}
+
+// A library's destructors run in here and may destroy another engine: so not under the mutex.
+void orphanage::sweep() {
+  struct borrowed {
+    generations list;
+    borrowed() {
+      const std::lock_guard lock(get().mutex);
+      list.swap(get().waiting);
+    }
+    borrowed(const borrowed&) = delete;
+    borrowed& operator=(const borrowed&) = delete;
+    ~borrowed() { get().adopt(list); }
+  } mine;
+  if (mine.list.empty()) return;
+  std::vector<retirement> nobody_asks;
+  if (grace_barrier()) sweep_all(mine.list, nobody_asks);
+}
+
+}  // namespace
+
+retirer::retirer() { (void)orphanage::get(); }  // now, while a failure is only an exception
+
+void retirer::add(generations& old, bool keep) noexcept {
+  const auto now = std::chrono::steady_clock::now();
+  for (generation& one : old) one.retired = now;
+  if (keep) {  // reachable by its callers, if they kept pointers
+    orphanage::get().keep(old, old.begin(), old.end());
+    return;
+  }
+  waiting_.splice(waiting_.end(), old);
+  fresh_ = true;
+}
+
+std::vector<retirement> retirer::sweep() {
+  std::vector<retirement> done;
+  if (fresh_) fresh_ = !grace_barrier();
+  if (!waiting_.empty() && !fresh_) sweep_all(waiting_, done);
+  orphanage::get().sweep();
+  return done;
+}
+
+generation::~generation() {
+  module.reset();
+  let_go(std::move(image));
+}
+
+void let_go(snapshot image) noexcept {
+  if (image.memory && still_mapped(image)) image.memory.leak();
+}
+
+void retirer::abandon() noexcept {
+  try {
+    (void)sweep();
+  } catch (const std::bad_alloc&) {  // then the next sweep of any engine
+  }
+  orphanage::get().adopt(waiting_);
+}
+
+}  // namespace autoreload

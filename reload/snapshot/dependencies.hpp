@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// dependencies: the libraries of the user's that the library needs (DT_NEEDED), reloaded along with it.
+//
+// The loader finds a needed library by the name in DT_SONAME among those that are loaded, so a rebuilt one would never
+// replace the one that the running generation holds; it would be mapped from the file that a linker may rewrite; and
+// `$ORIGIN` means nothing to a library that comes from a memfd. So each is loaded from a snapshot of its own, like the
+// library itself, under an alias: a SONAME of the same length, written into the copies of both. A dependency that did
+// not change is shared by successive generations, with its statics.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <autoreload/error.hpp>
+#include <autoreload/trust.hpp>
+
+#include "reload/inspect/inspect.hpp"
+#include "reload/snapshot/snapshot.hpp"
+
+namespace autoreload {
+
+/// One such library.
+struct private_library {
+  std::string path;   ///< the file
+  std::string alias;  ///< its name in this process
+  snapshot image;
+  std::vector<std::shared_ptr<private_library>> needs;  ///< which must outlive it
+  void* handle = nullptr;                               ///< once opened
+
+  private_library() = default;
+  private_library(const private_library&) = delete;
+  private_library& operator=(const private_library&) = delete;
+  ~private_library();
+};
+using private_libraries = std::vector<std::shared_ptr<private_library>>;
+
+/// What a library needs, as far as it is the user's: found by its run path, outside the system's folders, and not
+/// loaded by the host itself.
+struct dependencies {
+  private_libraries libraries;        ///< needed ones first
+  std::vector<std::string> paths;     ///< where they are, or would be looked for: to be watched
+  std::uint64_t state = 0;            ///< of those paths as they were when they were looked at: see state_of
+  bool settled = true;                ///< whether any later change of theirs would show in it
+  std::vector<std::string> warnings;  ///< what can't be reloaded, and why
+  std::optional<error> failure;       ///< one of them can't be used
+  bool passing = false;               ///< the failure is one that a linker at work leaves behind: wait
+  std::optional<file_identity> busy;  ///< and this is the file that somebody writes: look again, no event may tell
+  bool shortage = false;              ///< the failure is for want of a resource: worth another try without any event
+  bool elsewhere = false;             ///< the failure is not in the files' contents: look again at any event
+};
+
+/// What is asked of them, as of the library itself.
+struct dependency_policy {
+  const trust_policy& trust;
+  bool require_digest = false;
+  writer_patience* patience = nullptr;  ///< see snapshotter::request
+};
+
+/// Takes snapshots of the dependencies and writes their aliases into them and into `image`. Runs nothing of theirs.
+/// @param path     the library, for errors
+/// @param image    its snapshot, kept and not yet sealed
+/// @param bytes    the inspected file
+/// @param running  what the running generation uses: taken again where it has not changed
+[[nodiscard]] dependencies prepare_dependencies(const std::string& path, snapshot& image,
+                                                std::span<const std::byte> bytes, const elf_facts& facts,
+                                                const dependency_policy& policy, const private_libraries& running);
+
+/// dlopens those that are not open yet, in order.
+[[nodiscard]] result<void> open_dependencies(const private_libraries& libraries, const std::string& path, int flags);
+
+/// A number that changes when any of the files does, appears or goes. Its value for no path at all is that of
+/// `dependencies::state` for a library without any.
+[[nodiscard]] std::uint64_t state_of(const std::vector<std::string>& paths);
+
+}  // namespace autoreload

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+// watch: inotify on every folder between the root and the file.
+#include "reload/watch/watch.hpp"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <deque>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+namespace autoreload {
+namespace {
+
+// A file is complete when its writer closes it or its name appears. IN_CREATE sees links, and folders. IN_ATTRIB sees
+// an owner, a mode or an access list that lets us in, or lets us trust it, at last; of a folder it also sees what
+// happens to the folder itself. IN_MODIFY would wake us for each write of a linker and say nothing.
+constexpr std::uint32_t folder_events = IN_MOVED_TO | IN_CREATE | IN_ATTRIB | IN_DELETE | IN_MOVED_FROM;
+constexpr std::uint32_t file_events = IN_CLOSE_WRITE | folder_events;
+constexpr std::uint32_t own_events = IN_DELETE_SELF | IN_MOVE_SELF;
+
+constexpr int most_links = 40;  // as the kernel: more is ELOOP
+
+std::deque<std::string> components(std::string_view path) {
+  std::deque<std::string> parts;
+  for (std::size_t at = 0; at < path.size();) {
+    const std::size_t slash = std::min(path.find('/', at), path.size());
+    const std::string_view part = path.substr(at, slash - at);
+    if (!part.empty() && part != ".") parts.emplace_back(part);
+    at = slash + 1;
+  }
+  return parts;
+}
+
+std::string join(const std::string& folder, const std::string& name) {
+  return folder.empty() || folder.back() == '/' ? folder + name : folder + "/" + name;
+}
+
+// Whether others may change what is on this file system without our kernel knowing, or where it tells no one. Nothing
+// when there is no such path.
+std::optional<bool> hides_changes(const std::string& path) {
+  // Those that linux/magic.h lacks are spelled out.
+  constexpr std::array<long, 20> hiding{
+      NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC, V9FS_MAGIC, FUSE_SUPER_MAGIC,
+      CODA_SUPER_MAGIC, AFS_SUPER_MAGIC, AFS_FS_MAGIC, CEPH_SUPER_MAGIC, OCFS2_SUPER_MAGIC, 0x01161970L /* GFS2 */,
+      0x0bd00bd0L /* Lustre */, 0x47504653L /* GPFS */, 0x19830326L /* BeeGFS */, 0x20030528L /* OrangeFS */,
+      0xaad7aaeaL /* PanFS */,
+      // What a virtual machine's host shares with it.
+      0x786f4256L /* VirtualBox */, 0xbacbacbcL /* VMware */, 0x7c7c6673L /* Parallels */};
+  struct statfs system;
+  if (statfs(path.c_str(), &system) != 0) return std::nullopt;
+  return std::find(hiding.begin(), hiding.end(), static_cast<long>(system.f_type)) != hiding.end();
+}
+
+}  // namespace
+
+result<std::shared_ptr<watch_hub>> watch_hub::make() {
+  unique_fd inotify(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (inotify) return std::shared_ptr<watch_hub>(new watch_hub(std::move(inotify)));
+  return error(stage::watch, {}, "the system grants no inotify instance")
+      .system(std::generic_category().message(errno))
+      .advise("raise fs.inotify.max_user_instances, or watch by polling");
+}
+
+void watch_hub::drain() {
+  alignas(inotify_event) std::array<char, 16384> buffer;
+  constexpr ssize_t longest_event = sizeof(inotify_event) + NAME_MAX + 1;
+  ssize_t length = 0;
+  do {
+    length = read(inotify_.get(), buffer.data(), buffer.size());
+    for (ssize_t at = 0; at < length;) {
+      const auto* const event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+      tell(event->wd, event->mask, event->len > 0 ? std::string_view(event->name) : std::string_view());
+      at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+    }
+  } while (length + longest_event > std::ssize(buffer));  // otherwise there was room for one more: these were all
+}
+
+void watch_hub::tell(int folder, std::uint32_t what, std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  const auto shake = [](watch& one) {
+    one.moved_.store(true, std::memory_order_release);
+    one.changed_.store(true, std::memory_order_release);
+  };
+  if ((what & IN_Q_OVERFLOW) != 0) {  // events were lost: everybody looks for themselves
+    for (auto& [wd, watches] : watches_of_)
+      std::for_each(watches.begin(), watches.end(), [&](watch* one) { shake(*one); });
+    return;
+  }
+  const auto found = watches_of_.find(folder);
+  if (found == watches_of_.end()) return;
+  for (watch* const one : found->second) {
+    if (name.empty()) {  // it happened to the folder itself
+      shake(*one);
+      continue;
+    }
+    for (const watch::interest& interest : one->interests_) {
+      if (interest.folder != folder || interest.name != name) continue;
+      if (!interest.last && (what & folder_events) == 0) continue;
+      if (!interest.last || (what & folder_events) != 0) one->moved_.store(true, std::memory_order_release);
+      one->changed_.store(true, std::memory_order_release);
+    }
+  }
+  if ((what & IN_IGNORED) != 0) {  // the kernel dropped the folder: its number may be given out again
+    for (watch* const one : found->second) {
+      std::erase_if(one->interests_, [&](const watch::interest& interest) { return interest.folder == folder; });
+    }
+    watches_of_.erase(found);
+  }
+}
+
+watch::~watch() { detach(); }
+
+void watch::detach() {
+  if (hub_ == nullptr) return;
+  {
+    const std::lock_guard lock(hub_->mutex_);
+    forget_folders({});
+    interests_.clear();
+  }
+  hub_.reset();
+}
+
+// Drops this watch from all other folders, also those that an arm() that failed half-way left. The hub's mutex is held.
+void watch::forget_folders(const std::vector<interest>& still_used) {
+  for (auto next = hub_->watches_of_.begin(); next != hub_->watches_of_.end();) {
+    const auto folder = next++;
+    const auto same = [&](const interest& one) { return one.folder == folder->first; };
+    if (std::any_of(still_used.begin(), still_used.end(), same)) continue;
+    std::erase(folder->second, this);
+    if (!folder->second.empty()) continue;
+    inotify_rm_watch(hub_->inotify_.get(), folder->first);
+    hub_->watches_of_.erase(folder);
+  }
+}
+
+// Every (folder, name) whose change can change what the path leads to, links expanded, up to the first that is missing.
+// A file that has other names, through which it may be written to, comes last as a "folder" without a name.
+std::vector<watch::step> watch::way_to(const std::string& path) {
+  std::vector<step> way;
+  std::deque<std::string> left = components(path);
+  std::string folder = path.starts_with('/') ? "/" : ".";
+  int links = 0;
+  while (!left.empty()) {
+    const std::string name = std::move(left.front());
+    left.pop_front();
+    if (name == "..") {
+      // The parent by the system's reckoning: the folder before it is real, links in it are expanded already.
+      folder = join(folder, name);
+      continue;
+    }
+    way.push_back({folder, name, left.empty()});
+    const std::string here = join(folder, name);
+    struct stat status {};
+    if (lstat(here.c_str(), &status) != 0) break;
+    if (S_ISLNK(status.st_mode)) {
+      std::array<char, PATH_MAX> target{};
+      if (++links > most_links || readlink(here.c_str(), target.data(), target.size() - 1) <= 0) break;
+      const std::string_view to(target.data());
+      std::deque<std::string> parts = components(to);
+      left.insert(left.begin(), std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end()));
+      if (to.starts_with('/')) folder = std::string(1, '/');
+      continue;
+    }
+    if (left.empty() && S_ISREG(status.st_mode) && status.st_nlink > 1) way.push_back({here, {}, true});
+    folder = here;
+  }
+  return way;
+}
+
+result<bool> watch::arm(const std::vector<std::string>& paths) {
+  if (hub_ == nullptr) return false;
+  bool news = false;
+  // A name may change between our look at it and the watch on its folder; so after all watches are set the way must
+  // still be the same. It nearly always is at the second look.
+  for (int round = 0; round < 8; ++round) {
+    std::vector<interest> wanted;
+    const std::lock_guard lock(hub_->mutex_);
+    std::optional<error> failure;
+    for (const std::string& path : paths) {
+      const std::vector<step> way = way_to(path);
+      if (wary_ && !way.empty() && hides_changes(way.back().folder).value_or(false)) {
+        failure = error(stage::watch, path,
+                        "inotify doesn't see all changes on the file system of \"" + way.back().folder + "\"");
+      }
+      std::string watched;  // the folder that tells itself when it is moved
+      for (auto at = way.rbegin(); at != way.rend(); ++at) {
+        const step& one = *at;
+        const std::uint32_t events = (one.last ? file_events : folder_events) | own_events | IN_MASK_ADD |
+                                     (one.name.empty() ? IN_DONT_FOLLOW : IN_ONLYDIR);
+        const int folder = inotify_add_watch(hub_->inotify_.get(), one.folder.c_str(), events);
+        if (folder < 0) {
+          const int reason = errno;
+          const bool replaceable = std::exchange(watched, {}) != join(one.folder, one.name);
+          // No folder (any more): the next round will find another way, or one that ends before it.
+          if (reason == ENOENT || reason == ENOTDIR) continue;
+          // A folder that we may not read is no obstacle as long as the one that the way takes in it can be watched.
+          if (replaceable || reason == ENOSPC || reason == ENOMEM) {
+            failure = error(stage::watch, path, "\"" + one.folder + "\" can't be watched")
+                          .system(std::generic_category().message(reason))
+                          .advise(reason == ENOSPC ? "raise fs.inotify.max_user_watches, or watch by polling"
+                                                   : "make it readable, or watch by polling");
+          }
+          continue;
+        }
+        watched = one.folder;
+        auto& watches = hub_->watches_of_[folder];
+        if (std::find(watches.begin(), watches.end(), this) == watches.end()) watches.push_back(this);
+        wanted.push_back({folder, one.name, one.last});
+      }
+    }
+    const bool same = wanted == interests_;
+    forget_folders(wanted);
+    interests_ = std::move(wanted);
+    if (failure) return *failure;
+    if (same) return news;
+    news = true;
+  }
+  changed_.store(true, std::memory_order_release);  // the way keeps changing: look again
+  moved_.store(true, std::memory_order_release);
+  return news;
+}
+
+bool needs_polling(const std::string& path) {
+  std::error_code ignored;
+  for (std::filesystem::path at = std::filesystem::absolute(path, ignored); !at.empty(); at = at.parent_path()) {
+    if (const std::optional<bool> hidden = hides_changes(at)) return *hidden;
+    if (at == at.parent_path()) break;
+  }
+  return false;
+}
+
+}  // namespace autoreload
