@@ -143,14 +143,15 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   }
   seen.facts.thread_destructors = mentions({taken.bytes, seen.facts.segments, 0}, "__cxa_thread_atexit");
   times.inspect = watch.lap();
-  if (result<void> kept = snapshotter_.keep(taken.image); !kept) {
+  const loader_name named = name_for(options_.name, {taken.bytes, seen.facts.segments, 0});
+  if (result<void> kept = snapshotter_.keep(taken.image, {named, options_.trust}); !kept) {
     return refuse_for_now(std::move(kept.error().rename(path_)));
   }
   times.snapshot += watch.lap();
 
   // dependencies: the user's own libraries that it needs come along
   dependencies needed = prepare_dependencies(path_, taken.image, taken.bytes, seen.facts,
-                                             {options_.trust, options_.require_digest, &patience_},
+                                             {options_.trust, options_.name, options_.require_digest, &patience_},
                                              running_.empty() ? private_libraries() : running_.front().needs);
   dependency_paths_ = needed.paths;
   needed_state = needed.state;
@@ -268,6 +269,7 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   for (const std::string& warning : seen.warnings) warn(number_, warning);
   for (const std::string& warning : needed.warnings) warn(number_, warning);
   for (const std::string& warning : checked.warnings) warn(number_, warning);
+  if (!running_.front().image.remark.empty()) warn(number_, running_.front().image.remark);
   if (running_.front().image.source.settled()) looked_at_ = running_.front().image.source;
   return outcome::published;
 }

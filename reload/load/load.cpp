@@ -42,7 +42,7 @@ std::string nearest(const std::string& wanted, const std::vector<std::string>& n
 result<std::unique_ptr<detail::erased_module>> load(const detail::loader& api, const std::string& path, snapshot& image,
                                                     std::span<const std::byte> bytes, int flags) {
   auto loaded = api.load(image.load_path.c_str(), flags);
-  image.named = {};
+  image.loaded();
   if (loaded) return loaded;
   error failure = std::move(loaded.error());
   failure.rename(path);

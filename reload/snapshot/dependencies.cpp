@@ -247,7 +247,8 @@ class preparation {
     }
     auto library = std::make_shared<private_library>();
     library->path = file.path;
-    if (const result<void> kept = taker.keep(taken.image); !kept) {
+    const loader_name named = name_for(policy_.name, {taken.bytes, seen.facts.segments, 0});
+    if (const result<void> kept = taker.keep(taken.image, {named, policy_.trust}); !kept) {
       cant_use(file.path, kept.error());
       answer_.shortage = true;
       return nullptr;
@@ -265,6 +266,7 @@ class preparation {
       library->alias = alias_for(name);
       if (!rename(taken.image, taken.bytes, seen.facts, name, library->alias)) return nullptr;
       library->image = std::move(taken.image);
+      if (!library->image.remark.empty()) answer_.warnings.push_back(quoted(file.path) + ": " + library->image.remark);
     }
     known_[here].library = library;
     answer_.libraries.push_back(library);
@@ -325,7 +327,7 @@ result<void> open_dependencies(const private_libraries& libraries, const std::st
       failure.system(text != nullptr ? text : "");
       return failure;
     }
-    library->image.named = {};
+    library->image.loaded();
   }
   return {};
 }

@@ -56,6 +56,7 @@ struct dependencies {
 /// What is asked of them, as of the library itself.
 struct dependency_policy {
   const trust_policy& trust;
+  loader_name name = loader_name::automatic;
   bool require_digest = false;
   writer_patience* patience = nullptr;  ///< see snapshotter::request
 };
