@@ -2,10 +2,7 @@
 // engine: drives the pipeline (by the service's thread or by the owner) and tells what happened.
 #include <autoreload/engine.hpp>
 
-#include <pthread.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,22 +14,6 @@
 #include "reload/engine_core.hpp"
 #include "reload/retire/pin_registry.hpp"
 #include "reload/service.hpp"
-
-namespace autoreload {
-
-std::string_view to_string(event_kind kind) noexcept {
-  switch (kind) {
-    case event_kind::loaded: return "loaded";
-    case event_kind::refused: return "refused";
-    case event_kind::waiting: return "waiting";
-    case event_kind::unloaded: return "unloaded";
-    case event_kind::retained: return "retained";
-    case event_kind::warning: return "warning";
-  }
-  return "unknown";
-}
-
-}  // namespace autoreload
 
 namespace autoreload::detail {
 
@@ -90,19 +71,12 @@ engine_core::engine_core(loader api, std::string path, options chosen, std::atom
 
 void engine_core::open() {
   prepare_pins();
-  const bool background = wanted_.chosen.drive == drive_mode::background;
   {
     const at_work here(*this, work_lock::how::wait);
-    if (background) {
+    if (wanted_.chosen.drive == drive_mode::background) {
       service_ = service::get();
     } else {
-      readable_ = unique_fd(epoll_create1(EPOLL_CLOEXEC));
-      timer_ = unique_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-      epoll_event interest{EPOLLIN, {}};
-      if (!readable_ || !timer_ || epoll_ctl(readable_.get(), EPOLL_CTL_ADD, timer_.get(), &interest) != 0) {
-        throw error(stage::use, wanted_.path, "no descriptor for the event loop")
-            .system(std::generic_category().message(errno));
-      }
+      alarm_.open().value();
     }
     start_watching();
     look();
@@ -120,7 +94,7 @@ void engine_core::close() {
   {
     const at_work here(*this, work_lock::how::wait);
     answers_.unpublish(*current_, wanted_.api.not_loaded);
-    if (watch_) watch_->detach();  // not reset(): the service's thread may be asking it whether anything changed
+    if (source_ != nullptr) source_->stop();  // not reset(): the service's thread may ask it whether it has something
     retired_.add(running_, wanted_.chosen.keep_old);
     retired_.abandon();
     current_ = nullptr;
@@ -141,84 +115,27 @@ bool engine_core::forked() const noexcept { return process_ != getpid(); }
 // ---- watching
 
 void engine_core::start_watching() {
-  const bool by_polling = wanted_.chosen.watch == watch_mode::polling ||
-                          (wanted_.chosen.watch == watch_mode::automatic && needs_polling(wanted_.file));
-  std::shared_ptr<watch_hub> hub;
-  std::optional<error> failure;
-  if (!by_polling) {
-    if (service_ != nullptr) {
-      hub = service_->hub();
-      if (hub == nullptr) failure = error(stage::watch, wanted_.path, "the system grants no inotify instance");
-    } else if (auto made = watch_hub::make()) {
-      epoll_event interest{EPOLLIN, {}};
-      if (epoll_ctl(readable_.get(), EPOLL_CTL_ADD, (*made)->readable(), &interest) == 0) {
-        hub = own_hub_ = *std::move(made);
-      } else {
-        failure = error(stage::watch, wanted_.path, "descriptor() can't tell of inotify's events")
-                      .system(std::generic_category().message(errno))
-                      .advise("raise fs.epoll.max_user_watches, or watch by polling");
-      }
-    } else {
-      failure = made.error();
-    }
-  }
-  watch_.emplace(hub, wanted_.chosen.watch == watch_mode::automatic);
-  if (failure) fall_back_to_polling(*failure);
-  if (by_polling) {
-    polling_ = true;
-    poll_at_ = clock::now() + wanted_.chosen.poll_interval;
-  } else if (hub != nullptr) {
-    watch_again();
-  }
-}
-
-void engine_core::watch_again() {
-  watched_ = memory_.needed;
-  std::vector<std::string> paths = memory_.needed;
-  paths.push_back(wanted_.file);
-  const result<bool> armed = watch_->arm(paths);
-  if (!armed) {
-    fall_back_to_polling(armed.error());
-  } else {
-    if (polling_ && wanted_.chosen.watch != watch_mode::polling) {  // what was short is there again
-      polling_ = false;
-      poll_at_ = never;
-      tell({event_kind::warning, 0, {}, "inotify is to be had again: no more polling", std::nullopt, {}});
-    }
-    if (*armed) watch_->mark_changed();
-  }
-}
-
-void engine_core::fall_back_to_polling(const error& reason) {
-  const bool first = !polling_.exchange(true);
-  poll_at_ = clock::now() + wanted_.chosen.poll_interval;
-  if (!first) return;
-  std::string text = "polling every " + std::to_string(wanted_.chosen.poll_interval.count());
-  text += watch_->has_hub() ? " ms instead of inotify, which is tried again each time: " : " ms instead of inotify: ";
-  tell({event_kind::warning, 0, {}, text + reason.what(), std::nullopt, {}});
+  const auto hub = [this]() -> result<std::shared_ptr<watch_hub>> {
+    if (service_ != nullptr && service_->hub() != nullptr) return service_->hub();
+    if (service_ != nullptr) return error(stage::watch, wanted_.path, "the system grants no inotify instance");
+    auto made = watch_hub::make();
+    if (!made) return made;
+    const result<void> added = alarm_.add((*made)->readable());
+    return added ? made : added.error();
+  };
+  const auto warn = [this](const std::string& text) { tell({event_kind::warning, 0, {}, text, std::nullopt, {}}); };
+  source_ = make_change_source({wanted_.file, wanted_.chosen.watch, wanted_.chosen.poll_interval, hub, warn});
+  (void)source_->arm({});  // the first look follows
 }
 
 // ---- driving
 
-bool engine_core::is_due(time_point now) {
-  if (watch_->take_changed()) return true;
-  if (memory_.look_at <= now) return true;
-  if (poll_at_ > now) return false;
-  poll_at_ = now + wanted_.chosen.poll_interval;
-  if (watch_->has_hub()) watch_again();  // polling was a way out: try inotify again
-  struct stat status {};
-  if (stat(wanted_.file.c_str(), &status) != 0) return memory_.looked_at.has_value() || !memory_.awaited;
-  return memory_.looked_at != file_identity::of(status) || state_of(memory_.needed) != memory_.needed_state;
-}
-
 // Looks at the file, and again while names on the way to it keep changing.
 void engine_core::look() {
   for (int round = 0; round < 8; ++round) {
-    if (!examine_or_wait_for_memory(false) || !leads_elsewhere()) return;
-    watch_again();
-    if (!watch_->take_changed()) return;
+    if (!examine_or_wait_for_memory(false) || !watch_what_matters()) return;
   }
-  watch_->mark_changed();  // it was taken, and not looked at
+  asked_ = true;
 }
 
 // Takes what is at the path through the stages. @return why it was not published
@@ -259,7 +176,6 @@ std::optional<setback> engine_core::examine_or_wait_for_memory(bool forced) {
 void engine_core::try_again_later() noexcept {
   memory_.looked_at.reset();
   memory_.look_at = clock::now() + std::chrono::seconds(1);
-  if (watch_) watch_->mark_moved();  // may have been taken, to no avail
 }
 
 // The next call of every thread is in the new generation.
@@ -291,20 +207,18 @@ void engine_core::remember(const attempt& result) {
   for (event& one : after.events) tell(std::move(one));
 }
 
-bool engine_core::leads_elsewhere() {
-  return watch_->has_hub() && (watch_->take_moved() || watched_ != memory_.needed);
-}
-
 // News first; what nobody waits for is left to the next step, so that the reload's caller can go on. But it is not left
 // for long: a file that changes all the time must not make the old generations pile up, nor keep the caller here.
 void engine_core::step() {
-  if (!watch_ || (!watch_->has_changed() && clock::now() < deadline())) return;
+  if (source_ == nullptr || (!asked_ && !source_->pending() && clock::now() < deadline())) return;
   if (forked()) return;
   {
     const at_work mine(*this, work_lock::how::try_once);
     if (!mine->held() || current_ == nullptr) return;
     try {
-      const bool due = !answers_.paused() && is_due(clock::now());
+      const time_point now = clock::now();
+      const bool due =
+          !answers_.paused() && (source_->take(now, memory_) | asked_.exchange(false) | (memory_.look_at <= now));
       if (!due || untidy_) maintain();
       if (due) look();
     } catch (const std::bad_alloc&) {
@@ -317,7 +231,7 @@ void engine_core::step() {
 // What nobody waits for.
 void engine_core::maintain() {
   untidy_ = false;
-  if (leads_elsewhere()) watch_again();
+  if (watch_what_matters()) asked_ = true;
   if (!running_.empty() && running_.front().image.origin) {
     complete(running_.front().image);
     reader_.prepare(running_.front().image);
@@ -342,25 +256,18 @@ time_point engine_core::deadline() const noexcept { return time_point(clock::dur
 // Called as the last thing under work_.
 void engine_core::set_deadline() {
   time_point next = untidy_ ? time_point{} : sweep_at_;
-  if (!answers_.paused()) {
-    next = std::min({next, memory_.look_at, poll_at_});
-    if (watch_ && watch_->has_changed()) next = time_point{};
+  if (source_ != nullptr && !answers_.paused()) {
+    next = std::min({next, memory_.look_at, source_->due()});
+    if (asked_ || source_->pending()) next = time_point{};
   }
   deadline_ = next.time_since_epoch().count();
-  if (!timer_) return;
-  itimerspec when{};
-  if (next != never) {
-    const auto since = std::max(next.time_since_epoch(), clock::duration{1});
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
-    when.it_value = {seconds.count(), std::chrono::nanoseconds(since - seconds).count()};
-  }
-  timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+  alarm_.set(next);
 }
 
 void engine_core::poll() {
   if (forked()) return;
-  if (own_hub_ != nullptr) own_hub_->drain();
   if (service_ == nullptr) {
+    source_->drain();
     step();
     step();  // what the first left for later: the old generation
   }
@@ -407,7 +314,7 @@ void engine_core::pause() { answers_.pause(true); }
 void engine_core::resume() {
   answers_.pause(false);
   if (forked()) return;
-  if (watch_) watch_->mark_changed();
+  asked_ = true;
   {  // sets the deadline; who is at work sets it, too
     const at_work here(*this, work_lock::nested() ? work_lock::how::try_once : work_lock::how::wait);
   }

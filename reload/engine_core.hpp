@@ -4,7 +4,8 @@
 // SHARED
 // - Everything but what is named here is guarded by `work_`, held while the pipeline runs: see work_lock.hpp.
 // - `answers_` and `outbox_` have locks of their own, which are never held while anything of the user's runs.
-// - `current_`: see pin.hpp. `deadline_` and `closing_` are single values that stand alone; the default order is for
+// - `current_`: see pin.hpp. `deadline_`, `asked_` and `closing_` are single values that stand alone; the default order
+// is for
 //   simplicity, none is on a call's path. `source_` says by itself which of its functions any thread may call.
 #pragma once
 
@@ -17,6 +18,7 @@
 
 #include <autoreload/engine.hpp>
 
+#include "reload/alarm.hpp"
 #include "reload/answers.hpp"
 #include "reload/generation.hpp"
 #include "reload/memory.hpp"
@@ -24,7 +26,7 @@
 #include "reload/pipeline.hpp"
 #include "reload/retire/retire.hpp"
 #include "reload/snapshot/snapshot.hpp"
-#include "reload/watch/watch.hpp"
+#include "reload/watch/change_source.hpp"
 #include "reload/work_lock.hpp"
 #include "system/unique_fd.hpp"
 
@@ -57,24 +59,24 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   result<void> reload();
   void pause();
   void resume();
-  [[nodiscard]] int readable() const noexcept { return readable_.get(); }
+  [[nodiscard]] int readable() const noexcept { return alarm_.descriptor(); }
   [[nodiscard]] std::uint64_t number() const noexcept { return answers_.number(); }
   [[nodiscard]] std::uint64_t number_of(const void* table) const { return answers_.number_of(table); }
   [[nodiscard]] std::optional<error> failure() const { return answers_.failure(); }
   [[nodiscard]] const std::string& path() const noexcept { return wanted_.path; }
   /// Whether this process is a fork of the one that made the engine.
   [[nodiscard]] bool forked() const noexcept;
-  [[nodiscard]] watch_mode watching() const noexcept { return polling_ ? watch_mode::polling : watch_mode::inotify; }
+  [[nodiscard]] watch_mode watching() const noexcept { return source_->mode(); }
 
  private:
   class at_work;
 
   // watching
   void start_watching();
-  void watch_again();
-  void fall_back_to_polling(const error& reason);
-  [[nodiscard]] bool is_due(time_point now);
-  [[nodiscard]] bool leads_elsewhere();
+  [[nodiscard]] bool watch_what_matters() {
+    const result<bool> armed = source_->arm(memory_.needed);
+    return armed && *armed;
+  }
 
   // looking
   void look();
@@ -95,11 +97,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   const unique_fd cancel_;  // an eventfd that ends a trial load, if there are any
 
   work_mutex work_;
-  std::shared_ptr<watch_hub> own_hub_;  // manual drive
-  std::optional<watch> watch_;
-  std::vector<std::string> watched_;  // dependencies that are watched by now
-  time_point poll_at_ = never;        // polling's next look
-  std::atomic<bool> polling_{false};
+  std::unique_ptr<change_source> source_;
   snapshotter reader_;
   writer_patience patience_;
   generations running_;  // one, or none
@@ -114,8 +112,8 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   answers answers_;
   outbox outbox_{wanted_.chosen.observer};
 
-  unique_fd readable_;  // manual drive: an epoll of the hub and the timer
-  unique_fd timer_;
+  std::atomic<bool> asked_{false};  // somebody wants a look
+  alarm_clock alarm_;               // manual drive
   std::shared_ptr<service> service_;
 };
 
