@@ -387,6 +387,17 @@ result<void> snapshotter::keep(snapshot& image) {
   return {};
 }
 
+std::string original_name(const std::string& load_path) {
+  if (!load_path.starts_with("/proc/") || load_path.find("/fd/") == std::string::npos) return {};
+  std::array<char, PATH_MAX> target{};
+  const ssize_t length = readlink(load_path.c_str(), target.data(), target.size() - 1);
+  std::string_view name(target.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+  name.remove_prefix(std::min(name.size(), name.rfind('/') + 1));  // "/memfd:libplugin.so (deleted)"
+  if (name.starts_with("memfd:")) name.remove_prefix(6);
+  if (name.ends_with(" (deleted)")) name.remove_suffix(10);
+  return name.empty() ? "a library" : std::string(name);
+}
+
 std::string snapshot::folder() const {
   std::array<char, PATH_MAX> target{};
   const std::string link = "/proc/self/fd/" + std::to_string(origin.get());

@@ -156,6 +156,10 @@ class snapshotter {
 /// Runs after publish, so no reload waits for it. When the file has changed meanwhile, the snapshot has no sections.
 void complete(snapshot& image);
 
+/// The file name of the library that a private copy was made of, by the loader's name for the copy. Empty when that is
+/// no copy's.
+[[nodiscard]] std::string original_name(const std::string& load_path);
+
 /// Whether an errno says that something has run out which may be there again later.
 [[nodiscard]] bool is_shortage(int number);
 
