@@ -16,6 +16,7 @@
 #include <autoreload/error.hpp>
 #include <autoreload/trust.hpp>
 
+#include "reload/setback.hpp"
 #include "reload/snapshot/copy_place.hpp"
 #include "reload/snapshot/file_identity.hpp"
 #include "reload/snapshot/stable_file.hpp"
@@ -53,20 +54,10 @@ struct snapshot {
   bool patch(std::uint64_t offset, const std::string& original, const std::string& text);
 };
 
-enum class snapshot_state : std::uint8_t {
-  ready,   ///< image and bytes are there
-  absent,  ///< there is no file
-  busy,    ///< somebody has it open for writing, or it changed while it was read
-  failed,  ///< see failure
-};
-
 struct snapshot_outcome {
-  snapshot_state state = snapshot_state::failed;
   snapshot image;
-  std::span<const std::byte> bytes;   ///< the whole file, holes as zeros; valid until the next take() or drop()
-  std::optional<error> failure;       ///< of failed
-  bool may_pass = false;              ///< failed for want of a resource: worth another try without any event
-  std::optional<file_identity> seen;  ///< of busy
+  std::span<const std::byte> bytes;  ///< the whole file, holes as zeros; valid until the next take() or drop()
+  std::optional<setback> no;         ///< absent, busy, for want of a resource, or not to be trusted
 };
 
 /// Takes snapshots. Reuses its buffer; not thread-safe.
