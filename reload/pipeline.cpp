@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "elf/dynamic_section.hpp"
+#include "reload/load/live_files.hpp"
 #include "reload/load/load.hpp"
 #include "reload/load/traced.hpp"
 #include "reload/load/verify.hpp"
@@ -129,6 +130,7 @@ answer try_in_helper(const context& here, candidate& next) {
 // All required symbols or nothing.
 answer load_module(const context& here, candidate& next) {
   const order& wanted = here.wanted;
+  const loaded_libraries before;
   auto opened = open_dependencies(next.needs.libraries, wanted.path, wanted.chosen.load_flags);
   if (!opened) return setback_of_dlopen(std::move(opened.error()), next.image.memory.get());
   generation& made = next.made.front();
@@ -139,6 +141,7 @@ answer load_module(const context& here, candidate& next) {
   auto loaded = load(wanted.api, wanted.path, made.image, next.bytes, wanted.chosen.load_flags);
   if (!loaded) return setback_of_dlopen(std::move(loaded.error()), made.image.memory.get());
   made.module = *std::move(loaded);
+  for (std::string& warning : live_files(before, made, next.needs.left)) next.warnings.push_back(std::move(warning));
   return {};
 }
 
