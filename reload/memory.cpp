@@ -100,7 +100,7 @@ conclusion conclude(const memory& known, const attempt& result, time_point now) 
       break;
     case setback_kind::refused_before:
       stop_waiting(next);
-      next.failure = known.refused->why;
+      next.failure = result.no->why;
       next.looked_at = result.settled;
       break;
   }

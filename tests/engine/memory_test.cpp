@@ -107,7 +107,7 @@ TEST_F(Looks, TheSameContentsAreRefusedOnceAndTheirReasonComesBackWithThem) {
   EXPECT_EQ(look(no(setback_kind::refused_content, "broken")), "refused");
   EXPECT_EQ(look(no(setback_kind::unfinished, "gone")), "");
   EXPECT_EQ(failure(), "gone");
-  EXPECT_EQ(look({.no = setback{setback_kind::refused_before}, .settled = one_file}), "");
+  EXPECT_EQ(look(no(setback_kind::refused_before, "broken")), "");
   EXPECT_EQ(failure(), "broken");
   EXPECT_FALSE(known_.awaited);
   EXPECT_EQ(look(no(setback_kind::refused_content, "broken")), "refused") << "on request it is judged again";
