@@ -15,6 +15,7 @@
 #include "reload/engine_core.hpp"
 #include "reload/inspect/inspect.hpp"
 #include "reload/load/load.hpp"
+#include "reload/load/sanitizer.hpp"
 #include "reload/load/traced.hpp"
 #include "reload/load/verify.hpp"
 #include "reload/publish.hpp"
@@ -131,13 +132,15 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   const auto refuse_load = [&](error reason) {
     return loader_was_short(reason) ? refuse_for_now(std::move(reason)) : refuse_content(std::move(reason));
   };
-  inspection seen = inspect(taken.bytes);
+  inspection seen = inspect(taken.bytes, this_machine, taken.finished() ? writing::is_over : writing::may_go_on);
   if (seen.is == verdict::incomplete) {
+    if (seen.may_be_meant) look_at_ = clock::now() + taken.unfinished_for;
     return wait_for(error(stage::inspect, path_, seen.reason).advise(seen.advice));
   }
   if (seen.is == verdict::wrong) {
     return refuse_content(error(stage::inspect, path_, seen.reason).advise(seen.advice));
   }
+  if (auto missing = lacks_sanitizer(path_, seen.facts)) return refuse_content(*std::move(missing));
   if (options_.require_digest && !seen.facts.has_digest) {
     return wait_for(error(stage::inspect, path_, std::string(no_digest)).advise(std::string(make_digest)));
   }
@@ -155,7 +158,10 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   dependency_paths_ = needed.paths;
   needed_state = needed.state;
   if (needed.busy) try_again(busy_before, needed.busy);
-  if (needed.failure && needed.passing) return wait_for(*std::move(needed.failure));
+  if (needed.failure && needed.passing) {
+    if (needed.look_again) look_at_ = clock::now() + *needed.look_again;
+    return wait_for(*std::move(needed.failure));
+  }
   if (needed.failure && needed.shortage) return refuse_for_now(*std::move(needed.failure));
   if (needed.failure && needed.elsewhere) return refuse_unremembered(*std::move(needed.failure));
   if (needed.failure) return refuse_content(*std::move(needed.failure));

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: MIT
 """robustness: runs everything that shows what hostile builds do, and writes the page about it.
 
-usage: robustness.py --build FOLDER [--variants N] [--page FILE] [--only-page]
+usage: robustness.py --build FOLDER [--variants N] [--wide] [--only-wide] [--page FILE] [--only-page]
 
-What each part finds is kept as JSON in FOLDER/robustness; --only-page writes the page from what is there.
+What each part finds is kept as JSON in FOLDER/robustness; --only-page writes the page from what is there. --wide has the survey of
+libraries look at Debian's packages, too, which it fetches (some gigabytes, a quarter of an hour), and at one library built in some
+thousand ways; --only-wide does nothing else. Without them the page quotes the last wide survey from docs/refusals.md.
 """
 
 import argparse

@@ -12,6 +12,7 @@
 
 #include "digest/digest.hpp"
 #include "elf/dynamic_section.hpp"
+#include "reload/load/sanitizer.hpp"
 #include "reload/retire/retire.hpp"
 
 namespace autoreload {
@@ -221,10 +222,16 @@ class preparation {
       answer_.busy = taken.seen;
       return nullptr;
     }
-    const inspection seen = inspect(taken.bytes);
+    const inspection seen =
+        inspect(taken.bytes, this_machine, taken.finished() ? writing::is_over : writing::may_go_on);
     if (seen.is != verdict::sound) {
       cant_use(file.path, error(stage::inspect, file.path, seen.reason).advise(seen.advice));
       answer_.passing = seen.is == verdict::incomplete;
+      if (seen.may_be_meant) answer_.look_again = taken.unfinished_for;
+      return nullptr;
+    }
+    if (auto missing = lacks_sanitizer(file.path, seen.facts)) {
+      cant_use(file.path, *missing);
       return nullptr;
     }
     if (policy_.require_digest && !seen.facts.has_digest) {

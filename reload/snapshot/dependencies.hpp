@@ -8,6 +8,7 @@
 // not change is shared by successive generations, with its statics.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -49,8 +50,9 @@ struct dependencies {
   std::optional<error> failure;       ///< one of them can't be used
   bool passing = false;               ///< the failure is one that a linker at work leaves behind: wait
   std::optional<file_identity> busy;  ///< and this is the file that somebody writes: look again, no event may tell
-  bool shortage = false;              ///< the failure is for want of a resource: worth another try without any event
-  bool elsewhere = false;             ///< the failure is not in the files' contents: look again at any event
+  std::optional<std::chrono::nanoseconds> look_again;  ///< and it may be none once this time has passed
+  bool shortage = false;   ///< the failure is for want of a resource: worth another try without any event
+  bool elsewhere = false;  ///< the failure is not in the files' contents: look again at any event
 };
 
 /// What is asked of them, as of the library itself.

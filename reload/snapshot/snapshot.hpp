@@ -83,6 +83,10 @@ struct snapshot_outcome {
   std::optional<error> failure;       ///< of failed
   bool may_pass = false;              ///< failed for want of a resource: worth another try without any event
   std::optional<file_identity> seen;  ///< of busy
+  /// Of ready: how long it takes, if nothing changes, until the file counts as finished; zero when it does. Nobody has
+  /// it open for writing then, and it has not changed for some seconds.
+  std::chrono::nanoseconds unfinished_for{};
+  [[nodiscard]] bool finished() const { return unfinished_for.count() == 0; }
 };
 
 /// Since when files that somebody may be writing have been as they are. Nothing tells a writer that pauses, or has
