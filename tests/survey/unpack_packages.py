@@ -82,6 +82,34 @@ def unpack(package, into):
     return sum(line.startswith("-") for line in listing.splitlines())
 
 
+def sonames_missing(folder):
+    """What the libraries there need that neither they nor the system have, by SONAME."""
+    files = [str(path) for path in folder.rglob("*.so*") if path.is_file() and not path.is_symlink()]
+    needed, there = set(), set()
+    for start in range(0, len(files), 500):
+        listing = subprocess.run(["readelf", "-dW", *files[start:start + 500]], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                 errors="replace").stdout
+        needed.update(re.findall(r"\(NEEDED\)\s+Shared library: \[(.+)\]", listing))
+        there.update(re.findall(r"\(SONAME\)\s+Library soname: \[(.+)\]", listing))
+    there.update(line.split()[0] for line in subprocess.check_output(["/sbin/ldconfig", "-p"], text=True).splitlines()[1:])
+    return needed - there
+
+
+def packages_of(sonames, sizes):
+    """The packages that Debian's policy names so: libfoo.so.1 is in libfoo1, libfoo2-1.so.3 in libfoo2-1-3."""
+    by_rule = {"libR.so": "r-base-core", "libvlccore.so.9": "libvlccore9", "libjvm.so": "openjdk-17-jre-headless"}
+    names = set()
+    for soname in sonames:
+        name, _, version = soname.partition(".so")
+        version = version.lstrip(".")
+        plain = name.lower().replace("_", "-")
+        for candidate in (by_rule.get(soname, ""), plain + version, f"{plain}-{version}", f"{plain}{version}t64"):
+            if candidate in sizes and candidate not in NEVER:
+                names.add(candidate)
+                break
+    return sorted(names)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -90,12 +118,11 @@ def main():
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     sizes = available()
-    count, packages, fetched = 0, [], 0
-    names = in_turn(sizes)
-    while count < chosen.libraries and fetched < chosen.most_bytes:
-        batch = list(itertools.islice(names, 40))
-        if not batch:
-            break
+    count, packages, fetched, asked = 0, [], 0, set()
+
+    def fetch(batch):
+        nonlocal count, fetched
+        asked.update(batch)
         with tempfile.TemporaryDirectory() as place:
             subprocess.run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *batch], cwd=place, stderr=subprocess.DEVNULL)
             for package in sorted(Path(place).glob("*.deb")):
@@ -105,6 +132,19 @@ def main():
                 count += found
                 packages += [name] if found else []
         print(f"{len(packages)} packages, {fetched / 1e6:,.0f} MB, {count} libraries", file=sys.stderr, flush=True)
+
+    names = in_turn(sizes)
+    while count < chosen.libraries and fetched < chosen.most_bytes:
+        batch = list(itertools.islice(names, 40))
+        if not batch:
+            break
+        fetch(batch)
+    # What those need, or dlopen would have nothing to say of them.
+    while fetched < chosen.most_bytes:
+        batch = [name for name in packages_of(sonames_missing(chosen.folder), sizes) if name not in asked][:100]
+        if not batch:
+            break
+        fetch(batch)
     (chosen.folder / "packages").write_text("".join(f"{name}\n" for name in sorted(packages)))
     print(f"{count} libraries of {len(packages)} packages in {chosen.folder}")
 
