@@ -2,6 +2,7 @@
 // inspect: decides from the bytes of a file alone whether the dynamic loader may be trusted with it.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -39,6 +40,11 @@ enum class writing : std::uint8_t {
   may_go_on,  ///< zeros in code are work that is not done
   is_over,    ///< nobody has it open for writing, and it has not changed for some seconds: zeros in code are meant
 };
+
+/// @param unfinished_for  how long until the file counts as finished, see snapshot_outcome
+[[nodiscard]] constexpr writing writing_of(std::chrono::nanoseconds unfinished_for) {
+  return unfinished_for.count() == 0 ? writing::is_over : writing::may_go_on;
+}
 
 /// What the file says of itself, as far as reloading needs it. Filled when the verdict is `sound`.
 struct elf_facts {

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <string>
 #include <string_view>
 
 namespace autoreload {
@@ -32,7 +33,7 @@ bool is_loaded(const std::string& library) {
 
 }  // namespace
 
-std::optional<error> lacks_sanitizer(const std::string& path, const elf_facts& facts) {
+std::optional<error> lacks_sanitizer(const elf_facts& facts) {
   const auto* const wanted = std::find_if(std::begin(runtimes), std::end(runtimes),
                                           [&](const runtime& one) { return one.flag == facts.sanitizer; });
   if (wanted == std::end(runtimes)) return std::nullopt;
@@ -43,7 +44,7 @@ std::optional<error> lacks_sanitizer(const std::string& path, const elf_facts& f
   const bool brings = named != facts.needed.end();
   if (brings ? is_loaded(*named) : dlsym(RTLD_DEFAULT, wanted->symbol) != nullptr) return std::nullopt;
   const std::string flag = "-fsanitize=" + facts.sanitizer;
-  error answer(stage::inspect, path,
+  error answer(stage::inspect, {},
                "it is built with " + flag + ", whose runtime must be in the program from its start, and is not");
   answer.advise("build it without " + flag + ", or the program with it, by the same compiler" +
                 (brings ? "; or start the program with LD_PRELOAD=" + *named : std::string()));

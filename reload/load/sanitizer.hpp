@@ -3,7 +3,6 @@
 #pragma once
 
 #include <optional>
-#include <string>
 
 #include <autoreload/error.hpp>
 
@@ -14,10 +13,9 @@ namespace autoreload {
 /// The runtime of a sanitizer must be in a process from its start. That of gcc's -fsanitize=address ends the process
 /// when it comes later; the others' don't load, for want of room or of symbols.
 ///
-/// @param path   the library, for the error
 /// @param facts  what the inspector read of it
-/// @return why it can't be loaded into this process, or nothing
+/// @return why it can't be loaded into this process, without the path, or nothing
 /// Thread-safety: any thread; takes the loader's lock when the library is built for a sanitizer.
-[[nodiscard]] std::optional<error> lacks_sanitizer(const std::string& path, const elf_facts& facts);
+[[nodiscard]] std::optional<error> lacks_sanitizer(const elf_facts& facts);
 
 }  // namespace autoreload

@@ -276,9 +276,8 @@ void snapshotter::drop() {
 snapshot_outcome snapshotter::take(const request& wanted) {
   snapshot_outcome outcome;
   const auto fail = [&](const char* reason, int number) {
-    outcome.state = snapshot_state::failed;
-    outcome.failure = error(stage::snapshot, wanted.path, reason).system(system_text(number));
-    outcome.may_pass = is_shortage(number);
+    outcome.no = {is_shortage(number) ? setback_kind::shortage : setback_kind::refused_elsewhere,
+                  error(stage::snapshot, wanted.path, reason).system(system_text(number))};
     return std::move(outcome);
   };
 
@@ -290,7 +289,9 @@ snapshot_outcome snapshotter::take(const request& wanted) {
     file = unique_fd(open(wanted.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (!file) {
       if (errno == ENOENT || errno == ENOTDIR) {
-        outcome.state = snapshot_state::absent;
+        outcome.no = {
+            setback_kind::unfinished,
+            error(stage::snapshot, wanted.path, "there is no such file").advise("it is loaded as soon as it is there")};
         return outcome;
       }
       return fail("the file can't be opened", errno);
@@ -298,7 +299,7 @@ snapshot_outcome snapshotter::take(const request& wanted) {
     const result<void> trusted = check_trust(file.get(), wanted.path, wanted.trust);
     replaced = !trusted && trusted.error().reason() == replaced_meanwhile;
     if (!trusted && !replaced) {
-      outcome.failure = trusted.error();
+      outcome.no = {setback_kind::refused_elsewhere, trusted.error()};
       return outcome;
     }
   }
@@ -307,8 +308,11 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   struct stat status {};
   if (fstat(file.get(), &status) != 0) return fail("the file's status can't be read", errno);
   const file_identity identity = file_identity::of(status);
-  outcome.seen = identity;
-  outcome.state = snapshot_state::busy;  // unless all of it can be read in one state
+  // Unless all of it can be read in one state:
+  outcome.no = {
+      setback_kind::busy,
+      error(stage::snapshot, wanted.path, "somebody is writing the file").advise("it is loaded when they are done"),
+      identity};
   if (replaced) return outcome;
   // Without a lease the file's own time must tell, or ours if its clock is ahead.
   const bool in_doubt = lease.writer() || (!lease.granted() && !identity.settled(without_lease));
@@ -330,7 +334,7 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   outcome.unfinished_for = lease.writer() ? finished : rest_until_finished(identity, lease.granted(), wanted.patience);
   lease.give_back();
 
-  outcome.state = snapshot_state::ready;
+  outcome.no.reset();
   outcome.bytes = {buffer_, static_cast<std::size_t>(size)};
   outcome.image.source = identity;
   outcome.image.size = size;
