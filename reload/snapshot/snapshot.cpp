@@ -20,6 +20,7 @@
 #include <system_error>
 
 #include "digest/digest.hpp"
+#include "reload/snapshot/stack_header.hpp"
 #include "reload/snapshot/trust.hpp"
 #include "system/file_limit.hpp"
 
@@ -147,6 +148,7 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   // Without the lease its times must tell; with it they may change: by a rename over its name, say.
   if (!lease.kept() && (fstat(file.get(), &status) != 0 || !(file_identity::of(status) == identity))) return outcome;
   if (lease.writer() && !lies_still(*waited)) return outcome;
+  outcome.unfinished_for = lease.writer() ? finished : rest_until_finished(identity, lease.granted(), wanted.patience);
   lease.give_back();
 
   outcome.no.reset();
@@ -219,6 +221,7 @@ result<void> snapshotter::keep(snapshot& image, const naming& how) {
     }
   }
   image.memory = std::move(memory);
+  if (!add_stack_header(image, {buffer_, used_})) return fail();
   return {};
 }
 
@@ -285,11 +288,18 @@ bool copy_rest(const snapshot& image) {
       at += static_cast<std::uint64_t>(got);
     }
   }
-  Elf64_Ehdr header;
+  Elf64_Ehdr original;
+  Elf64_Ehdr header;  // where the program headers are may have been changed
   struct stat now {};
-  return pread(image.origin.get(), &header, sizeof header, 0) == sizeof header &&
-         fstat(image.origin.get(), &now) == 0 && file_identity::of(now) == image.source &&
-         pwrite(image.memory.get(), &header, sizeof header, 0) == sizeof header;
+  if (pread(image.origin.get(), &original, sizeof original, 0) != sizeof original ||
+      pread(image.memory.get(), &header, sizeof header, 0) != sizeof header || fstat(image.origin.get(), &now) != 0 ||
+      !(file_identity::of(now) == image.source)) {
+    return false;
+  }
+  header.e_shoff = original.e_shoff;
+  header.e_shnum = original.e_shnum;
+  header.e_shstrndx = original.e_shstrndx;
+  return pwrite(image.memory.get(), &header, sizeof header, 0) == sizeof header;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <utility>
 
 namespace autoreload {
@@ -16,6 +17,20 @@ namespace {
 constexpr std::size_t step = std::size_t{1} << 30;  // read(2) moves at most 2 GiB - 4 KiB at once
 
 }  // namespace
+
+// Anybody can set the time of modification, but a lease proves the file closed.
+std::chrono::nanoseconds rest_until_finished(const file_identity& is, bool nobody_writes, writer_patience* patience) {
+  timespec time{};
+  clock_gettime(CLOCK_REALTIME, &time);
+  const std::int64_t now = static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+  std::int64_t last = nobody_writes && is.modified <= now ? is.modified : std::max(is.modified, is.changed);
+  if (last > now && is.changed <= now) last = is.changed;
+  std::chrono::nanoseconds age(now - last);
+  // Of times in the future (the clock was set back) only ours is left.
+  if (last > now) age = {};
+  if (last > now && patience != nullptr) age = std::chrono::steady_clock::now() - patience->about(is).since;
+  return std::max<std::chrono::nanoseconds>(finished - age, {});
+}
 
 read_lease::read_lease(int file) : file_(file) {
   // A writer that arrives while it is held makes the kernel signal us: by default SIGIO, which ends a process. SIGURG

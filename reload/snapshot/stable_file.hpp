@@ -57,6 +57,14 @@ class writer_patience {
   std::vector<file> files_;
 };
 
+/// For so long nobody may have changed a file that nobody has open: then its writer is done.
+inline constexpr std::chrono::seconds finished{3};
+
+/// How long it takes, if nothing changes, until a file counts as finished; zero when it does.
+/// @param nobody_writes  a lease proves it
+[[nodiscard]] std::chrono::nanoseconds rest_until_finished(const file_identity& is, bool nobody_writes,
+                                                           writer_patience* patience);
+
 /// Moves a range of a file to or from the same place of an image of the whole file. @return whether all of it was moved
 [[nodiscard]] bool read_all(int file, std::byte* image, file_range range);
 [[nodiscard]] bool write_all(int file, const std::byte* image, file_range range);
