@@ -79,6 +79,8 @@ void engine_core::open() {
       alarm_.open().value();
     }
     start_watching();
+    offered_ = std::make_unique<running_library>(
+        running_library::engine{wanted_.file, [this] { return answers_.paused(); }, [this] { be_asked(); }});
     look();
     memory_.opening = false;
   }
@@ -93,6 +95,7 @@ void engine_core::close() {
   give_up_trial();
   {
     const at_work here(*this, work_lock::how::wait);
+    offered_.reset();
     answers_.unpublish(*current_, wanted_.api.not_loaded);
     if (source_ != nullptr) source_->stop();  // not reset(): the service's thread may ask it whether it has something
     history_.close(wanted_.chosen.keep_old);
@@ -141,7 +144,7 @@ void engine_core::look() {
 std::optional<setback> engine_core::examine(bool forced) {
   untidy_ = true;
   candidate next(clock::now());
-  const context here{wanted_, memory_, history_, forced, cancel_.get(), closing_, reader_, patience_};
+  const context here{wanted_, memory_, history_, forced, cancel_.get(), closing_, offered_.get(), reader_, patience_};
   std::optional<setback> no = run_stages(here, next);
   if (!no && !put_in_place(next, forced)) no = setback{setback_kind::withdrawn};  // resume() looks again
   attempt result{.no = no, .generation = number(), .times = next.times, .warnings = std::move(next.warnings)};
@@ -150,7 +153,26 @@ std::optional<setback> engine_core::examine(bool forced) {
   if (next.needs.looked_for) result.needs = std::move(next.needs.paths);
   result.needs_state = next.needs.settled ? next.needs.state : 0;
   remember(result);
+  offered_->uses(memory_.needed);
+  if (!no) offer_running();
+  if (!no || no->is_decision()) {
+    struct stat status {};
+    const bool seen = next.source.inode != 0 || stat(wanted_.file.c_str(), &status) != 0;
+    offered_->decided(seen ? next.source : file_identity::of(status));
+  }
   return no;
+}
+
+void engine_core::offer_running() {
+  const generation& now = *history_.running();
+  offered_->runs({{}, now.facts.soname, now.alias, now.image.load_path, now.needs});
+}
+
+// Another engine's thread asks for a look, and must not wait for this one's.
+void engine_core::be_asked() {
+  asked_ = true;
+  if (service_ != nullptr) service_->wake();
+  alarm_.set(time_point{});
 }
 
 // For want of memory: first that it is tried again, then the words, which take memory themselves.
@@ -250,6 +272,7 @@ void engine_core::set_deadline() {
   }
   deadline_ = next.time_since_epoch().count();
   alarm_.set(next);
+  if (asked_ && next != time_point{}) alarm_.set(time_point{});  // by another engine, in between
 }
 
 void engine_core::poll() {
@@ -317,6 +340,7 @@ result<void> engine_core::republish(std::uint64_t number) {
     answers_.make_room();
     if (answers_.publish(*current_, older->module->table(), number, true)) {
       history_.republish(number, std::move(instead), wanted_.chosen.keep_old);
+      offer_running();
     }
     memory_.needed_state = 0;
     asked_ = untidy_ = true;

@@ -35,6 +35,7 @@ struct context {
   bool forced;                       ///< load it also when its contents are what runs, or were refused
   int cancel;                        ///< a descriptor that ends a trial load when it becomes readable
   const std::atomic<bool>& closing;  ///< nobody wants the answer any more
+  const running_library* self;       ///< the engine's entry, for libraries that need one another
   snapshotter& reader;
   writer_patience& patience;
 };
@@ -53,6 +54,7 @@ struct candidate {
   std::chrono::nanoseconds unfinished_for{};  // see snapshot_outcome
   bool is_running = false;                    // its own contents are what runs; its dependencies may not be
   elf_facts facts;
+  std::string alias;  // see generation
   dependencies needs;
   generations made{1};  // the generation that it becomes
   std::uintptr_t base = 0;
