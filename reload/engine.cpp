@@ -76,7 +76,7 @@ void engine_core::open() {
     if (wanted_.chosen.drive == drive_mode::background) {
       service_ = service::get();
     } else {
-      alarm_.open().value();
+      alarm_.open(wanted_.chosen.trial.enabled).value();
     }
     start_watching();
     look();
@@ -90,23 +90,19 @@ void engine_core::open() {
 void engine_core::close() {
   const std::shared_ptr<service> served = service_;
   if (served != nullptr) served->remove(this);
-  give_up_trial();
+  // A trial that another thread waits for would hold this up for its whole time limit. A forked child has the same
+  // eventfd and no business with its parent's trials.
+  if (cancel_ && !forked()) eventfd_write(cancel_.get(), 1);
   {
     const at_work here(*this, work_lock::how::wait);
     answers_.unpublish(*current_, wanted_.api.not_loaded);
     if (source_ != nullptr) source_->stop();  // not reset(): the service's thread may ask it whether it has something
+    on_trial_.reset();
     history_.close(wanted_.chosen.keep_old);
     current_ = nullptr;
     service_.reset();
   }
   outbox_.close();
-}
-
-// A trial that another thread waits for would hold up the engine's end for its whole time limit. A forked child has the
-// same eventfd and no business with its parent's trials.
-void engine_core::give_up_trial() noexcept {
-  closing_ = true;
-  if (cancel_ && !forked()) eventfd_write(cancel_.get(), 1);
 }
 
 bool engine_core::forked() const noexcept { return process_ != getpid(); }
@@ -137,18 +133,33 @@ void engine_core::look() {
   asked_ = true;
 }
 
-// Takes what is at the path through the stages. @return why it was not published
+// Takes what is at the path through the stages; what is on trial goes on, or gives way to a newer build.
+// @return why it was not published
 std::optional<setback> engine_core::examine(bool forced) {
+  const std::function<void()> trial_ended = [this] {
+    asked_ = true;
+    if (service_ != nullptr) service_->wake();
+    alarm_.ring();
+  };
   untidy_ = true;
-  candidate next(clock::now());
-  const context here{wanted_, memory_, history_, forced, cancel_.get(), closing_, reader_, patience_};
-  std::optional<setback> no = run_stages(here, next);
-  if (!no && !put_in_place(next, forced)) no = setback{setback_kind::withdrawn};  // resume() looks again
-  attempt result{.no = no, .generation = number(), .times = next.times, .warnings = std::move(next.warnings)};
-  if (next.source.settled()) result.settled = next.source;
-  if (no && no->kind == setback_kind::refused_content) result.build = digest_of(next);
-  if (next.needs.looked_for) result.needs = std::move(next.needs.paths);
-  result.needs_state = next.needs.settled ? next.needs.state : 0;
+  if (on_trial_ != nullptr && (forced || !on_trial_->is_at(wanted_.file))) on_trial_.reset();
+  std::unique_ptr<candidate> next = std::move(on_trial_);
+  const bool was_on_trial = next != nullptr;
+  if (!was_on_trial) next = std::make_unique<candidate>(clock::now());
+  const context here{wanted_,       memory_,     history_, forced,   forced || memory_.opening,
+                     cancel_.get(), trial_ended, reader_,  patience_};
+  std::optional<setback> no = run_stages(here, *next);
+  if (!no && !put_in_place(*next, forced)) no = setback{setback_kind::withdrawn};  // resume() looks again
+  attempt result{.no = no, .generation = number(), .times = next->times, .warnings = next->warnings};
+  if (next->source.settled()) result.settled = next->source;
+  if (no && no->kind == setback_kind::refused_content) result.build = digest_of(*next);
+  if (next->needs.looked_for) result.needs = next->needs.paths;
+  result.needs_state = next->needs.settled ? next->needs.state : 0;
+  if (no && no->kind == setback_kind::on_trial) {
+    on_trial_ = std::move(next);
+  } else if (was_on_trial) {
+    asked_ = true;  // a change meanwhile may not have shown in the file's times
+  }
   remember(result);
   return no;
 }
@@ -256,6 +267,7 @@ void engine_core::poll() {
   if (forked()) return;
   if (service_ == nullptr) {
     source_->drain();
+    alarm_.hush();
     step();
     step();  // what the first left for later: the old generation
   }
@@ -306,6 +318,7 @@ result<void> engine_core::republish(std::uint64_t number) {
   {
     const at_work here(*this, work_lock::how::wait);
     if (const result<void> may = may_change(here); !may) return may;
+    on_trial_.reset();
     const generation* const older = history_.kept(number);
     const std::string name = "generation " + std::to_string(number);
     if (older == nullptr) {
