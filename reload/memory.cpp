@@ -113,6 +113,7 @@ conclusion conclude(const memory& known, const attempt& result, time_point now) 
       next.looked_at = result.settled;
       break;
   }
+  if (result.no->again_in) next.look_at = std::min(next.look_at, now + *result.no->again_in);
   if (result.no->writing) look_soon(known, next, *result.no->writing, now);
   return after;
 }

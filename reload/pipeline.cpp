@@ -35,6 +35,7 @@ answer read_file(const context& here, candidate& next) {
   next.bytes = taken.bytes;
   next.image = std::move(taken.image);
   next.source = next.image.source;
+  next.unfinished_for = taken.unfinished_for;
   return {};
 }
 
@@ -52,8 +53,8 @@ answer compare_with_what_is_known(const context& here, candidate& next) {
 
 // Is it complete, and fit for the loader.
 answer inspect_bytes(const context& here, candidate& next) {
-  inspection seen = inspect(next.bytes);
-  if (answer no = setback_of(seen, here.wanted.chosen.require_digest)) {
+  inspection seen = inspect(next.bytes, this_machine, writing_of(next.unfinished_for));
+  if (answer no = setback_of(seen, here.wanted.chosen.require_digest, next.unfinished_for)) {
     no->why->rename(here.wanted.path);
     return no;
   }

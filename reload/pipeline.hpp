@@ -52,8 +52,9 @@ struct candidate {
   std::unique_ptr<snapshotter, give_back> lease;  // of the bytes
   std::span<const std::byte> bytes;               // the whole file
   snapshot image;
-  file_identity source;     // what the bytes were read from
-  bool is_running = false;  // its own contents are what runs; its dependencies may not be
+  file_identity source;                       // what the bytes were read from
+  std::chrono::nanoseconds unfinished_for{};  // see snapshot_outcome
+  bool is_running = false;                    // its own contents are what runs; its dependencies may not be
   elf_facts facts;
   dependencies needs;
   std::unique_ptr<trial_beside> trial;  // while it runs
