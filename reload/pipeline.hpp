@@ -12,6 +12,7 @@
 #include <autoreload/engine.hpp>
 
 #include "reload/generation.hpp"
+#include "reload/history.hpp"
 #include "reload/memory.hpp"
 #include "reload/setback.hpp"
 #include "reload/snapshot/snapshot.hpp"
@@ -30,7 +31,7 @@ struct order {
 struct context {
   const order& wanted;
   const memory& known;
-  const generation* running;         ///< null: none
+  const history& past;
   bool forced;                       ///< load it also when its contents are what runs, or were refused
   int cancel;                        ///< a descriptor that ends a trial load when it becomes readable
   const std::atomic<bool>& closing;  ///< nobody wants the answer any more

@@ -24,13 +24,13 @@ enum class setback_kind : std::uint8_t {
   shortage,           ///< say so, and look again later: what ran out may come back without an event
   refused_elsewhere,  ///< say so, and look again at any event: the reason is not in the contents
   refused_content,    ///< say so, and don't look at these contents again
-  refused_before,     ///< nothing: these contents were refused, and that was said
+  refused_before,     ///< nothing: these contents were refused or sent away, and that was said
 };
 
 /// Why a stage sent a build away. A value.
 struct setback {
   setback_kind kind;
-  std::optional<error> why = {};              ///< of all but unchanged, withdrawn and refused_before
+  std::optional<error> why = {};              ///< of all but unchanged and withdrawn
   std::optional<file_identity> writing = {};  ///< the file that somebody writes: no event may tell that they are done
   std::optional<std::chrono::nanoseconds> again_in = {};  ///< of unfinished: it may be finished then, without any event
 };
