@@ -11,8 +11,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "elf/load_segment.hpp"
 #include "elf/names.hpp"
-#include "reload/inspect/inspect.hpp"
 
 namespace autoreload {
 

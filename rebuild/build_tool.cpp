@@ -272,7 +272,7 @@ std::vector<std::string> read_depfile(std::string_view text) {
     const char next = at + 1 < text.size() ? text[at + 1] : '\0';
     if (c == '\\' && (next == '\n' || next == '\r')) {
       end_word();
-      ++at;
+      at += next == '\r' ? 2 : 1;
     } else if (c == '\\' && (next == ' ' || next == '#' || next == ':')) {
       word += next;
       ++at;

@@ -95,8 +95,7 @@ void engine_core::close() {
     const at_work here(*this, work_lock::how::wait);
     answers_.unpublish(*current_, wanted_.api.not_loaded);
     if (source_ != nullptr) source_->stop();  // not reset(): the service's thread may ask it whether it has something
-    retired_.add(running_, wanted_.chosen.keep_old);
-    retired_.abandon();
+    history_.close(wanted_.chosen.keep_old);
     current_ = nullptr;
     service_.reset();
   }
@@ -142,8 +141,7 @@ void engine_core::look() {
 std::optional<setback> engine_core::examine(bool forced) {
   untidy_ = true;
   candidate next(clock::now());
-  const context here{wanted_, memory_,  running_.empty() ? nullptr : &running_.front(), forced, cancel_.get(), closing_,
-                     reader_, patience_};
+  const context here{wanted_, memory_, history_, forced, cancel_.get(), closing_, reader_, patience_};
   std::optional<setback> no = run_stages(here, next);
   if (!no && !put_in_place(next, forced)) no = setback{setback_kind::withdrawn};  // resume() looks again
   attempt result{.no = no, .generation = number(), .times = next.times, .warnings = std::move(next.warnings)};
@@ -181,7 +179,7 @@ void engine_core::try_again_later() noexcept {
 // The next call of every thread is in the new generation.
 bool engine_core::put_in_place(candidate& next, bool forced) {
   generation& made = next.made.front();
-  made.number = number() + 1;
+  made.number = history_.next();
   answers_.make_room();
   made.crash_ticket =
       crash_table::add(made.number, wanted_.path, next.base, made.facts.segments, made.image.memory.get());
@@ -190,12 +188,8 @@ bool engine_core::put_in_place(candidate& next, bool forced) {
     return false;
   }
   // From here to the end nothing can fail: old code with callers inside must be in somebody's hands.
-  running_.swap(next.made);
-  if (!next.made.empty()) {
-    retired_.add(next.made, wanted_.chosen.keep_old);
-    sweep_pause_ = std::chrono::milliseconds(0);
-    sweep_at_ = clock::now();
-  }
+  const cause loaded = forced ? cause::asked : cause::changed;
+  history_.publish(next.made, history_.running() == nullptr ? cause::first : loaded, wanted_.chosen.keep_old);
   next.lap(&timings::publish);
   return true;
 }
@@ -232,30 +226,24 @@ void engine_core::step() {
 void engine_core::maintain() {
   untidy_ = false;
   if (watch_what_matters()) asked_ = true;
-  if (!running_.empty() && running_.front().image.origin) {
-    complete(running_.front().image);
-    reader_.prepare(running_.front().image);
+  if (generation* const running = history_.running(); running != nullptr && running->image.origin) {
+    complete(running->image);
+    reader_.prepare(running->image);
   }
-  if (sweep_at_ <= clock::now()) sweep();
-}
-
-void engine_core::sweep() {
-  // First, so that a sweep for which there is no memory is not tried again at once.
-  sweep_pause_ = std::clamp(sweep_pause_ * 2, std::chrono::milliseconds(1), std::chrono::milliseconds(250));
-  sweep_at_ = clock::now() + sweep_pause_;
-  for (retirement& one : retired_.sweep()) {
+  const time_point now = clock::now();
+  if (history_.due() > now) return;
+  for (retirement& one : history_.sweep(now)) {
     if (one.unloaded) answers_.forget(one.generation);
     const event_kind kind = one.unloaded ? event_kind::unloaded : event_kind::retained;
     tell({kind, one.generation, {}, std::move(one.text), std::nullopt, {}});
   }
-  if (!retired_.pending()) sweep_at_ = never;
 }
 
 time_point engine_core::deadline() const noexcept { return time_point(clock::duration(deadline_.load())); }
 
 // Called as the last thing under work_.
 void engine_core::set_deadline() {
-  time_point next = untidy_ ? time_point{} : sweep_at_;
+  time_point next = untidy_ ? time_point{} : history_.due();
   if (source_ != nullptr && !answers_.paused()) {
     next = std::min({next, memory_.look_at, source_->due()});
     if (asked_ || source_->pending()) next = time_point{};
@@ -274,13 +262,24 @@ void engine_core::poll() {
   outbox_.deliver();
 }
 
-result<void> engine_core::reload() {
-  const auto not_now = [&](const char* reason, const char* advice = "ask for it from another thread, or later") {
-    return error(stage::use, wanted_.path, reason).advise(advice);
+result<void> engine_core::may_change(const at_work& here) const {
+  const auto not_now = [&](const char* reason) {
+    return error(stage::use, wanted_.path, reason).advise("ask for it from another thread, or later");
   };
+  if (here->inside()) return not_now("reload() was called from inside this library's own loading or unloading");
+  if (!here->held()) {
+    return not_now(
+        "reload() was called from inside another library's loading or unloading, while another thread is reloading "
+        "this one");
+  }
+  if (current_ == nullptr) return error(stage::use, wanted_.path, "the engine is closed");
+  return {};
+}
+
+result<void> engine_core::reload() {
   if (forked()) {
-    return not_now("this process was forked from the one that watches",
-                   "construct a new reloadable in the child; calls through this one go on");
+    return error(stage::use, wanted_.path, "this process was forked from the one that watches")
+        .advise("construct a new reloadable in the child; calls through this one go on");
   }
   // It may have been turned away meanwhile; and an observer that throws leaves it what there is to do.
   struct call_the_service {
@@ -294,19 +293,43 @@ result<void> engine_core::reload() {
     // Inside another library's constructor this thread holds the loader's lock, for which whoever holds ours may be
     // waiting: so not for ever.
     const at_work here(*this, work_lock::nested() ? work_lock::how::wait_briefly : work_lock::how::wait);
-    if (here->inside()) return not_now("reload() was called from inside this library's own loading or unloading");
-    if (!here->held()) {
-      return not_now(
-          "reload() was called from inside another library's loading or unloading, while another thread is reloading "
-          "this one");
-    }
-    if (current_ != nullptr) no = examine_or_wait_for_memory(true);
-    if (current_ == nullptr || (no && !no->why)) no = {setback_kind::withdrawn, not_now("the engine is closed", "")};
+    if (const result<void> may = may_change(here); !may) return may;
+    no = examine_or_wait_for_memory(true);
   }
   outbox_.deliver();
   step();
-  if (no) return *std::move(no->why);
+  if (!no) return {};
+  return no->why ? *std::move(no->why) : error(stage::use, wanted_.path, "the engine is closed");
+}
+
+result<void> engine_core::republish(std::uint64_t number) {
+  {
+    const at_work here(*this, work_lock::how::wait);
+    if (const result<void> may = may_change(here); !may) return may;
+    const generation* const older = history_.kept(number);
+    const std::string name = "generation " + std::to_string(number);
+    if (older == nullptr) {
+      return error(stage::use, wanted_.path, name + " is not kept").advise("keep old ones by options::keep_old");
+    }
+    const generation& newer = *history_.running();
+    const std::string text = "generation " + std::to_string(newer.number) + " was sent away: " + name + " runs again";
+    history::sent_away instead{contents_of(newer), state_of(memory_.needed), error(stage::publish, wanted_.path, text)};
+    answers_.make_room();
+    if (answers_.publish(*current_, older->module->table(), number, true)) {
+      history_.republish(number, std::move(instead), wanted_.chosen.keep_old);
+    }
+    memory_.needed_state = 0;
+    asked_ = untidy_ = true;
+    tell({event_kind::loaded, number, {}, text, std::nullopt, {}});
+  }
+  outbox_.deliver();
+  step();
   return {};
+}
+
+std::vector<generation_record> engine_core::records() {
+  const at_work here(*this, work_lock::how::wait);
+  return history_.records();
 }
 
 void engine_core::pause() { answers_.pause(true); }

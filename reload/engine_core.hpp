@@ -20,11 +20,10 @@
 
 #include "reload/alarm.hpp"
 #include "reload/answers.hpp"
-#include "reload/generation.hpp"
+#include "reload/history.hpp"
 #include "reload/memory.hpp"
 #include "reload/outbox.hpp"
 #include "reload/pipeline.hpp"
-#include "reload/retire/retire.hpp"
 #include "reload/snapshot/snapshot.hpp"
 #include "reload/watch/change_source.hpp"
 #include "reload/work_lock.hpp"
@@ -57,6 +56,9 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
 
   void poll();
   result<void> reload();
+  /// Lets an older generation that is kept run again. The watcher doesn't load what gave way until its contents change.
+  result<void> republish(std::uint64_t number);
+  [[nodiscard]] std::vector<generation_record> records();
   void pause();
   void resume();
   [[nodiscard]] int readable() const noexcept { return alarm_.descriptor(); }
@@ -84,6 +86,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   [[nodiscard]] std::optional<setback> examine_or_wait_for_memory(bool forced);
   void try_again_later() noexcept;
   [[nodiscard]] bool put_in_place(candidate& next, bool forced);
+  [[nodiscard]] result<void> may_change(const at_work& here) const;
   void remember(const attempt& result);
   void maintain();
   void sweep();
@@ -100,10 +103,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::unique_ptr<change_source> source_;
   snapshotter reader_;
   writer_patience patience_;
-  generations running_;  // one, or none
-  retirer retired_;
-  time_point sweep_at_ = never;  // another attempt to unload
-  std::chrono::milliseconds sweep_pause_{0};
+  history history_;
   memory memory_;
   bool untidy_ = false;  // what nobody waits for is still to be done
 

@@ -51,6 +51,7 @@ std::string_view to_string(event_kind kind) noexcept {
     case event_kind::unloaded: return "unloaded";
     case event_kind::retained: return "retained";
     case event_kind::warning: return "warning";
+    case event_kind::current: return "current";
   }
   return "unknown";
 }

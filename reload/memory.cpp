@@ -46,6 +46,7 @@ void wait(memory& next, const attempt& result, time_point now, std::vector<event
     return;
   }
   next.said = why.what();
+  next.trouble = true;
   events.push_back({event_kind::waiting, result.generation, {}, why.reason(), why, {}});
 }
 
@@ -54,11 +55,22 @@ void refuse(memory& next, const attempt& result, std::vector<event>& events) {
   stop_waiting(next);
   const bool told = result.no->kind != setback_kind::refused_content && same_words(next.failure, why);
   next.failure = why;
-  if (!told) events.push_back({event_kind::refused, result.generation, {}, why.reason(), why, {}});
+  if (told) return;
+  next.trouble = true;
+  events.push_back({event_kind::refused, result.generation, {}, why.reason(), why, {}, ++next.attempts});
 }
 
 // What is there is what runs.
-void agree(memory& next, const attempt& result) {
+void agree(memory& next, const attempt& result, std::vector<event>& events) {
+  if (!result.no) {
+    events.push_back({event_kind::loaded, result.generation, {}, "", std::nullopt, result.times, ++next.attempts});
+    for (const std::string& text : result.warnings) {
+      events.push_back({event_kind::warning, result.generation, {}, text, std::nullopt, {}});
+    }
+  } else if (next.trouble) {
+    events.push_back({event_kind::current, result.generation, {}, "what is there is what runs", std::nullopt, {}});
+  }
+  next.trouble = false;
   stop_waiting(next);
   next.refused.reset();
   next.failure.reset();
@@ -76,15 +88,11 @@ conclusion conclude(const memory& known, const attempt& result, time_point now) 
   next.look_at = never;
   if (result.needs) next.needed = *result.needs;
   if (!result.no) {
-    agree(next, result);
-    after.events.push_back({event_kind::loaded, result.generation, {}, "", std::nullopt, result.times});
-    for (const std::string& text : result.warnings) {
-      after.events.push_back({event_kind::warning, result.generation, {}, text, std::nullopt, {}});
-    }
+    agree(next, result, after.events);
     return after;
   }
   switch (result.no->kind) {
-    case setback_kind::unchanged: agree(next, result); break;
+    case setback_kind::unchanged: agree(next, result, after.events); break;
     case setback_kind::withdrawn: break;
     case setback_kind::busy: next.awaited.reset(); break;
     case setback_kind::unfinished: wait(next, result, now, after.events); break;
@@ -100,10 +108,11 @@ conclusion conclude(const memory& known, const attempt& result, time_point now) 
       break;
     case setback_kind::refused_before:
       stop_waiting(next);
-      next.failure = known.refused->why;
+      next.failure = result.no->why;
       next.looked_at = result.settled;
       break;
   }
+  if (result.no->again_in) next.look_at = std::min(next.look_at, now + *result.no->again_in);
   if (result.no->writing) look_soon(known, next, *result.no->writing, now);
   return after;
 }

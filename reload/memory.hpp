@@ -35,6 +35,8 @@ struct memory {
   std::optional<error> failure;            ///< why what is there does not run
   std::optional<wait> awaited;             ///< why there is nothing to load
   std::string said;                        ///< the last reason to wait that was told
+  bool trouble = false;                    ///< refused or waiting is the last that was told
+  std::uint64_t attempts = 0;              ///< builds that were loaded or refused
   std::optional<file_identity> busy_with;  ///< the file that somebody was writing
   std::chrono::milliseconds busy_pause{0};
   time_point look_at = never;  ///< when to look again without an event

@@ -32,22 +32,26 @@ answer read_file(const context& here, candidate& next) {
   next.bytes = taken.bytes;
   next.image = std::move(taken.image);
   next.source = next.image.source;
+  next.unfinished_for = taken.unfinished_for;
   return {};
 }
 
 answer compare_with_what_is_known(const context& here, candidate& next) {
   next.needs.state = state_of(here.known.needed);
   if (here.forced) return {};
-  next.is_running = here.running != nullptr && here.reader.same_content(here.running->image);
+  const generation* const running = here.past.running();
+  next.is_running = running != nullptr && here.reader.same_content(running->image);
   if (next.is_running && next.needs.state == here.known.needed_state) return setback{setback_kind::unchanged};
-  if (here.known.refused && here.known.refused->build == digest_of(next)) return setback{setback_kind::refused_before};
+  if (here.known.refused && here.known.refused->build == digest_of(next)) {
+    return setback{setback_kind::refused_before, here.known.refused->why};
+  }
   return {};
 }
 
 // Is it complete, and fit for the loader.
 answer inspect_bytes(const context& here, candidate& next) {
-  inspection seen = inspect(next.bytes);
-  if (answer no = setback_of(seen, here.wanted.chosen.require_digest)) {
+  inspection seen = inspect(next.bytes, this_machine, writing_of(next.unfinished_for));
+  if (answer no = setback_of(seen, here.wanted.chosen.require_digest, next.unfinished_for)) {
     no->why->rename(here.wanted.path);
     return no;
   }
@@ -55,6 +59,14 @@ answer inspect_bytes(const context& here, candidate& next) {
   next.facts.thread_destructors = mentions({next.bytes, next.facts.segments, 0}, "__cxa_thread_atexit");
   next.warnings = std::move(seen.warnings);
   return {};
+}
+
+// Is it what had to give way to an older generation.
+answer compare_with_what_was_sent_away(const context& here, candidate& next) {
+  const std::optional<history::sent_away>& refused = here.past.refused();
+  if (here.forced || !refused || refused->needs_state != next.needs.state) return {};
+  if (refused->contents != contents_of(next.bytes, next.facts)) return {};
+  return setback{setback_kind::refused_before, refused->why};
 }
 
 answer copy_bytes(const context& here, candidate& next) {
@@ -67,11 +79,12 @@ answer copy_bytes(const context& here, candidate& next) {
 // The user's own libraries that it needs come along.
 answer copy_dependencies(const context& here, candidate& next) {
   const options& chosen = here.wanted.chosen;
+  const generation* const running = here.past.running();
   next.needs = prepare_dependencies(here.wanted.path, next.image, next.bytes, next.facts,
                                     {chosen.trust, chosen.require_digest, &here.patience},
-                                    here.running != nullptr ? here.running->needs : private_libraries());
+                                    running != nullptr ? running->needs : private_libraries());
   if (next.needs.no) return std::move(next.needs.no);
-  if (next.is_running && next.needs.libraries == here.running->needs) return setback{setback_kind::unchanged};
+  if (next.is_running && next.needs.libraries == running->needs) return setback{setback_kind::unchanged};
   next.warnings.insert(next.warnings.end(), next.needs.warnings.begin(), next.needs.warnings.end());
   return {};
 }
@@ -84,9 +97,10 @@ answer ask_guard(const context& here, candidate& next) {
   };
   guard_verdict opinion;
   try {
-    const int running = here.running != nullptr ? here.running->image.memory.get() : -1;
-    opinion = wanted.chosen.guard->check(
-        {wanted.path, next.image.memory.get(), running, wanted.api.symbols, wanted.api.api_type});
+    const generation* const running = here.past.running();
+    opinion = wanted.chosen.guard->check({wanted.path, next.image.memory.get(),
+                                          running != nullptr ? running->image.memory.get() : -1, wanted.api.symbols,
+                                          wanted.api.api_type});
   } catch (const std::exception& thrown) {
     setback no = refuse("the ABI checker threw an exception");
     no.why->system(thrown.what());
@@ -159,6 +173,7 @@ constexpr stage_of_the_way stages[] = {
     {read_file, &timings::snapshot},
     {compare_with_what_is_known, &timings::inspect},
     {inspect_bytes, &timings::inspect},
+    {compare_with_what_was_sent_away, &timings::inspect},
     {copy_bytes, &timings::snapshot},
     {copy_dependencies, &timings::snapshot},
     {ask_guard, &timings::guard, [](const options& chosen) { return chosen.guard != nullptr; }},

@@ -12,6 +12,7 @@
 #include <autoreload/engine.hpp>
 
 #include "reload/generation.hpp"
+#include "reload/history.hpp"
 #include "reload/memory.hpp"
 #include "reload/setback.hpp"
 #include "reload/snapshot/snapshot.hpp"
@@ -30,7 +31,7 @@ struct order {
 struct context {
   const order& wanted;
   const memory& known;
-  const generation* running;         ///< null: none
+  const history& past;
   bool forced;                       ///< load it also when its contents are what runs, or were refused
   int cancel;                        ///< a descriptor that ends a trial load when it becomes readable
   const std::atomic<bool>& closing;  ///< nobody wants the answer any more
@@ -48,8 +49,9 @@ struct candidate {
   std::unique_ptr<snapshotter, give_back> lease;  // of the bytes
   std::span<const std::byte> bytes;               // the whole file
   snapshot image;
-  file_identity source;     // what the bytes were read from
-  bool is_running = false;  // its own contents are what runs; its dependencies may not be
+  file_identity source;                       // what the bytes were read from
+  std::chrono::nanoseconds unfinished_for{};  // see snapshot_outcome
+  bool is_running = false;                    // its own contents are what runs; its dependencies may not be
   elf_facts facts;
   dependencies needs;
   generations made{1};  // the generation that it becomes

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "digest/digest.hpp"
+#include "reload/load/sanitizer.hpp"
 
 namespace autoreload {
 namespace {
@@ -26,15 +27,20 @@ int refusal_to_map(int image) {
 
 }  // namespace
 
-std::optional<setback> setback_of(const inspection& seen, bool needs_digest) {
+std::optional<setback> setback_of(const inspection& seen, bool needs_digest, std::chrono::nanoseconds unfinished_for) {
   const auto no = [&](setback_kind kind, std::string reason, std::string advice) {
     return setback{kind, error(stage::inspect, {}, std::move(reason)).advise(std::move(advice))};
   };
   switch (seen.is) {
-    case verdict::incomplete: return no(setback_kind::unfinished, seen.reason, seen.advice);
+    case verdict::incomplete: {
+      setback unfinished = no(setback_kind::unfinished, seen.reason, seen.advice);
+      if (seen.may_be_meant) unfinished.again_in = unfinished_for;
+      return unfinished;
+    }
     case verdict::wrong: return no(setback_kind::refused_content, seen.reason, seen.advice);
     case verdict::sound: break;
   }
+  if (auto missing = lacks_sanitizer(seen.facts)) return setback{setback_kind::refused_content, std::move(missing)};
   if (!needs_digest || seen.facts.has_digest) return {};
   return no(setback_kind::unfinished, std::string(no_digest), std::string(make_digest));
 }

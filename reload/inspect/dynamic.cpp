@@ -193,6 +193,8 @@ outcome dynamic_strings_are_whole(image& lib) {
         }
         if (entry.d_tag == DT_NEEDED && *text == '\0') return damaged("the name of a needed library is empty");
         if (entry.d_tag == DT_NEEDED) facts.needed.emplace_back(text);
+        // Nothing but its runtime is in a library that gcc builds for this one.
+        if (entry.d_tag == DT_NEEDED && facts.needed.back().starts_with("liblsan.so")) facts.sanitizer = "leak";
         if (entry.d_tag == DT_SONAME) facts.soname = text;
         if (entry.d_tag == DT_RUNPATH || (entry.d_tag == DT_RPATH && !lib.dynamic.has(DT_RUNPATH))) {
           split_at_colons(text, facts.run_path);

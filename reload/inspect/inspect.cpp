@@ -64,6 +64,7 @@ outcome perhaps_unfinished(const image& lib, std::string what) {
   if (lib.state == writing::is_over) return passed;
   refusal answer = unfinished(std::move(what));
   answer.may_be_meant = true;
+  answer.advice = "if they are meant, it is loaded some seconds after its last change, or at once with a digest";
   return answer;
 }
 

@@ -2,11 +2,14 @@
 // inspect: decides from the bytes of a file alone whether the dynamic loader may be trusted with it.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "elf/load_segment.hpp"
 
 namespace autoreload {
 
@@ -38,14 +41,10 @@ enum class writing : std::uint8_t {
   is_over,    ///< nobody has it open for writing, and it has not changed for some seconds: zeros in code are meant
 };
 
-/// A PT_LOAD: what the loader maps.
-struct load_segment {
-  std::uint64_t offset;       ///< in the file, bytes
-  std::uint64_t file_size;    ///< bytes
-  std::uint64_t address;      ///< relative to the load base
-  std::uint64_t memory_size;  ///< bytes
-  std::uint32_t flags;        ///< PF_R, PF_W, PF_X
-};
+/// @param unfinished_for  how long until the file counts as finished, see snapshot_outcome
+[[nodiscard]] constexpr writing writing_of(std::chrono::nanoseconds unfinished_for) {
+  return unfinished_for.count() == 0 ? writing::is_over : writing::may_go_on;
+}
 
 /// What the file says of itself, as far as reloading needs it. Filled when the verdict is `sound`.
 struct elf_facts {
@@ -59,6 +58,7 @@ struct elf_facts {
   bool no_delete = false;             ///< DF_1_NODELETE: dlclose will keep it
   bool thread_destructors = false;    ///< imports __cxa_thread_atexit(_impl): its thread_locals may delay an unload
   bool static_tls = false;            ///< DF_STATIC_TLS: its thread-locals eat the static TLS block for good
+  std::string sanitizer;              ///< the word after -fsanitize= whose runtime it needs, or empty
   std::uint64_t tls_size = 0;         ///< PT_TLS, bytes
   std::vector<std::string> unique_symbols;  ///< STB_GNU_UNIQUE definitions (at most 8 are listed): they pin it for ever
 };

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "elf/view.hpp"
+#include "reload/inspect/inspect.hpp"
 
 namespace autoreload::inspecting {
 

@@ -131,9 +131,9 @@ class relocation_checker {
   }
 
   [[nodiscard]] outcome pointers_into_functions_are_meant() const {
-    // An interpreter has tables of labels, but nobody has a single label.
+    // An interpreter has tables of labels. A single one is rare: a garbage collector's return address, say.
     if (into_functions_ != 1) return passed;
-    return damaged("one pointer, and only one, leads into the middle of a function");
+    return perhaps_unfinished(lib_, "one pointer, and only one, leads into the middle of a function");
   }
 
  private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // inspect_symbols: the pass over the dynamic symbols, each of which dlsym may answer.
 #include <algorithm>
+#include <utility>
 
 #include "reload/inspect/passes.hpp"
 
@@ -9,6 +10,10 @@ namespace {
 
 constexpr std::size_t listed_unique_symbols = 8;
 constexpr unsigned variant_call = 0x80;  // STO_AARCH64_VARIANT_PCS
+
+// What code that was compiled with -fsanitize= calls first.
+constexpr std::pair<std::string_view, const char*> sanitizers[] = {
+    {"__asan_init", "address"}, {"__tsan_init", "thread"}, {"__msan_init", "memory"}, {"__hwasan_init", "hwaddress"}};
 
 // The symbol names its section, but tools that move sections about leave the old number behind.
 bool in_a_section(const image& lib, const Elf64_Sym& symbol) {
@@ -61,6 +66,9 @@ outcome symbols_are_inside(image& lib) {
       // behind: where a section that nobody made would start, say.
       if (binding == STB_LOCAL || (visibility != STV_DEFAULT && binding != STB_WEAK) || symbol.st_value != 0) {
         return damaged("symbol " + in_quotes(name) + " is neither defined nor to be looked up elsewhere");
+      }
+      for (const auto& [function, word] : sanitizers) {
+        if (function == name) lib.answer.facts.sanitizer = word;
       }
       continue;
     }

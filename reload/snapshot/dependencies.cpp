@@ -207,8 +207,8 @@ class preparation {
       cant_use(file.path, *std::move(taken.no));
       return nullptr;
     }
-    const inspection seen = inspect(taken.bytes);
-    if (auto no = setback_of(seen, policy_.require_digest)) {
+    const inspection seen = inspect(taken.bytes, this_machine, writing_of(taken.unfinished_for));
+    if (auto no = setback_of(seen, policy_.require_digest, taken.unfinished_for)) {
       cant_use(file.path, *std::move(no));
       return nullptr;
     }
@@ -270,6 +270,7 @@ class preparation {
     fail(std::move(reason), no.why->advice(), no.kind == setback_kind::busy ? setback_kind::unfinished : no.kind);
     answer_.no->why->system(no.why->system());
     answer_.no->writing = no.writing;
+    answer_.no->again_in = no.again_in;
   }
   void fail(std::string reason, std::string advice, setback_kind kind = setback_kind::refused_content) {
     answer_.no = {kind, error(stage::snapshot, path_, std::move(reason)).advise(std::move(advice))};

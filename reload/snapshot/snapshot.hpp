@@ -74,6 +74,9 @@ struct snapshot_outcome {
   snapshot image;
   std::span<const std::byte> bytes;  ///< the whole file, holes as zeros; valid until the next take() or drop()
   std::optional<setback> no;         ///< absent, busy, for want of a resource, or not to be trusted
+  /// How long it takes, if nothing changes, until the file counts as finished; zero when it does. Nobody has it open
+  /// for writing then, and it has not changed for some seconds.
+  std::chrono::nanoseconds unfinished_for{};
 };
 
 /// Since when files that somebody may be writing have been as they are. Nothing tells a writer that pauses, or has

@@ -107,7 +107,7 @@ TEST_F(Looks, TheSameContentsAreRefusedOnceAndTheirReasonComesBackWithThem) {
   EXPECT_EQ(look(no(setback_kind::refused_content, "broken")), "refused");
   EXPECT_EQ(look(no(setback_kind::unfinished, "gone")), "");
   EXPECT_EQ(failure(), "gone");
-  EXPECT_EQ(look({.no = setback{setback_kind::refused_before}, .settled = one_file}), "");
+  EXPECT_EQ(look(no(setback_kind::refused_before, "broken")), "");
   EXPECT_EQ(failure(), "broken");
   EXPECT_FALSE(known_.awaited);
   EXPECT_EQ(look(no(setback_kind::refused_content, "broken")), "refused") << "on request it is judged again";
@@ -120,6 +120,43 @@ TEST_F(Looks, AShortageThatLastsIsToldOnceAndTriedAgainEachTime) {
     now_ = known_.look_at;
   }
   EXPECT_EQ(look(no(setback_kind::shortage, "no memory")), "refused") << "another one is news";
+}
+
+TEST_F(Looks, EachBuildThatIsLoadedOrRefusedCountsOnce) {
+  const auto attempt_of = [&](const attempt& result) {
+    autoreload::conclusion after = conclude(known_, result, now_);
+    known_ = std::move(after.next);
+    return after.events.empty() ? 0 : after.events.front().attempt;
+  };
+  EXPECT_EQ(attempt_of({.generation = 1}), 1U);
+  EXPECT_EQ(attempt_of(no(setback_kind::refused_content, "broken")), 2U);
+  EXPECT_EQ(attempt_of(no(setback_kind::refused_before, "broken")), 0U);
+  EXPECT_EQ(attempt_of(no(setback_kind::shortage, "no memory")), 3U);
+  EXPECT_EQ(attempt_of(no(setback_kind::shortage, "no memory")), 0U) << "still the same";
+  EXPECT_EQ(attempt_of(unchanged()), 0U);
+  EXPECT_EQ(attempt_of({.generation = 2}), 4U);
+}
+
+TEST_F(Looks, ComingBackIsToldOnceIfTheTroubleWas) {
+  EXPECT_EQ(look(unchanged()), "") << "nothing had happened";
+  EXPECT_EQ(look(no(setback_kind::refused_content, "broken")), "refused");
+  EXPECT_EQ(look(unchanged()), "current");
+  EXPECT_EQ(look(unchanged()), "");
+  EXPECT_EQ(look(no(setback_kind::unfinished, "gone")), "");
+  EXPECT_EQ(look(unchanged()), "") << "a linker at work is no trouble";
+  EXPECT_EQ(look(no(setback_kind::unfinished, "gone")), "");
+  now_ += 1s;
+  EXPECT_EQ(look(no(setback_kind::unfinished, "gone")), "waiting");
+  EXPECT_EQ(look(unchanged()), "current");
+  EXPECT_EQ(look(no(setback_kind::refused_content, "broken")), "refused");
+  EXPECT_EQ(look({.settled = one_file}), "loaded");
+  EXPECT_EQ(look(unchanged()), "") << "loaded said it";
+}
+
+TEST_F(Looks, AWarningIsToldForEachGenerationThatHasIt) {
+  for (const char* const told : {"loaded warning", "loaded warning"}) EXPECT_EQ(look({.warnings = {"a"}}), told);
+  EXPECT_EQ(look({}), "loaded");
+  EXPECT_EQ(look({.warnings = {"a"}}), "loaded warning") << "it came back";
 }
 
 TEST_F(Looks, OnlyAWaitThatLastsIsToldAndOnce) {

@@ -201,7 +201,7 @@ def build(folder, name, command):
     out = folder / f"{name}.so"
     words = [str(out) if w == "OUT" else w.replace("SOURCES", str(folder / "sources")) for w in command.split()]
     try:
-        made = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, timeout=60).returncode == 0
+        made = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder / "sources", timeout=60).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         made = False
     if not made:

@@ -5,13 +5,13 @@
 usage: unpack_packages.py FOLDER [--libraries N] [--most-bytes N]
 
 The packages are those of the system's own suite and machine. One of each family is taken in turn, smaller ones first, until there are N
-libraries: languages' run times and extensions, plug-ins, and plain libraries. Each goes into a folder of its name.
+libraries: languages' run times and extensions, plug-ins, and plain libraries. They share one tree, as if they were installed below FOLDER;
+FOLDER/packages has their names.
 """
 
 import argparse
 import itertools
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -42,6 +42,7 @@ FAMILIES = {
     "C and C++": r"^lib[a-z0-9.+-]*\d[a-z]*$",
 }
 LARGEST = 4_000_000  # bytes of a package; of most a tenth is libraries
+NEVER = {"libc6"}  # two C libraries in one process don't go together
 
 
 def available():
@@ -57,7 +58,7 @@ def available():
 
 def in_turn(sizes):
     """Package names, one of each family after the other."""
-    left = dict(sizes)
+    left = {name: size for name, size in sizes.items() if name not in NEVER}
     families = []
     for pattern in FAMILIES.values():
         mine = [name for name in left if re.match(pattern, name) and (left[name] <= LARGEST or len(families) == 0)]
@@ -72,19 +73,41 @@ def in_turn(sizes):
         yield from (name for name in turn if name is not None)
 
 
-def libraries_in(folder):
-    return sum(1 for path in folder.rglob("*.so*") if path.is_file() and not path.is_symlink())
-
-
 def unpack(package, into):
     """Unpacks what is named like a library. @return how many there are"""
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", package], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tar:
-        into.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["tar", "-x", "-C", into, "--no-same-owner", "--wildcards", "*.so", "*.so.*"], stdin=tar.stdout, stderr=subprocess.DEVNULL)
-    found = libraries_in(into)
-    if found == 0:
-        shutil.rmtree(into)
-    return found
+        # The names of regular files have a line that begins with "-".
+        listing = subprocess.run(["tar", "-xvv", "-C", into, "--no-same-owner", "--wildcards", "*.so", "*.so.*"], stdin=tar.stdout,
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    return sum(line.startswith("-") for line in listing.splitlines())
+
+
+def sonames_missing(folder):
+    """What the libraries there need that neither they nor the system have, by SONAME."""
+    files = [str(path) for path in folder.rglob("*.so*") if path.is_file() and not path.is_symlink()]
+    needed, there = set(), set()
+    for start in range(0, len(files), 500):
+        listing = subprocess.run(["readelf", "-dW", *files[start:start + 500]], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                 errors="replace").stdout
+        needed.update(re.findall(r"\(NEEDED\)\s+Shared library: \[(.+)\]", listing))
+        there.update(re.findall(r"\(SONAME\)\s+Library soname: \[(.+)\]", listing))
+    there.update(line.split()[0] for line in subprocess.check_output(["/sbin/ldconfig", "-p"], text=True).splitlines()[1:])
+    return needed - there
+
+
+def packages_of(sonames, sizes):
+    """The packages that Debian's policy names so: libfoo.so.1 is in libfoo1, libfoo2-1.so.3 in libfoo2-1-3."""
+    by_rule = {"libR.so": "r-base-core", "libvlccore.so.9": "libvlccore9", "libjvm.so": "openjdk-17-jre-headless"}
+    names = set()
+    for soname in sonames:
+        name, _, version = soname.partition(".so")
+        version = version.lstrip(".")
+        plain = name.lower().replace("_", "-")
+        for candidate in (by_rule.get(soname, ""), plain + version, f"{plain}-{version}", f"{plain}{version}t64"):
+            if candidate in sizes and candidate not in NEVER:
+                names.add(candidate)
+                break
+    return sorted(names)
 
 
 def main():
@@ -95,21 +118,35 @@ def main():
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     sizes = available()
-    count, packages, fetched = libraries_in(chosen.folder), 0, 0
-    names = (name for name in in_turn(sizes) if not (chosen.folder / name).exists())
-    while count < chosen.libraries and fetched < chosen.most_bytes:
-        batch = list(itertools.islice(names, 40))
-        if not batch:
-            break
+    count, packages, fetched, asked = 0, [], 0, set()
+
+    def fetch(batch):
+        nonlocal count, fetched
+        asked.update(batch)
         with tempfile.TemporaryDirectory() as place:
             subprocess.run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *batch], cwd=place, stderr=subprocess.DEVNULL)
             for package in sorted(Path(place).glob("*.deb")):
                 name = package.name.split("_")[0]
                 fetched += package.stat().st_size
-                packages += 1
-                count += unpack(package, chosen.folder / name)
-        print(f"{packages} packages, {fetched / 1e6:,.0f} MB, {count} libraries", file=sys.stderr, flush=True)
-    print(f"{count} libraries of {sum(1 for one in chosen.folder.iterdir() if one.is_dir())} packages in {chosen.folder}")
+                found = unpack(package, chosen.folder)
+                count += found
+                packages += [name] if found else []
+        print(f"{len(packages)} packages, {fetched / 1e6:,.0f} MB, {count} libraries", file=sys.stderr, flush=True)
+
+    names = in_turn(sizes)
+    while count < chosen.libraries and fetched < chosen.most_bytes:
+        batch = list(itertools.islice(names, 40))
+        if not batch:
+            break
+        fetch(batch)
+    # What those need, or dlopen would have nothing to say of them.
+    while fetched < chosen.most_bytes:
+        batch = [name for name in packages_of(sonames_missing(chosen.folder), sizes) if name not in asked][:100]
+        if not batch:
+            break
+        fetch(batch)
+    (chosen.folder / "packages").write_text("".join(f"{name}\n" for name in sorted(packages)))
+    print(f"{count} libraries of {len(packages)} packages in {chosen.folder}")
 
 
 if __name__ == "__main__":
