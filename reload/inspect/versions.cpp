@@ -67,8 +67,7 @@ outcome versions_are_whole(image& lib) {
   }
   for (std::size_t i = 0; i != versions->size(); ++i) {
     const unsigned index = (*versions)[i] & version_bits;
-    const bool findable = i >= lib.first_hashed && is_exported(lib.symbols[i]);
-    if (!known[index] || (index == VER_NDX_LOCAL && findable)) {
+    if (!known[index]) {
       return damaged("symbol " + grouped(i) + " has version " + grouped(index) + ", which is not there");
     }
   }
