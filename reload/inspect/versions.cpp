@@ -65,7 +65,9 @@ outcome versions_are_whole(image& lib) {
     if (zeros) return passed;
     return damaged("its symbols have versions, but no version is there");
   }
-  if (zeros) return unfinished("the symbols' versions are still zeros");
+  if (zeros) {
+    if (auto no = perhaps_unfinished(lib, "the symbols' versions are still zeros")) return no;
+  }
   for (std::size_t i = 0; i != versions->size(); ++i) {
     const unsigned index = (*versions)[i] & version_bits;
     if (!known[index]) {
