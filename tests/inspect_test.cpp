@@ -579,8 +579,6 @@ const damage symbol_damages[] = {
      [](library& l) { l.value(DT_VERSYM) = nowhere; }},
     {"version_unknown", base::bare, wrong, "symbol 1 has version 77",
      [](library& l) { l.mapped<std::uint16_t>(l.value(DT_VERSYM) + 2) = 77; }},
-    {"version_hides_an_exported_name", base::bare, wrong, "has version 0",
-     [](library& l) { l.mapped<std::uint16_t>(l.value(DT_VERSYM) + 2 * l.index_of("subject_sum")) = 0; }},
 };
 
 const damage relocation_damages[] = {
