@@ -4,6 +4,7 @@
 #pragma once
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
 #include <algorithm>
@@ -21,11 +22,16 @@ namespace autoreload {
 
 class alarm_clock {
  public:
-  /// Until then there is no descriptor, and nothing is ever due.
-  result<void> open() {
+  /// Until then there is no descriptor, and nothing is ever due. @param with_bell  ring() will be called
+  result<void> open(bool with_bell) {
+    if (with_bell) bell_ = unique_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     epoll_ = unique_fd(epoll_create1(EPOLL_CLOEXEC));
     timer_ = unique_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-    if (epoll_ && timer_) return add(timer_.get());
+    const bool made = epoll_ && timer_ && (bell_ || !with_bell);
+    if (made && with_bell) {
+      if (result<void> added = add(bell_.get()); !added) return added;
+    }
+    if (made) return add(timer_.get());
     return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
   }
   /// From now on readable when this descriptor is.
@@ -47,11 +53,20 @@ class alarm_clock {
     }
     timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
   }
+  /// Readable from now on, until hush(). Any thread.
+  void ring() noexcept {
+    if (bell_) eventfd_write(bell_.get(), 1);
+  }
+  void hush() noexcept {
+    eventfd_t rung = 0;
+    if (bell_) eventfd_read(bell_.get(), &rung);
+  }
   [[nodiscard]] int descriptor() const noexcept { return epoll_.get(); }
 
  private:
   unique_fd epoll_;
   unique_fd timer_;
+  unique_fd bell_;
 };
 
 }  // namespace autoreload
