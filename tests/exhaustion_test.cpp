@@ -273,7 +273,7 @@ TEST(Exhaustion, OfTheRightToMapCodeIsNotCalledAWantOfMemoryNorTriedAgainAndAgai
 TEST(Exhaustion, OfProcessesRefusesATrialAndTakesItWhenThereAreMoreAgain) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can become a user without any other process";
   in_a_child([]() -> std::string {
-    const support::temp_folder folder;
+    const support::temp_folder folder(support::open_to_all());
     std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
     build_library(folder / "lib.so", source(1));
     if (setgid(54329) != 0 || setuid(54329) != 0) return "can't become another user";

@@ -935,7 +935,7 @@ TEST_F(asked_for_trouble, the_build_id_is_read) {
 
 TEST_F(asked_for_trouble, damaged_versions_of_its_own_are_refused) {
   support::write_file(folder_ / "map", "ONE { global: value; local: *; };");
-  ASSERT_EQ(build(source_, "-Wl,--version-script=" + folder_ / "map").is, verdict::sound);
+  ASSERT_EQ(build(source_, "-Wl,--version-script='" + (folder_ / "map") + "'").is, verdict::sound);
   library lib(path_);
   lib.drop_sections();
   library endless = lib;
