@@ -3,9 +3,7 @@
 #include <autoreload/engine.hpp>
 
 #include <pthread.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -43,6 +41,11 @@ namespace {
 // How many engines' pipelines this thread is inside of: more than one when a library's constructor calls a host that
 // reloads another library.
 thread_local int pipelines_here = 0;
+
+constexpr std::string_view descriptors_closed =
+    "somebody closed descriptors of this library behind its back (closefrom, close_range, a loop over all numbers): "
+    "they "
+    "were made again; with drive_mode::manual ask for descriptor() again";
 
 }  // namespace
 
@@ -153,10 +156,7 @@ void engine_core::open() {
     if (background) {
       service_ = service::get();
     } else {
-      readable_ = unique_fd(epoll_create1(EPOLL_CLOEXEC));
-      timer_ = unique_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-      epoll_event interest{EPOLLIN, {}};
-      if (!readable_ || !timer_ || epoll_ctl(readable_.get(), EPOLL_CTL_ADD, timer_.get(), &interest) != 0) {
+      if (!loop_.open()) {
         throw error(stage::use, path_, "no descriptor for the event loop")
             .system(std::generic_category().message(errno));
       }
@@ -204,8 +204,7 @@ void engine_core::start_watching() {
       hub = service_->hub();
       if (hub == nullptr) failure = error(stage::watch, path_, "the system grants no inotify instance");
     } else if (auto made = watch_hub::make()) {
-      epoll_event interest{EPOLLIN, {}};
-      if (epoll_ctl(readable_.get(), EPOLL_CTL_ADD, (*made)->readable(), &interest) == 0) {
+      if (loop_.add((*made)->readable())) {
         hub = own_hub_ = *std::move(made);
       } else {
         failure = error(stage::watch, path_, "descriptor() can't tell of inotify's events")
@@ -241,6 +240,16 @@ void engine_core::watch_again() {
     }
     if (*armed) watch_->mark_changed();
   }
+}
+
+// Manual drive: a host may have closed them behind us, and then asks for descriptor() again.
+void engine_core::renew_descriptors() {
+  if (!loop_) return;
+  const bool new_loop = loop_.renew_if_closed();  // first, while its number may be free
+  const bool new_hub = own_hub_ != nullptr && own_hub_->renew_if_closed();
+  if (own_hub_ == nullptr || !(new_hub || new_loop)) return;
+  (void)loop_.add(own_hub_->readable());
+  own_hub_->tell_renewed();
 }
 
 void engine_core::fall_back_to_polling(const error& reason) {
@@ -293,6 +302,7 @@ void engine_core::step() {
     const work_lock mine(*this, work_lock::how::try_once);
     if (!mine.held() || current_ == nullptr) return;
     try {
+      if (watch_->take_renewed()) warn(0, std::string(descriptors_closed));
       const bool due = !paused_ && is_due(clock::now());
       if (!due || untidy_) tidy();
       if (due) look();
@@ -328,18 +338,12 @@ void engine_core::set_deadline() {
   if (!paused_) next = std::min({next, look_at_, awaited_ ? say_at_ : never, poll_at_});
   if (!paused_ && watch_ && watch_->has_changed()) next = time_point{};
   deadline_ = next.time_since_epoch().count();
-  if (!timer_) return;
-  itimerspec when{};
-  if (next != never) {
-    const auto since = std::max(next.time_since_epoch(), clock::duration{1});
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
-    when.it_value = {seconds.count(), std::chrono::nanoseconds(since - seconds).count()};
-  }
-  timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+  if (loop_) loop_.set(next);
 }
 
 void engine_core::poll() {
   if (forked()) return;
+  renew_descriptors();
   if (own_hub_ != nullptr) own_hub_->drain();
   if (service_ == nullptr) {
     step();

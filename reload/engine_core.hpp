@@ -29,6 +29,7 @@
 #include <autoreload/engine.hpp>
 
 #include "reload/generation.hpp"
+#include "reload/loop_descriptor.hpp"
 #include "reload/retire/retire.hpp"
 #include "reload/snapshot/snapshot.hpp"
 #include "reload/watch/watch.hpp"
@@ -65,7 +66,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   result<bool> reload();
   void pause();
   void resume();
-  [[nodiscard]] int readable() const noexcept { return readable_.get(); }
+  [[nodiscard]] int readable() const noexcept { return loop_.get(); }
   [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
   [[nodiscard]] std::uint64_t number_of(const void* table) const;
   [[nodiscard]] std::optional<error> failure() const;
@@ -80,6 +81,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
 
   // drive (engine.cpp)
   void start_watching();
+  void renew_descriptors();
   void watch_again();
   void fall_back_to_polling(const error& reason);
   [[nodiscard]] bool is_due(time_point now);
@@ -158,8 +160,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::thread::id deliverer_{};
   bool closed_ = false;
 
-  unique_fd readable_;  // manual drive: an epoll of the hub and the timer
-  unique_fd timer_;
+  loop_descriptor loop_;  // manual drive: of the hub and a timer
   std::shared_ptr<service> service_;
 };
 

@@ -61,7 +61,7 @@ std::uint64_t digest_of(std::span<const std::byte> bytes) {
 // same eventfd and no business with its parent's trials.
 void engine_core::give_up_trial() noexcept {
   closing_ = true;
-  if (cancel_ && !forked()) eventfd_write(cancel_.get(), 1);
+  if (cancel_.still_ours() && !forked()) eventfd_write(cancel_.get(), 1);
 }
 
 // Load before unload, always: whatever ends this early leaves the running generation as it was.
@@ -168,7 +168,8 @@ engine_core::outcome engine_core::run_pipeline(bool forced) {
   if (options_.guard != nullptr) {
     guard_verdict opinion;
     try {
-      const int running = running_.empty() ? -1 : running_.front().image.memory.get();
+      const bool known = !running_.empty() && running_.front().image.memory.still_ours();
+      const int running = known ? running_.front().image.memory.get() : -1;
       opinion = options_.guard->check({path_, taken.image.memory.get(), running, api_.symbols, api_.api_type});
     } catch (const std::exception& thrown) {
       return refuse_content(error(stage::guard, path_, "the ABI checker threw an exception").system(thrown.what()));
