@@ -56,14 +56,14 @@ struct previous {
   bool installed = false;          // also when somebody's handler stands on top of ours, which then can't be taken away
 };
 
-std::mutex installing;  // guards the next two; no handler takes it
-std::array<previous, signals.size()> before;
-crash_report_options settings;
-std::array<address_range, 4> program_code;  // of the main program
+constinit std::mutex installing;  // guards the next two; no handler takes it
+constinit std::array<previous, signals.size()> before;
+constinit crash_report_options settings;
+constinit std::array<address_range, 4> program_code;  // of the main program
 
-std::atomic<bool> active{false};
-std::atomic<pid_t> reporter{0};
-std::atomic<int> reports_left{most_reports};
+constinit std::atomic<bool> active{false};
+constinit std::atomic<pid_t> reporter{0};
+constinit std::atomic<int> reports_left{most_reports};
 
 std::size_t index_of(int number) noexcept {
   return static_cast<std::size_t>(std::find(signals.begin(), signals.end(), number) - signals.begin());
@@ -238,11 +238,11 @@ class composed_text {
     return *this;
   }
 
-  std::array<char, 4096> room_;
+  std::array<char, 4096> room_{};
   std::size_t size_ = 0;
 };
 
-composed_text text;
+constinit composed_text text;
 
 void tell_place(const finding& found) noexcept {
   const auto snapshot = static_cast<int>(found.generation.snapshot);
