@@ -17,6 +17,7 @@
 #include "reload/retire/pin_registry.hpp"
 #include "reload/service.hpp"
 #include "system/cancellation.hpp"
+#include "system/loader_state.hpp"
 
 namespace autoreload {
 
@@ -73,7 +74,11 @@ class engine_core::work_lock {
       if (core_.waiting_ == 0) lock_ = std::unique_lock(core_.work_, std::try_to_lock);
     } else {
       ++core_.waiting_;
-      lock_ = acquire == how::wait ? std::unique_lock(core_.work_) : briefly();
+      lock_ = std::unique_lock(core_.work_, std::try_to_lock);
+      // Inside the loader this thread may hold its lock, for which the one at work waits.
+      const bool for_ever = acquire == how::wait && (lock_ || !inside_the_loader());
+      if (!lock_ && for_ever) lock_.lock();
+      if (!lock_) lock_ = briefly();
       --core_.waiting_;
     }
     if (!lock_) return;
@@ -176,18 +181,42 @@ void engine_core::close() {
   give_up_trial();
   {
     const work_lock work(*this, work_lock::how::wait);
-    publish(*current_, api_.not_loaded);
-    number_ = 0;
-    if (watch_) watch_->detach();  // not reset(): the service's thread may be asking it whether anything changed
-    retired_.add(running_, options_.keep_old);
-    retired_.abandon();
-    current_ = nullptr;
-    service_.reset();
+    if (work.held() || work.inside()) {
+      let_go_of_all();
+    } else {
+      leave_to_who_works();
+    }
   }
   std::unique_lock lock(events_);
   closed_ = true;
   queue_.clear();
-  delivered_.wait(lock, [&] { return deliverer_ == std::thread::id() || deliverer_ == std::this_thread::get_id(); });
+  const auto alone = [&] { return deliverer_ == std::thread::id() || deliverer_ == std::this_thread::get_id(); };
+  if (alone()) return;
+  if (inside_the_loader()) {  // the observer may need the loader, too
+    delivered_.wait_for(lock, std::chrono::milliseconds(100), alone);
+  } else {
+    delivered_.wait(lock, alone);
+  }
+}
+
+void engine_core::let_go_of_all() {
+  publish(*current_, api_.not_loaded);
+  number_ = 0;
+  if (watch_) watch_->detach();  // not reset(): the service's thread may be asking it whether anything changed
+  retired_.add(running_, options_.keep_old);
+  retired_.abandon();
+  current_ = nullptr;
+  service_.reset();
+}
+
+// Destroyed inside a library's constructor or destructor, while another thread is at work here and waits for the
+// loader. The pointer that calls go by is the owner's, and is gone in a moment: what is published from here on goes
+// elsewhere.
+void engine_core::leave_to_who_works() {
+  const std::lock_guard lock(names_);
+  publish(*current_, api_.not_loaded);
+  current_ = &nobodys_;
+  left_ = true;
 }
 
 bool engine_core::forked() const noexcept { return process_ != getpid(); }
@@ -296,7 +325,7 @@ bool engine_core::leads_elsewhere() {
 // News first; what nobody waits for is left to the next step, so that the reload's caller can go on. But it is not left
 // for long: a file that changes all the time must not make the old generations pile up, nor keep the caller here.
 void engine_core::step() {
-  if (!watch_ || (!watch_->has_changed() && clock::now() < deadline())) return;
+  if (!watch_ || (!left_ && !watch_->has_changed() && clock::now() < deadline())) return;
   if (forked()) return;
   {
     const work_lock mine(*this, work_lock::how::try_once);
@@ -309,6 +338,10 @@ void engine_core::step() {
     } catch (const std::bad_alloc&) {
       out_of_memory();
     }
+  }
+  if (left_ && !forked()) {
+    const work_lock mine(*this, work_lock::how::try_once);
+    if (mine.held() && current_ != nullptr) let_go_of_all();
   }
   deliver();
 }
@@ -377,8 +410,8 @@ result<bool> engine_core::reload() {
     }
     if (!work.held()) {
       return error(stage::use, path_,
-                   "reload() was called from inside another library's loading or unloading, while another thread is "
-                   "reloading this one")
+                   "reload() was called from inside a library's constructor or destructor, while another thread is "
+                   "reloading this one: each may be waiting for the other")
           .advise("ask for it from another thread, or later");
     }
     if (current_ == nullptr) return error(stage::use, path_, "the engine is closed");

@@ -80,6 +80,8 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   static std::mutex& names_mutex();
 
   // drive (engine.cpp)
+  void let_go_of_all();
+  void leave_to_who_works();
   void start_watching();
   void renew_descriptors();
   void watch_again();
@@ -111,7 +113,9 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   const std::string path_;
   const std::string file_;  // the same from the root: the host may change its working directory
   const options options_;
-  std::atomic<const void*>* current_;  // null once closed
+  std::atomic<const void*>* current_;          // null once closed
+  std::atomic<const void*> nobodys_{nullptr};  // what current_ points to when the owner is gone before the work is done
+  std::atomic<bool> left_{false};
   const pid_t process_;
   const unique_fd cancel_;  // an eventfd that ends a trial load, if there are any
 

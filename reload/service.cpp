@@ -25,6 +25,7 @@
 #include <utility>
 
 #include "system/host_signals.hpp"
+#include "system/loader_state.hpp"
 
 namespace autoreload {
 namespace {
@@ -55,6 +56,8 @@ std::shared_ptr<service> service::get() {
   const std::lock_guard lock(here.mutex);
   std::shared_ptr<service> running = here.running.lock();
   if (running == nullptr) {
+    // Its thread may be in our code when a plugin that has a copy of us is closed. So such a plugin stays.
+    keep_resident(reinterpret_cast<const void*>(&the_registry));
     try {
       running = std::make_shared<service>();
     } catch (const std::system_error& failure) {
@@ -96,7 +99,8 @@ void service::start() {
 service::~service() {
   state_->stop = true;
   const bool woken = state_->wake_up();
-  if (!woken || thread_.get_id() == std::this_thread::get_id()) {
+  // Inside the loader this thread may hold what the other one waits for.
+  if (!woken || inside_the_loader() || thread_.get_id() == std::this_thread::get_id()) {
     thread_.detach();
   } else {
     thread_.join();

@@ -18,6 +18,11 @@
 
 namespace autoreload {
 
+namespace detail {
+// Hidden, or it would be unique in the process and keep a plugin loaded that has it.
+[[gnu::visibility("hidden")]] inline constinit std::atomic<unsigned> marks{0};
+}  // namespace detail
+
 class unique_fd {
  public:
   unique_fd() = default;
@@ -63,12 +68,11 @@ class unique_fd {
       inode_ = now.st_ino;
       if ((now.st_mode & S_IFMT) == 0) {  // no file of its own: one of the shared inode's
         // The real-time signals in turn, so that two descriptors of ours that changed numbers are told apart, too.
-        static constinit std::atomic<unsigned> made{0};
         constexpr unsigned first = 34;
         constexpr unsigned count = 31;
         mark_ = ::fcntl(number_, F_GETSIG);  // a duplicate of one of ours has it already
         if (mark_ <= 0) {
-          mark_ = static_cast<int>(first + made.fetch_add(1, std::memory_order_relaxed) % count);
+          mark_ = static_cast<int>(first + detail::marks.fetch_add(1, std::memory_order_relaxed) % count);
           if (::fcntl(number_, F_SETSIG, mark_) != 0) mark_ = 0;
         }
       }

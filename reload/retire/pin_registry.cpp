@@ -102,11 +102,16 @@ void attach_thread(std::size_t pins) {
 
 bool has_membarrier() noexcept { return membarrier_works; }
 
-grace grace_barrier() noexcept { return pass_grace_period(shared_registry()); }
+grace grace_barrier() noexcept {
+  const pin_registry* const registry = known_registry();
+  return registry != nullptr ? pass_grace_period(*registry) : grace{false};
+}
 
 std::vector<held_pin> held_pins() {
   std::vector<held_pin> held;
-  for (pin_record* one = shared_registry().records.load(); one != nullptr; one = one->next) {
+  const pin_registry* const registry = known_registry();
+  if (registry == nullptr) return held;
+  for (pin_record* one = registry->records.load(); one != nullptr; one = one->next) {
     for (pin_block* block = &one->block; block != nullptr; block = block->more.load(std::memory_order_acquire)) {
       for (pin_slot& slot : block->slots) {
         const void* const table = slot.load(std::memory_order_acquire);

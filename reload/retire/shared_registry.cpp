@@ -15,7 +15,9 @@
 
 // The note (the sizes of its owner's name and of its content, its kind, both) and what it leads to. C++ can't write the
 // distance between two addresses into read-only data.
+#ifndef LAYOUT_VERSION  // a test makes another
 #define LAYOUT_VERSION 1
+#endif
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF(number)
 asm(R"(
@@ -130,8 +132,10 @@ bool is_empty(pin_record& record) {
 
 }  // namespace
 
+pin_registry* known_registry() noexcept { return autoreload_registry_of_this_copy.load(std::memory_order_acquire); }
+
 pin_registry& shared_registry() {
-  if (pin_registry* const chosen = autoreload_registry_of_this_copy.load(std::memory_order_acquire)) return *chosen;
+  if (pin_registry* const chosen = known_registry()) return *chosen;
   meeting here;
   dl_iterate_phdr(&meet, &here);
   if (here.other_version) {
@@ -139,7 +143,7 @@ pin_registry& shared_registry() {
                 "another version of autoreload is in use in this process, which this one can't work with")
         .advise("link the program and all its plugins with the same version of autoreload");
   }
-  return *autoreload_registry_of_this_copy.load(std::memory_order_acquire);
+  return *known_registry();
 }
 
 pin_record& take_record(pin_registry& registry) {

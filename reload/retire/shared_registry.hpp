@@ -51,6 +51,9 @@ struct pin_registry {
 /// The process's. Any thread. @throws error of stage use when another version of this library is in use here
 [[nodiscard]] pin_registry& shared_registry();
 
+/// The same, or null as long as this copy of the library has not asked for it, and so has neither pinned nor loaded.
+[[nodiscard]] pin_registry* known_registry() noexcept;
+
 /// A record for the calling thread: its own from then on, until it ends. @throws std::bad_alloc
 [[nodiscard]] pin_record& take_record(pin_registry& registry);
 
