@@ -18,6 +18,7 @@
 
 #include "crash/crash_table.hpp"
 #include "reload/load/loaded.hpp"
+#include "reload/retire/left_behind.hpp"
 #include "reload/retire/pin_registry.hpp"
 #include "system/host_signals.hpp"
 
@@ -79,6 +80,11 @@ fate fate_of(generation& one, const std::vector<held_pin>& pins, std::chrono::st
       }
       return fate::waits;
     }
+    if (std::string kept = why_kept(one); !kept.empty()) {
+      done.push_back({one.number, false, std::move(kept)});
+      return fate::stays;
+    }
+    hold_system_libraries(one);
     one.closed = true;
     one.reported = false;
     const hosts_signals while_destructors_run;

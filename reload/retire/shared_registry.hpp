@@ -35,10 +35,9 @@ struct pin_record {
   pin_record* next = nullptr;
 };
 
-/// Code that must never be unloaded.
+/// Code that must never be unloaded: an exception left it. Generations that have it stay.
 struct kept_code {
   const void* address;
-  const char* why;  ///< on the heap
   kept_code* next;
 };
 
