@@ -17,6 +17,7 @@ std::string_view to_string(stage at) noexcept {
     case stage::verify: return "verify";
     case stage::publish: return "publish";
     case stage::retire: return "retire";
+    case stage::build: return "build";
   }
   return "unknown";
 }

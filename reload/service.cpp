@@ -170,7 +170,7 @@ bool service::state::renew_if_closed() {
 void service::state::wait(std::chrono::steady_clock::time_point until) {
   timespec patience{};
   if (renew_if_closed()) until = {};  // it has to be told, and looked for what was missed
-  const bool forever = until == detail::engine_core::never;
+  const bool forever = until == never;
   if (!forever) {
     const auto left = std::max(until - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration::zero());
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
@@ -195,7 +195,7 @@ void service::state::wait(std::chrono::steady_clock::time_point until) {
 void service::state::run() {
   std::vector<served> mine;
   while (!stop) {
-    auto deadline = detail::engine_core::never;
+    auto deadline = never;
     if (list_changed.exchange(false)) {
       const std::lock_guard lock(mutex);
       mine = engines;

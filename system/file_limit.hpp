@@ -2,12 +2,12 @@
 // file_limit: lets a write beyond the process's file size limit fail instead of ending the process.
 #pragma once
 
-#include <pthread.h>
 #include <sys/resource.h>
 
-#include <cerrno>
 #include <csignal>
-#include <ctime>
+#include <optional>
+
+#include "system/held_signal.hpp"
 
 namespace autoreload {
 
@@ -17,31 +17,12 @@ class quiet_file_limit {
  public:
   quiet_file_limit() noexcept {
     rlimit limit{};
-    limited_ = getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY;
-    if (!limited_) return;  // as nearly everywhere: the rest would cost a microsecond
-    sigemptyset(&signal_);
-    sigaddset(&signal_, SIGXFSZ);
-    sigset_t pending;
-    sigpending(&pending);
-    was_pending_ = sigismember(&pending, SIGXFSZ) == 1;
-    pthread_sigmask(SIG_BLOCK, &signal_, &before_);
-  }
-  quiet_file_limit(const quiet_file_limit&) = delete;
-  quiet_file_limit& operator=(const quiet_file_limit&) = delete;
-  ~quiet_file_limit() {
-    if (!limited_) return;
-    const int number = errno;
-    const timespec no_time{};
-    while (!was_pending_ && sigtimedwait(&signal_, nullptr, &no_time) < 0 && errno == EINTR) continue;
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    errno = number;
+    const bool limited = getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY;
+    if (limited) held_.emplace(SIGXFSZ);  // nearly nowhere: it would cost a microsecond
   }
 
  private:
-  sigset_t signal_{};
-  sigset_t before_{};
-  bool was_pending_ = false;
-  bool limited_;
+  std::optional<held_signal> held_;
 };
 
 }  // namespace autoreload

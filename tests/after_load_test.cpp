@@ -105,6 +105,85 @@ TEST(AfterLoad, SaysWhenTheLibrarysOwnHelperIsBoundToTheHosts) {
   EXPECT_EQ(host.library->number(), 2) << "with the flag that the warning names it is its own";
 }
 
+struct part_api {
+  autoreload::required_as<"number", int()> number;
+  autoreload::required_as<"part", int()> part;
+  autoreload::required_as<"part_count", int> part_count;
+};
+
+// One library to link with, which leads to its parts.
+TEST(AfterLoad, TakesWhatAnUmbrellaLibraryNeedsAsItsOwn) {
+  const support::temp_folder folder;
+  const auto build_part = [&](int value) {
+    build_library(folder / "libpart.so", "int part_count = 7; int part(void) { return " + std::to_string(value) + "; }",
+                  "-Wl,-soname,libpart.so");
+  };
+  build_part(1);
+  build_library(folder / "lib.so", "int number(void) { return 2; }",
+                "-Wl,--no-as-needed '" + folder / "libpart.so" + "' '-Wl,-rpath,$ORIGIN'");
+  watched<part_api> host(folder / "lib.so");
+  ASSERT_TRUE(host.library.loaded()) << host.library.last_failure()->what();
+  EXPECT_EQ(host.library->part(), 1);
+  EXPECT_EQ(*host.library.pin()->part_count, 7);
+  build_part(5);
+  ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
+  ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
+  EXPECT_EQ(host.library->part(), 5);
+}
+
+struct part_function_api {
+  autoreload::required_as<"part_count", int()> part_count;
+};
+
+TEST(AfterLoad, SaysInWhichLibraryOfItsOwnAFunctionIsNone) {
+  const support::temp_folder folder;
+  build_library(folder / "libpart.so", "int part_count = 7;", "-Wl,-soname,libpart.so");
+  build_library(folder / "lib.so", "int number(void) { return 2; }",
+                "-Wl,--no-as-needed '" + folder / "libpart.so" + "' '-Wl,-rpath,$ORIGIN'");
+  const watched<part_function_api> host(folder / "lib.so");
+  ASSERT_TRUE(host.library.last_failure());
+  EXPECT_NE(std::string(host.library.last_failure()->what())
+                .find("int part_count(void), which is no function in a private copy of libpart.so"),
+            std::string::npos)
+      << host.library.last_failure()->what();
+}
+
+TEST(AfterLoad, TakesAFunctionWhoseResolverChoseTheCLibrarys) {
+#ifndef __GLIBC__
+  GTEST_SKIP() << "only glibc has indirect functions";
+#endif
+  const support::temp_folder folder;
+  build_library(
+      folder / "lib.so",
+      "#include <string.h>\nint number(void) { return 1; } static void *choose(void) { return (void *)memcpy; }\n"
+      "char *index(const char *, int) __attribute__((ifunc(\"choose\")));",
+      "-fno-builtin -Wl,-z,now");
+  const watched<index_api> host(folder / "lib.so");
+  EXPECT_TRUE(host.library.loaded()) << host.library.last_failure()->what();
+}
+
+// An older generation that the loader can't let go of serves its names for those that come after it.
+TEST(AfterLoad, NamesTheOlderGenerationThatTakesTheLibrarysOwnHelper) {
+  const support::temp_folder folder;
+  const auto build_number = [&](int value) {
+    build_library(folder / "lib.so",
+                  "int helper(void) { return " + std::to_string(value) + "; } int number(void) { return helper(); }",
+                  "-fsemantic-interposition");
+  };
+  build_number(1);
+  event_queue events;
+  autoreload::options chosen;
+  chosen.observer = events.observer();
+  chosen.load_flags = RTLD_NOW | RTLD_GLOBAL;
+  chosen.keep_old = true;
+  const autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+  build_number(2);
+  const auto warning = events.next(event_kind::warning, patience);
+  ASSERT_TRUE(warning);
+  EXPECT_NE(warning->text.find("helper of the older generation 1"), std::string::npos) << warning->text;
+  EXPECT_EQ(library->number(), 1) << "that is what the warning is about";
+}
+
 // ---- dependencies
 
 constexpr const char* top_source = "int part(void); int number(void) { return 10 + part(); }";

@@ -53,6 +53,7 @@ class digest : public testing::Test {
   [[nodiscard]] autoreload::options manual(bool required) const {
     autoreload::options chosen;
     chosen.drive = autoreload::drive_mode::manual;
+    chosen.observer = autoreload::silent;
     chosen.require_digest = required;
     return chosen;
   }

@@ -168,10 +168,11 @@ TEST(LeftBehind, AnExceptionOfTheHostsThatPassesThroughKeepsNothing) {
 // Its threads wait in its own code for the next parallel region, for good.
 TEST(LeftBehind, TheThreadsOfARuntimeThatTheLibraryBroughtGoOn) {
   in_a_child([]() -> std::string {
+    setenv("OMP_WAIT_POLICY", "active", 1);  // so that they run when the library goes, and not only at their end
     const support::temp_folder folder;
     try {
       support::build_library(folder / "lib.so",
-                             "int number(void) { int n = 0;\n#pragma omp parallel for reduction(+:n) num_threads(4)\n"
+                             "int number(void) { int n = 0;\n#pragma omp parallel for reduction(+:n) num_threads(2)\n"
                              "for (int i = 0; i < 1000; ++i) n += 1; return n; }",
                              "-fopenmp");
     } catch (const std::exception&) {
@@ -188,8 +189,7 @@ TEST(LeftBehind, TheThreadsOfARuntimeThatTheLibraryBroughtGoOn) {
     if (library->number() != 1000) return "a wrong sum";
     std::filesystem::rename(folder / "plain.so", folder / "lib.so");
     if (!events.next(event_kind::unloaded, patience)) return "the old generation did not leave";
-    // Those that slept awake at the latest when a signal comes; those that spin are already there.
-    for (int i = 0; i < 50; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    for (int i = 0; i < 20; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));  // for them to run on
     return library->number() == 2 ? "" : "the wrong one is called";
   });
 }

@@ -213,6 +213,7 @@ count compete(const std::string& path, const contents& all, const way& how, cons
 autoreload::options by_hand() {
   autoreload::options chosen;
   chosen.drive = autoreload::drive_mode::manual;
+  chosen.observer = autoreload::silent;
   return chosen;
 }
 

@@ -67,6 +67,7 @@ class reloadable final : public opened_by<reloadable> {
   static autoreload::options manual() {
     autoreload::options chosen;
     chosen.drive = autoreload::drive_mode::manual;
+    chosen.observer = autoreload::silent;
     return chosen;
   }
   autoreload::reloadable<step_api> library_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -38,7 +39,8 @@ enum class event_kind : std::uint8_t {
   waiting,   ///< there is nothing (complete) at the path for now: see failure
   unloaded,  ///< an old generation left the process
   retained,  ///< an old generation can't leave: see text for why, or for what it waits
-  warning,   ///< loaded, but something about it will hurt: see text
+  warning,   ///< loaded, but something about it will hurt: see text. Told anew for each generation
+  current,   ///< after refused or waiting was told: what is at the path is again what runs
 };
 
 /// The kind's name in lower case. Never fails, any thread.
@@ -46,13 +48,37 @@ enum class event_kind : std::uint8_t {
 
 /// One thing that happened, as a value.
 struct event {
-  event_kind kind{};             ///< what happened
-  std::uint64_t generation = 0;  ///< which one; 0 when none is concerned. The first loaded is 1
+  event_kind kind{};  ///< what happened
+  /// Which loaded version; the first is 1, 0 is none. Of refused and waiting: the one that goes on meanwhile.
+  std::uint64_t generation = 0;
   std::string path;              ///< the library as the user named it
   std::string text;              ///< for a person
   std::optional<error> failure;  ///< of refused and waiting
   timings times;                 ///< of loaded
+  /// Of loaded and refused: which build this was. Each that is loaded or refused counts once, from 1.
+  std::uint64_t attempt = 0;
 };
+
+/// The event as text for a person, of one line or more, without a newline at the end: the kind, the library, the
+/// generation, and all that `text`, `failure` and `times` say. For example
+/// ```
+/// loaded: "./libfoo.so": generation 2 after 189 us (snapshot 40, inspect 10, load 130, verify 7, publish 2)
+/// warning: "./libfoo.so": generation 2: ABI: the library has no debug information (-g)
+/// ```
+/// Thread-safety: any thread.
+/// @throws std::bad_alloc
+[[nodiscard]] std::string to_string(const event& happened);
+
+/// The observer that an engine has unless its host chooses another: writes `autoreload: `, to_string(happened) and a
+/// newline to the file descriptor of standard error, by one write(2), so that lines don't mix. What can't be written is
+/// dropped; SIGPIPE doesn't reach the host. It waits as long as standard error does.
+///
+/// Thread-safety: any thread.
+void log_to_stderr(const event& happened);
+
+/// No observer: `options.observer = autoreload::silent;` when an engine shall say nothing.
+/// reloadable::last_failure() still tells why the newest build was not loaded.
+inline constexpr std::nullptr_t silent = nullptr;
 
 /// A queue of events for those who prefer to ask: give `queue.observer()` to the options, then take from any thread.
 /// The queue must outlive the engine.

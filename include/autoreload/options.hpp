@@ -45,7 +45,10 @@ struct options {
   /// call the engine, also destroy it. In background mode it runs on the shared thread, so it should not take long.
   /// What it throws comes out of the constructor, reload() or poll() that called it, after all events are delivered and
   /// with nothing undone but the constructor; on the shared thread it is dropped.
-  std::function<void(const event&)> observer;
+  ///
+  /// The default writes each event to standard error. `autoreload::silent` is none; an own one can still hand on what
+  /// it is told, by log_to_stderr() or to_string().
+  std::function<void(const event&)> observer = log_to_stderr;
   /// Whose files may be loaded.
   trust_policy trust;
   /// Load only what ends with a digest (autoreload-digest appends it, as the last step of a build): then a file that is

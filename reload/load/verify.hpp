@@ -22,13 +22,11 @@ struct verification {
 };
 
 /// - The loader gave the library that was asked for, and not one that it had.
-/// - Every required symbol lies in this library, functions in its code: dlsym also finds the symbols of the libraries
-/// that it needs, so a
-///   function that was removed may be answered by libc's of that name. An optional symbol that is found elsewhere is
-///   made absent.
+/// - Every required symbol lies in this library or in one of the user's that it needs, functions in code. dlsym also
+///   looks in the system's libraries, so a function that was removed may be answered by libc's of that name: such a one
+///   is refused, and an optional one is made absent.
 /// - What the library calls of itself is bound to itself: an equal name in the host, or in a library loaded with
-/// RTLD_GLOBAL, wins over
-///   its own. That is a warning.
+///   RTLD_GLOBAL, wins over its own. That is a warning.
 /// @param bytes  the inspected file
 [[nodiscard]] verification verify(const detail::loader& api, const std::string& path, const snapshot& image,
                                   std::span<const std::byte> bytes, const elf_facts& facts,

@@ -61,6 +61,15 @@ std::optional<bool> hides_changes(const std::string& path) {
   return std::find(hiding.begin(), hiding.end(), static_cast<long>(system.f_type)) != hiding.end();
 }
 
+// Whether a single file is mounted at this name (bind mounts, as containers have them). What is written then is told to
+// the directory of the file that was mounted, and not to the directory of the name. A kernel before 5.8 doesn't say.
+bool may_be_mounted(const std::string& file) {
+  struct statx status {};
+  if (statx(AT_FDCWD, file.c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &status) != 0) return false;
+  return (status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) == 0 ||
+         (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 }  // namespace
 
 result<std::shared_ptr<watch_hub>> watch_hub::make() {
@@ -180,7 +189,8 @@ void watch::forget_folders(const std::vector<interest>& still_used) {
 }
 
 // Every (folder, name) whose change can change what the path leads to, links expanded, up to the first that is missing.
-// A file that has other names, through which it may be written to, comes last as a "folder" without a name.
+// A file that may be written to through another name (a hard link, or the file that is mounted here) comes last as a
+// "folder" without a name.
 std::vector<watch::step> watch::way_to(const std::string& path) {
   std::vector<step> way;
   std::deque<std::string> left = components(path);
@@ -207,7 +217,9 @@ std::vector<watch::step> watch::way_to(const std::string& path) {
       if (to.starts_with('/')) folder = std::string(1, '/');
       continue;
     }
-    if (left.empty() && S_ISREG(status.st_mode) && status.st_nlink > 1) way.push_back({here, {}, true});
+    if (left.empty() && S_ISREG(status.st_mode) && (status.st_nlink > 1 || may_be_mounted(here))) {
+      way.push_back({here, {}, true});
+    }
     folder = here;
   }
   return way;

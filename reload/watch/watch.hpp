@@ -60,7 +60,7 @@ class watch_hub {
 ///
 /// Each name on the way is watched in the folder that holds it: the file, every symbolic link and its target, and every
 /// folder, so a renamed or re-created parent counts as well, and so does one whose owner, mode or access list changes.
-/// Nothing is watched by inode but a file that has several names (hard links).
+/// Nothing is watched by inode but a file that has several names (hard links, bind mounts of a single file).
 class watch {
  public:
   /// @param hub   null: never notices anything by itself (the owner polls)

@@ -50,6 +50,11 @@ _STYLE = {
 _WIDTHS = {"wide": 8.6, "narrow": 4.3}  # inches
 
 
+# A hundredth of a unit is finer than any screen or printer shows: more digits would only make the file larger.
+_GEOMETRY = re.compile(r'\b(?:d|x|y|transform|viewBox)="[^"]*"')
+_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+
+
 def _svg(canvas, name):
     """The drawing as text that fits into a page: no size of its own, ids of its own, the page's colours."""
     buffer = io.StringIO()
@@ -62,6 +67,7 @@ def _svg(canvas, name):
     svg = re.sub(r'(<svg [^>]*?)\s(width|height)="[^"]*"', r"\1", svg)
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
     svg = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{name}-", svg)
+    svg = _GEOMETRY.sub(lambda found: _NUMBER.sub(lambda number: f"{float(number[0]):.2f}", found[0].replace("\n", " ")), svg)
     svg = svg.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
     return theme.with_variables(re.sub(r">\s+<", "><", svg)).strip()
 

@@ -180,6 +180,35 @@ TEST_P(Watch, AFileWrittenInPlaceThroughANameInAnotherFolder) {
   }
 }
 
+// A single file mounted over another (docker run -v FILE:FILE, a subPath of Kubernetes). The kernel tells of writes in
+// the folder of the mounted file, by whichever of the two names they come.
+TEST_P(Watch, AFileThatIsMountedOverItsName) {
+  if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
+  make(root_ / "source" / "lib.so", 1);
+  make(root_ / "app" / "lib.so", 9);
+  fs::create_symlink("app/lib.so", root_ / "link.so");
+  support::in_child([&] {
+    const std::string mounted = root_ / "app" / "lib.so";
+    if ((unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) ||
+        mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        mount((root_ / "source" / "lib.so").c_str(), mounted.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+      GTEST_SKIP() << "needs the right to mount";
+    }
+    for (const fs::path& at : {fs::path(mounted), root_ / "link.so"}) {
+      support::write_file(mounted, stamped(libraries::plain, 1));
+      autoreload::options chosen = watching();
+      if (GetParam() == watch_mode::inotify) chosen.watch = watch_mode::automatic;
+      const library lib(at, chosen);
+      EXPECT_EQ(lib.watching(), GetParam());
+      expect_build(lib, 1);
+      support::write_file(mounted, stamped(libraries::plain, 2));
+      expect_build(lib, 2);
+      support::write_file(root_ / "source" / "lib.so", stamped(libraries::plain, 3));
+      expect_build(lib, 3);
+    }
+  });
+}
+
 TEST_P(Watch, AFileMovedFromAnotherFolder) {
   put(path_, 1);
   const library lib(path_, watching());

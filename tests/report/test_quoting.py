@@ -42,7 +42,7 @@ class Command(unittest.TestCase):
     def test_the_check_fails_until_the_text_is_filled(self):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            (folder / "values.json").write_text('{"call_ratio": "1.06"}')
+            support.write(folder / "json", calls=support.calls(raw_pointer=1.0, reloadable=1.06))
             (folder / "page.md").write_text("<!-- value call_ratio -->1.50<!-- /value -->")
             checked = self.run_quote(folder, "--check")
             self.assertNotEqual(checked.returncode, 0)

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// alarm: manual drive's descriptor, readable when poll() has something to do: at a time, or when another one is
+// readable.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <autoreload/error.hpp>
+
+#include "reload/memory.hpp"
+#include "system/unique_fd.hpp"
+
+namespace autoreload {
+
+class alarm_clock {
+ public:
+  /// Until then there is no descriptor, and nothing is ever due.
+  result<void> open() { return open_as(-1); }
+  /// Makes anew what somebody has closed, under the same number if that is free. What was added has to be added again.
+  /// @return whether anything was made; when there are no descriptors, not, and the next call tries again
+  [[nodiscard]] bool renew_if_closed() {
+    if (!epoll_ || (epoll_.still_ours() && timer_.still_ours())) return false;
+    if (epoll_.still_ours()) {
+      timer_ = unique_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+      return timer_ && add(timer_.get());
+    }
+    alarm_clock made;
+    if (!made.open_as(epoll_.get())) return false;  // the host's loop knows the number
+    *this = std::move(made);
+    return true;
+  }
+  /// From now on readable when this descriptor is.
+  result<void> add(int descriptor) {
+    epoll_event interest{EPOLLIN, {}};
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &interest) == 0) return {};
+    return error(stage::use, {}, "descriptor() can't tell of all events")
+        .system(std::generic_category().message(errno))
+        .advise("raise fs.epoll.max_user_watches, or watch by polling");
+  }
+  /// Readable from then on. `never`: not because of the time.
+  void set(time_point then) {
+    if (!timer_.still_ours()) return;
+    itimerspec when{};
+    if (then != never) {
+      const auto since = std::max(then.time_since_epoch(), time_point::duration{1});
+      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
+      when.it_value = {seconds.count(), std::chrono::nanoseconds(since - seconds).count()};
+    }
+    timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+  }
+  [[nodiscard]] int descriptor() const noexcept { return epoll_.get(); }
+
+ private:
+  result<void> open_as(int number) {
+    epoll_ = unique_fd(epoll_create1(EPOLL_CLOEXEC));
+    if (epoll_ && number >= 0 && epoll_.get() != number) {
+      // F_DUPFD gives that number or a higher one, and takes nobody's place.
+      unique_fd same(fcntl(epoll_.get(), F_DUPFD_CLOEXEC, number));
+      if (same.get() == number) epoll_ = std::move(same);
+    }
+    timer_ = unique_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    if (epoll_ && timer_) return add(timer_.get());
+    return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
+  }
+
+  unique_fd epoll_;
+  unique_fd timer_;
+};
+
+}  // namespace autoreload
