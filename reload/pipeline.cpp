@@ -129,6 +129,10 @@ answer try_in_helper(const context& here, candidate& next) {
   const order& wanted = here.wanted;
   trial_options how{wanted.chosen.trial, wanted.chosen.load_flags, {}, {}, {}, here.cancel};
   if (next.image.named) how.load_path = next.image.load_path;
+  if (const generation* const running = here.past.running(); wanted.chosen.trial.beside_running && running != nullptr) {
+    for (const auto& library : running->needs) how.dependencies.push_back(library->image.load_path);
+    how.dependencies.push_back(running->image.load_path);
+  }
   for (const auto& library : next.needs.libraries) how.dependencies.push_back(library->image.load_path);
   for (const symbol_info& symbol : wanted.api.symbols) how.symbols.emplace_back(symbol.name);
   bool shortage = false;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // left_behind_test: what a library leaves in the process when it is replaced: an exception that somebody holds, threads
 // of a runtime that it brought along.
+#include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <autoreload/autoreload.hpp>
@@ -191,6 +193,72 @@ TEST(LeftBehind, TheThreadsOfARuntimeThatTheLibraryBroughtGoOn) {
     if (!events.next(event_kind::unloaded, patience)) return "the old generation did not leave";
     for (int i = 0; i < 20; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));  // for them to run on
     return library->number() == 2 ? "" : "the wrong one is called";
+  });
+}
+
+// What glibc does with the kinds of handlers that run at the end: docs/hazards.md tells.
+TEST(LeftBehind, HandlersOfAtexitRunAtUnloadingAndThoseOfOnExitAtTheEnd) {
+  const auto status_after_exit = [](const char* registers) {
+    const support::temp_folder folder;
+    support::build_library(
+        folder / "lib.so",
+        std::string("#define _GNU_SOURCE\n#include <stdlib.h>\n"
+                    "extern int __cxa_atexit(void (*)(void*), void*, void*);"
+                    "static int* told; static void bye(void) { ++*told; }"
+                    "static void bye_on(int status, void* argument) { ++*told; }"
+                    "static void bye_cxa(void* argument) { ++*told; }"
+                    "int use(int* where) { told = where; (void)bye; (void)bye_on; (void)bye_cxa; return ") +
+            registers + "; }");
+    const pid_t child = fork();
+    if (child == 0) {
+      static int told = 0;
+      void* const library = dlopen((folder / "lib.so").c_str(), RTLD_NOW);
+      if (library == nullptr || reinterpret_cast<int (*)(int*)>(dlsym(library, "use"))(&told) != 0) _exit(2);
+      dlclose(library);
+      if (told != 0) _exit(3);  // at unloading
+      std::exit(4);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return status;
+  };
+#ifdef __GLIBC__
+  const int by_atexit = status_after_exit("atexit(bye)");
+  EXPECT_TRUE(WIFEXITED(by_atexit) && WEXITSTATUS(by_atexit) == 3) << by_atexit;
+  for (const char* const other : {"on_exit(bye_on, 0)", "__cxa_atexit(bye_cxa, 0, 0)"}) {
+    const int status = status_after_exit(other);
+    EXPECT_TRUE(WIFSIGNALED(status)) << other << ": " << status;
+  }
+#endif
+}
+
+TEST(LeftBehind, ALibraryThatAllowsNoSecondCopyIsRefusedByATrialBesideTheRunningOne) {
+  in_a_child([]() -> std::string {
+    struct number_api {
+      autoreload::required_as<"number", int()> number;
+    };
+    const support::temp_folder folder;
+    for (const int i : {1, 2}) {
+      support::build_library(
+          folder / (std::to_string(i) + ".so"),
+          "#include <signal.h>\n#include <stdlib.h>\nstatic void mine(int s) {}"
+          "__attribute__((constructor)) static void come(void) { if (signal(SIGUSR2, mine) != SIG_DFL) abort(); }"
+          "int number(void) { return " +
+              std::to_string(i) + "; }");
+    }
+    std::filesystem::rename(folder / "1.so", folder / "lib.so");
+    event_queue events;
+    autoreload::options chosen;
+    chosen.observer = events.observer();
+    chosen.trial.enabled = true;
+    chosen.trial.beside_running = true;
+    autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+    if (library->number() != 1) return "the first was not loaded";
+    std::filesystem::rename(folder / "2.so", folder / "lib.so");
+    const auto refused = events.next(event_kind::refused, patience);
+    if (!refused) return "it was not refused";
+    if (refused->failure->at() != autoreload::stage::trial) return refused->failure->what();
+    return library->number() == 1 ? "" : "the running one is gone";
   });
 }
 
