@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // copy_in_memory: a memfd, and how /proc names it.
+#include <fcntl.h>
 #include <sys/mman.h>
 
 #include <array>
 #include <cerrno>
 #include <system_error>
 
+#include "reload/load/loaded.hpp"
 #include "reload/snapshot/copy_place.hpp"
 
 namespace autoreload {
@@ -48,6 +50,11 @@ result<copy_file> copy_in_memory(const std::string& path) {
   // The kernel takes 249 bytes.
   made.file = unique_fd(new_memfd(base_name(path).substr(0, 249).c_str()));
   if (made.file) made.load_path = descriptor_path(made.file.get());
+  // A number that somebody closed behind us names a library that is still loaded: the loader would answer with that.
+  while (!made.load_path.empty() && is_loaded(made.load_path)) {
+    made.file = unique_fd(fcntl(made.file.get(), F_DUPFD_CLOEXEC, made.file.get() + 1));
+    made.load_path = made.file ? descriptor_path(made.file.get()) : std::string();
+  }
   if (!made.load_path.empty()) return made;
   return error(stage::snapshot, path, "no private copy can be made in memory")
       .system(std::generic_category().message(errno))

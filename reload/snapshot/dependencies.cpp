@@ -13,6 +13,7 @@
 #include "reload/snapshot/alias.hpp"
 #include "reload/snapshot/packaged.hpp"
 #include "reload/snapshot/running_libraries.hpp"
+#include "system/host_signals.hpp"
 
 namespace autoreload {
 namespace {
@@ -62,7 +63,7 @@ class preparation {
              "link that with " + soname_flag(name.substr(slash + 1)) + " first, and then this");
         continue;
       }
-      if (is_loaded(name)) continue;
+      if (comes_from_elsewhere(name)) continue;
       const found file = find(name, here);
       const auto running =
           file.path.empty() ? running_copy_named(name, policy_.self) : running_copy_of(file.file, policy_.self);
@@ -90,7 +91,7 @@ class preparation {
   };
 
   // The loader takes whatever the process has by that name.
-  bool is_loaded(const std::string& name) {
+  bool comes_from_elsewhere(const std::string& name) {
     void* const handle = dlopen(name.c_str(), RTLD_NOLOAD | RTLD_LAZY);
     if (handle == nullptr) return false;
     link_map* map = nullptr;
@@ -351,6 +352,7 @@ class preparation {
 
 private_library::~private_library() {
   if (handle == nullptr) return;
+  const hosts_signals while_destructors_run;
   dlclose(handle);
   let_go(std::move(image));  // it may stay, and then its name must
 }
@@ -369,6 +371,7 @@ result<void> open_dependencies(const private_libraries& libraries, const std::st
   for (const auto& library : libraries) {
     if (library->handle != nullptr) continue;
     complete(library->image);  // before a debugger reads it
+    const hosts_signals while_constructors_run;
     library->handle = dlopen(library->image.load_path.c_str(), flags);
     if (library->handle == nullptr) {
       const char* const text = dlerror();

@@ -162,7 +162,7 @@ snapshot_outcome snapshotter::take(const request& wanted) {
 }
 
 void snapshotter::prepare(const snapshot& last) {
-  if (ready_ || last.stays_named || last.size > keep_warm) return;
+  if ((ready_ && ready_->file.still_ours()) || last.stays_named || last.size > keep_warm) return;
   const quiet_file_limit quiet;
   result<copy_file> made = copy_in_memory(last.path);
   if (!made) return;
@@ -184,7 +184,7 @@ result<void> snapshotter::keep(snapshot& image, const naming& how) {
                      made.error().advice();
     }
   }
-  if (!into) into = std::exchange(ready_, std::nullopt);
+  if (!into && ready_ && ready_->file.still_ours()) into = std::exchange(ready_, std::nullopt);
   for (const auto make : {copy_in_memory, copy_in_file}) {
     if (into) break;
     result<copy_file> made = make(path);
@@ -250,7 +250,7 @@ bool snapshot::patch(std::uint64_t offset, const std::string& original, const st
 }
 
 bool snapshotter::same_content(const snapshot& other) const {
-  if (!other.memory || other.size != used_) return false;
+  if (other.size != used_ || !other.memory.still_ours()) return false;
   std::array<std::byte, 16384> chunk;
   for (const file_range& range : copied_) {
     for (std::uint64_t at = range.begin; at < range.end;) {
@@ -305,10 +305,11 @@ bool copy_rest(const snapshot& image) {
 }  // namespace
 
 void complete(snapshot& image) {
-  if (image.origin && !image.later.empty()) (void)copy_rest(image);
+  const bool ours = image.memory.still_ours();  // another's file must not be written to
+  if (ours && image.origin.still_ours() && !image.later.empty()) (void)copy_rest(image);
   image.later.clear();
   image.origin = unique_fd();
-  fcntl(image.memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+  if (ours) fcntl(image.memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
 }
 
 }  // namespace autoreload
