@@ -45,7 +45,7 @@ result<std::unique_ptr<detail::erased_module>> load(const detail::loader& api, c
                                                     std::span<const std::byte> bytes, int flags) {
   const hosts_signals while_constructors_run;
   auto loaded = api.load(image.load_path.c_str(), flags);
-  image.named = {};
+  image.loaded();
   if (loaded) return loaded;
   error failure = std::move(loaded.error());
   failure.rename(path);
