@@ -6,6 +6,8 @@
 #include <numeric>
 #include <string_view>
 
+#include "reload/load/absent.hpp"
+
 namespace autoreload {
 namespace {
 
@@ -43,7 +45,7 @@ result<std::unique_ptr<detail::erased_module>> load(const detail::loader& api, c
                                                     std::span<const std::byte> bytes, int flags) {
   auto loaded = api.load(image.load_path.c_str(), flags);
   image.named = {};
-  if (loaded) return loaded;
+  if (loaded) return remember_table(*std::move(loaded), api, path);
   error failure = std::move(loaded.error());
   failure.rename(path);
   if (!failure.missing().empty()) {

@@ -54,7 +54,7 @@ long membarrier(int command) { return syscall(SYS_membarrier, command, 0U, 0); }
 template <class Visit>
 void each_slot(pin_record& record, Visit visit) {
   for (pin_block* block = &record.block; block != nullptr; block = block->more.load(std::memory_order_acquire)) {
-    for (pin_slot& slot : block->slots) visit(slot);
+    for (pin_slot& slot : block->pins) visit(slot);
   }
 }
 
@@ -112,7 +112,7 @@ pinned pin_slowly(const std::atomic<const void*>& current) {
   for (pin_block* block = &record.block; block != nullptr && free == nullptr;
        block = block->more.load(std::memory_order_relaxed)) {
     last = block;
-    for (pin_slot& slot : block->slots) {
+    for (pin_slot& slot : block->pins) {
       if (slot.load(std::memory_order_acquire) == nullptr) {
         free = &slot;
         break;
@@ -122,7 +122,7 @@ pinned pin_slowly(const std::atomic<const void*>& current) {
   if (free == nullptr) {
     auto* const block = new pin_block;
     last->more.store(block, std::memory_order_release);
-    free = &block->slots[0];
+    free = &block->pins[0];
   }
   const void* const table =
       membarrier_works ? announce<false>(*free, current, no_seam{}) : announce<true>(*free, current, no_seam{});
