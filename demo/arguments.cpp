@@ -22,7 +22,7 @@ constexpr const char* help =
     "\n"
     "  LIBRARY               the library; by default the libfoo.so that was built beside this program\n"
     "  --interval TIME       between two rounds of calls (default 1s)\n"
-    "  --rounds N            end after N rounds (default: go on until Ctrl-C)\n"
+    "  --rounds N            end after N rounds (default: go on until Ctrl-C); with status 1 if LIBRARY never came\n"
     "  --watch inotify|poll  react to events at once (default), or compare the file's identity now and then\n"
     "  --poll-interval TIME  between two comparisons (default 1s)\n"
     "  --help                this text\n"

@@ -11,8 +11,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "elf/load_segment.hpp"
 #include "elf/names.hpp"
-#include "reload/inspect/inspect.hpp"
 
 namespace autoreload {
 
@@ -118,9 +118,11 @@ struct elf_view {
     return std::span(first, static_cast<std::size_t>(size));
   }
 
-  /// `count` records at `address`, or nothing when they are not all in the file.
+  /// `count` records at `address`, or nothing when they are not all in the file. No records are anywhere: a table that
+  /// a library lacks has the address 0, which is outside of one that begins elsewhere.
   template <class T>
   [[nodiscard]] std::optional<table<T>> table_at(std::uint64_t address, std::uint64_t count) const noexcept {
+    if (count == 0) return table<T>();
     if (count > file.size() / sizeof(T)) return std::nullopt;
     const std::byte* const first = bytes(address, count * sizeof(T));
     if (first == nullptr) return std::nullopt;

@@ -174,6 +174,32 @@ TEST(Examples, TheAudioThreadPlaysOnLouder) {
   EXPECT_EQ(audio.wait(), 0);
 }
 
+// A program in C or a script in Python, which calls through the C interface of live_greeter.h.
+void goes_on_with_the_new_greeting(std::vector<std::string> words) {
+  working_copy greeter("from_c_and_python", "greeter");
+  std::filesystem::remove(greeter.library());
+  words.push_back(greeter.library());
+  running host(std::move(words));
+  EXPECT_EQ(host.line(), "(not built yet)");
+  greeter.build();
+  const std::string before = host.line_with("hello");
+  greeter.edit("hello", "welcome");
+  const std::string after = host.line_with("welcome");
+  EXPECT_GT(std::atoi(after.c_str() + sizeof "welcome,"), std::atoi(before.c_str() + sizeof "hello,"))
+      << "the count of guests is the host's, so it goes on: " << before << ", " << after;
+}
+
+TEST(Examples, AProgramInCGoesOnWithTheNewGreeting) {
+  goes_on_with_the_new_greeting({program("AUTORELOAD_EXAMPLE_FROM_C")});
+}
+
+TEST(Examples, AScriptInPythonGoesOnWithTheNewGreeting) {
+  const std::string python = program("AUTORELOAD_EXAMPLE_PYTHON");
+  if (python.empty()) GTEST_SKIP() << "a sanitizer's runtime would have to be in the interpreter";
+  goes_on_with_the_new_greeting({python, program("AUTORELOAD_EXAMPLES") + "/from_c_and_python/host.py",
+                                 program("AUTORELOAD_EXAMPLE_LIVE_GREETER")});
+}
+
 // strict_thread.c ends the process as soon as the audio thread allocates, locks or enters the kernel within a call.
 class StrictAudio : public testing::Test {
  protected:

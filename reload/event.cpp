@@ -43,6 +43,19 @@ std::string in_words(const timings& times) {
 
 }  // namespace
 
+std::string_view to_string(event_kind kind) noexcept {
+  switch (kind) {
+    case event_kind::loaded: return "loaded";
+    case event_kind::refused: return "refused";
+    case event_kind::waiting: return "waiting";
+    case event_kind::unloaded: return "unloaded";
+    case event_kind::retained: return "retained";
+    case event_kind::warning: return "warning";
+    case event_kind::current: return "current";
+  }
+  return "unknown";
+}
+
 std::string to_string(const event& happened) {
   const std::string kind(to_string(happened.kind));
   std::string words = kind + ": ";

@@ -120,7 +120,7 @@ void service::state::run() {
   std::array<pollfd, 2> sources{pollfd{wake.get(), POLLIN, 0},
                                 pollfd{hub != nullptr ? hub->readable() : -1, POLLIN, 0}};
   while (!stop) {
-    auto deadline = detail::engine_core::never;
+    auto deadline = never;
     if (list_changed.exchange(false)) {
       const std::lock_guard lock(mutex);
       mine = engines;
@@ -128,14 +128,14 @@ void service::state::run() {
     }
     for (const auto& engine : mine) deadline = std::min(deadline, engine->deadline());
     timespec patience{};
-    if (deadline != detail::engine_core::never) {
+    if (deadline != never) {
       const auto left =
           std::max(deadline - std::chrono::steady_clock::now(), std::chrono::steady_clock::duration::zero());
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
       patience.tv_sec = seconds.count();
       patience.tv_nsec = std::chrono::nanoseconds(left - seconds).count();
     }
-    ppoll(sources.data(), sources.size(), deadline != detail::engine_core::never ? &patience : nullptr, nullptr);
+    ppoll(sources.data(), sources.size(), deadline != never ? &patience : nullptr, nullptr);
     if ((sources[0].revents & POLLIN) != 0) {
       std::uint64_t count = 0;
       [[maybe_unused]] const ssize_t taken = read(wake.get(), &count, sizeof count);

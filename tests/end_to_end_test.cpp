@@ -270,6 +270,16 @@ TEST_P(Demo, EndsAfterItsRoundsWithStatusZero) {
   EXPECT_EQ(demo.wait(), 0);
 }
 
+TEST_P(Demo, EndsAfterItsRoundsAlsoWhenTheLibraryNeverComesAndSaysSo) {
+  const working_copy copy;
+  std::vector<std::string> words = arguments(copy.library());
+  words.insert(words.end(), {"--rounds", "2"});
+  demo_process demo(words);
+  EXPECT_EQ(demo.line(), "(no line)") << "there was nothing to call";
+  EXPECT_TRUE(demo.says("\"" + copy.library() + "\" never came"));
+  EXPECT_EQ(demo.wait(), 1);
+}
+
 TEST_P(Demo, EndsCleanlyAtCtrlC) {
   working_copy copy;
   copy.build();

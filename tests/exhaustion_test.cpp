@@ -3,23 +3,33 @@
 // back.
 //
 // Each test takes the resource away in a child process of its own, so that they may run side by side.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <autoreload/autoreload.hpp>
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "reload/setback.hpp"
 #include "support.hpp"
 
 namespace {
@@ -219,6 +229,41 @@ TEST(Exhaustion, OfAddressSpaceRefusesALargeLibraryAndTakesItWhenThereIsRoom) {
       return "it was not loaded when there was room again";
     }
     return library->number() == 2 ? "" : "the wrong one was loaded";
+  });
+}
+
+// As SELinux, a container's seccomp profile or systemd's MemoryDenyWriteExecute do it.
+bool forbid_mappings_of_code() {
+  constexpr auto protection = static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 2 * sizeof(std::uint64_t));
+  std::array<sock_filter, 7> rules{{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, protection),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  const sock_fprog program{rules.size(), rules.data()};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST(Exhaustion, OfTheRightToMapCodeIsNotCalledAWantOfMemoryNorTriedAgainAndAgain) {
+  in_a_child([]() -> std::string {
+    const support::temp_folder folder;
+    build_library(folder / "lib.so", source(1));
+    event_queue events;
+    autoreload::options chosen = watched_by(events);
+    chosen.drive = autoreload::drive_mode::manual;
+    if (!forbid_mappings_of_code()) return "skip: no seccomp";
+    const autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+    const auto why = library.last_failure();
+    if (!why) return "it was loaded all the same";
+    if (why->advice().find("seccomp") == std::string::npos) return why->what();
+    if (why->system().find("Operation not permitted") == std::string::npos) return why->what();
+    const autoreload::setback no =
+        autoreload::setback_of_dlopen(*why, open((folder / "lib.so").c_str(), O_RDONLY | O_CLOEXEC));
+    return no.kind == autoreload::setback_kind::refused_elsewhere ? "" : "it is taken for what passes by itself";
   });
 }
 

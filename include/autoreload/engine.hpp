@@ -69,7 +69,7 @@ class engine {
   engine& operator=(const engine&) = delete;
 
   void poll();
-  result<bool> reload();
+  result<void> reload();
   void pause();
   void resume();
   [[nodiscard]] int descriptor() const;

@@ -39,7 +39,8 @@ enum class event_kind : std::uint8_t {
   waiting,   ///< there is nothing (complete) at the path for now: see failure
   unloaded,  ///< an old generation left the process
   retained,  ///< an old generation can't leave: see text for why, or for what it waits
-  warning,   ///< loaded, but something about it will hurt: see text
+  warning,   ///< loaded, but something about it will hurt: see text. Told anew for each generation
+  current,   ///< after refused or waiting was told: what is at the path is again what runs
 };
 
 /// The kind's name in lower case. Never fails, any thread.
@@ -54,6 +55,8 @@ struct event {
   std::string text;              ///< for a person
   std::optional<error> failure;  ///< of refused and waiting
   timings times;                 ///< of loaded
+  /// Of loaded and refused: which build this was. Each that is loaded or refused counts once, from 1.
+  std::uint64_t attempt = 0;
 };
 
 /// The event as text for a person, of one line or more, without a newline at the end: the kind, the library, the

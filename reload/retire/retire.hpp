@@ -44,6 +44,7 @@ class retirer {
 
   /// Whether another sweep could do something.
   [[nodiscard]] bool pending() const noexcept { return !waiting_.empty(); }
+  [[nodiscard]] const generations& waiting() const noexcept { return waiting_; }
 
  private:
   generations waiting_;
