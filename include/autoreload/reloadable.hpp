@@ -44,7 +44,7 @@ namespace autoreload {
 ///
 /// @tparam Api      a struct of required and optional symbols (see symbol.hpp)
 /// @tparam Backend  a loader_backend
-template <api_struct Api, loader_backend Backend = symbols::backend>
+template <class Api, loader_backend Backend = symbols::backend>
 class reloadable {
  public:
   /// @param path    the library: a file, or a symbolic link to one; need not exist yet
@@ -123,7 +123,7 @@ class reloadable {
   reloadable& operator=(const reloadable&) = delete;
 
  private:
-  alignas(detail::cache_line) std::atomic<const void*> current_{&not_loaded_api<Api>()};
+  alignas(detail::cache_line) std::atomic<const void*> current_{detail::not_loaded_table<Api>()};
   detail::engine engine_;
 };
 

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include <autoreload/language.hpp>
+
 namespace autoreload {
 
 /// A trial load runs the library's constructors in a helper process before the host does, so that one that crashes,
