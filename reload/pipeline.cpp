@@ -101,9 +101,10 @@ answer ask_guard(const context& here, candidate& next) {
   guard_verdict opinion;
   try {
     const generation* const running = here.past.running();
-    opinion = wanted.chosen.guard->check({wanted.path, next.image.memory.get(),
-                                          running != nullptr ? running->image.memory.get() : -1, wanted.api.symbols,
-                                          wanted.api.api_type});
+    const bool known = running != nullptr && running->image.memory.still_ours();
+    opinion =
+        wanted.chosen.guard->check({wanted.path, next.image.memory.get(), known ? running->image.memory.get() : -1,
+                                    wanted.api.symbols, wanted.api.api_type});
   } catch (const std::exception& thrown) {
     setback no = refuse("the ABI checker threw an exception");
     no.why->system(thrown.what());
@@ -132,6 +133,11 @@ answer try_in_helper(const context& here, candidate& next) {
   if (next.trial == nullptr) {
     trial_options how{wanted.chosen.trial, wanted.chosen.load_flags, {}, {}, {}, here.cancel};
     if (next.image.named) how.load_path = next.image.load_path;
+    if (const generation* const running = here.past.running();
+        wanted.chosen.trial.beside_running && running != nullptr) {
+      for (const auto& library : running->needs) how.dependencies.push_back(library->image.load_path);
+      how.dependencies.push_back(running->image.load_path);
+    }
     for (const auto& library : next.needs.libraries) how.dependencies.push_back(library->image.load_path);
     for (const symbol_info& symbol : wanted.api.symbols) how.symbols.emplace_back(symbol.name);
     if (here.patient) return trial_load(next.image.memory.get(), wanted.path, how);

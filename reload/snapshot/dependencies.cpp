@@ -13,6 +13,7 @@
 #include "digest/digest.hpp"
 #include "elf/dynamic_section.hpp"
 #include "reload/retire/retire.hpp"
+#include "system/host_signals.hpp"
 
 namespace autoreload {
 namespace {
@@ -287,6 +288,7 @@ class preparation {
 
 private_library::~private_library() {
   if (handle == nullptr) return;
+  const hosts_signals while_destructors_run;
   dlclose(handle);
   let_go(std::move(image));  // it may stay, and then its name must
 }
@@ -304,6 +306,7 @@ result<void> open_dependencies(const private_libraries& libraries, const std::st
   for (const auto& library : libraries) {
     if (library->handle != nullptr) continue;
     complete(library->image);  // before a debugger reads it
+    const hosts_signals while_constructors_run;
     library->handle = dlopen(library->image.load_path.c_str(), flags);
     if (library->handle == nullptr) {
       const char* const text = dlerror();

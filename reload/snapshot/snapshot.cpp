@@ -25,6 +25,7 @@
 #include <system_error>
 
 #include "digest/digest.hpp"
+#include "reload/load/loaded.hpp"
 #include "reload/snapshot/stack_header.hpp"
 #include "reload/snapshot/trust.hpp"
 #include "system/file_limit.hpp"
@@ -348,12 +349,17 @@ snapshotter::place snapshotter::in_memory(const std::string& name) {
   place made;
   made.memory = unique_fd(new_memfd(base_name(name)));
   if (made.memory) made.path = proc_path(made.memory.get());
+  // A number that somebody closed behind us names a library that is still loaded: the loader would answer with that.
+  while (!made.path.empty() && is_loaded(made.path)) {
+    made.memory = unique_fd(fcntl(made.memory.get(), F_DUPFD_CLOEXEC, made.memory.get() + 1));
+    made.path = made.memory ? proc_path(made.memory.get()) : std::string();
+  }
   if (made.path.empty()) made.memory = unique_fd();
   return made;
 }
 
 void snapshotter::prepare(const snapshot& last) {
-  if (ready_.memory || last.size > keep_warm) return;
+  if (ready_.memory.still_ours() || last.size > keep_warm) return;
   const quiet_file_limit quiet;
   ready_ = in_memory(last.path);
   // Its pages, too.
@@ -364,7 +370,8 @@ void snapshotter::prepare(const snapshot& last) {
 result<void> snapshotter::keep(snapshot& image) {
   const quiet_file_limit quiet;
   const std::string& path = image.path;
-  place into = ready_.memory ? std::exchange(ready_, {}) : in_memory(path);
+  place into = std::exchange(ready_, {});
+  if (!into.memory.still_ours()) into = in_memory(path);
   if (!into.memory) {
     const int reason = errno;
     into.memory = unique_fd(new_temporary(into.path));
@@ -445,7 +452,7 @@ bool snapshot::patch(std::uint64_t offset, const std::string& original, const st
 }
 
 bool snapshotter::same_content(const snapshot& other) const {
-  if (!other.memory || other.size != used_) return false;
+  if (other.size != used_ || !other.memory.still_ours()) return false;
   std::array<std::byte, 16384> chunk;
   for (const file_range& range : copied_) {
     for (std::uint64_t at = range.begin; at < range.end;) {
@@ -500,10 +507,11 @@ bool copy_rest(const snapshot& image) {
 }  // namespace
 
 void complete(snapshot& image) {
-  if (image.origin && !image.later.empty()) (void)copy_rest(image);
+  const bool ours = image.memory.still_ours();  // another's file must not be written to
+  if (ours && image.origin.still_ours() && !image.later.empty()) (void)copy_rest(image);
   image.later.clear();
   image.origin = unique_fd();
-  fcntl(image.memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+  if (ours) fcntl(image.memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
 }
 
 }  // namespace autoreload

@@ -127,7 +127,7 @@ class Dependency : public testing::Test {
   std::string its(const std::string& name) { return "its dependency \"" + folder_ / name + "\""; }
 
   static std::unique_ptr<support::temp_folder> shop_;
-  support::temp_folder folder_;
+  support::temp_folder folder_{support::open_to_all()};
   autoreload::event_queue events_;
   std::optional<library> library_;
 };
