@@ -100,7 +100,8 @@ class reloadable {
   [[nodiscard]] std::optional<error> last_failure() const { return engine_.last_failure(); }
 
   /// Manual drive: looks, reloads if there is something new, unloads what nobody uses any more, and delivers events.
-  /// Does not block but for the work itself. In background mode it only delivers events that are due.
+  /// Does not block but for the work itself; a trial load runs beside, and a later poll() goes on with the build. In
+  /// background mode it only delivers events that are due.
   void poll() { engine_.poll(); }
   /// Manual drive: a descriptor for poll(2), epoll or an event loop, readable when poll() has something to do. Owned by
   /// the engine: don't read or close it. -1 in background mode.
