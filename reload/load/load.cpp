@@ -6,6 +6,7 @@
 #include <numeric>
 #include <string_view>
 
+#include "reload/load/absent.hpp"
 #include "system/host_signals.hpp"
 
 namespace autoreload {
@@ -46,7 +47,7 @@ result<std::unique_ptr<detail::erased_module>> load(const detail::loader& api, c
   const hosts_signals while_constructors_run;
   auto loaded = api.load(image.load_path.c_str(), flags);
   image.loaded();
-  if (loaded) return loaded;
+  if (loaded) return remember_table(*std::move(loaded), api, path);
   error failure = std::move(loaded.error());
   failure.rename(path);
   if (!failure.missing().empty()) {
