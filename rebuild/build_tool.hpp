@@ -54,6 +54,8 @@ class tool_finder {
   /// The files that the tool would build the library from, as far as it knows them.
   [[nodiscard]] tool_inputs inputs(const build_tool& of);
 
+  /// Whether a question was given up; then all further ones are.
+  [[nodiscard]] bool interrupted() const noexcept { return interrupted_; }
   /// What a short command printed, or nothing when it failed.
   [[nodiscard]] std::optional<std::string> answer(const std::vector<std::string>& words, const std::string& directory);
 

@@ -46,17 +46,17 @@ void rebuilder::worker::find_tool() {
 void rebuilder::worker::refresh() {
   refresh_due_ = false;
   if (!tool_) return arm();
-  line_files_ = list_line_files(library_);
+  if (std::vector<std::string> found = list_line_files(library_); !found.empty() || !by_tcc_)
+    line_files_ = std::move(found);
   if (tool_->kind != tool_kind::named && have_runner()) {
     const bool patient = refreshes_interrupted_ >= 3;
     const std::array<int, 2> interrupt{patient ? -1 : wake_.get(), patient || !hub_ ? -1 : hub_->readable()};
-    tool_inputs asked = tool_finder(*runner_, environment_, options_.trust, interrupt).inputs(*tool_);
-    if (!asked.complete) {  // a save comes first
-      ++refreshes_interrupted_;
-      refresh_due_ = true;
-      return;
-    }
-    refreshes_interrupted_ = 0;
+    tool_finder ask(*runner_, environment_, options_.trust, interrupt);
+    tool_inputs asked = ask.inputs(*tool_);
+    if (asked.complete && synced_ && wants_chains()) learn_chains(ask);
+    refreshes_interrupted_ = ask.interrupted() ? refreshes_interrupted_ + 1 : 0;
+    refresh_due_ = ask.interrupted();  // a save comes first, and then again
+    if (!asked.complete) return;
     inputs_ = std::move(asked);
   }
   file_choice choice;

@@ -139,7 +139,7 @@ void rebuilder::worker::run() {
   refresh();
   while (!stopping_.load()) {
     const bool idle = !runner_ || !runner_->running();
-    if (idle && due_ && tool_) {
+    if (idle && (due_ || follow_up_due_) && tool_) {
       start();
     } else if (idle && refresh_due_) {
       refresh();
@@ -167,7 +167,7 @@ void rebuilder::worker::wait() {
     const auto left = std::max(std::chrono::ceil<milliseconds>(deadline_ - clock::now()), milliseconds{0});
     patience = patience.count() < 0 ? left : std::min(left, patience);
   }
-  const bool now = (!running && ((due_ && tool_) || refresh_due_)) || watch_->has_changed();
+  const bool now = (!running && (((due_ || follow_up_due_) && tool_) || refresh_due_)) || watch_->has_changed();
   ::poll(waits.data(), waits.size(), now ? 0 : static_cast<int>(std::min<long>(patience.count(), 1 << 30)));
   std::uint64_t count = 0;
   if (waits[0].revents != 0) [[maybe_unused]]
@@ -218,23 +218,31 @@ void rebuilder::worker::start() {
   sources_.make_newer_than(due_files_, build_started_, build_ended_);
   build_started_ = file_time_now(-time_step);
   sources_.accept();
-  due_ = false;
+  choose_way();
+  due_ = follow_up_due_ = false;
   cut_ = cut::none;
   if (!have_runner()) return;
-  if (result<void> started = runner_->start(tool_->run); !started) {
+  const bool quick = way_ == way::direct || way_ == way::tcc;
+  const building::command chosen = quick ? quick_command() : tool_->run;
+  if (result<void> started = runner_->start(chosen); !started) {
     runner_.reset();  // the next save makes another
     return tell_failure(started.error());
   }
   const clock::time_point now = clock::now();
   deadline_ = now + options_.time_limit;
   notice_time_ = now - noticed_;
-  building_files_ = std::move(due_files_);
+  if (way_ != way::follow_up) building_files_ = std::move(due_files_);
   due_files_.clear();
+  ++build_;
+  if (way_ == way::follow_up && !by_tcc_) return;  // nothing new is to come of it
   rebuild_event event;
   event.kind = rebuild_kind::building;
-  event.build = ++build_;
+  event.build = build_;
   event.files = building_files_;
   event.text = (building_files_.empty() ? "" : short_list(building_files_) + ": ") + tool_->found;
+  if (way_ == way::direct) event.text += ", by its commands";
+  if (way_ == way::tcc) event.text += ", by tcc first";
+  if (way_ == way::follow_up) event.text += ", after tcc";
   tell(std::move(event));
 }
 
@@ -263,12 +271,13 @@ void rebuilder::worker::finish(ending ended) {
   event.build = build_;
   event.times.noticed = notice_time_;
   if (event.failure && event.failure->path().empty()) event.failure->rename(named_);
+  const bool silent = !after_the_end(ended, event);
   if (cut_ != cut::overtaken) {
     refresh_due_ = true;
     cut_ = cut::none;
     last_trouble_.clear();
   }
-  tell(std::move(event));
+  if (!silent) tell(std::move(event));
 }
 
 }  // namespace autoreload
