@@ -246,9 +246,7 @@ tool_inputs tool_finder::inputs(const build_tool& of) {
     }
     found.sources = read_ninja_deps(ask({"ninja", "-t", "deps"}), objects);
     found.sources.insert(found.sources.end(), all.begin(), all.end());
-    // What the tool's own files are made from, such as meson.build and CMakeLists.txt.
-    for (std::string& name : unquoted(lines_of(ask({"ninja", "-t", "inputs", "build.ninja"}))))
-      found.sources.push_back(std::move(name));
+    found.configuration = unquoted(lines_of(ask({"ninja", "-t", "inputs", "build.ninja"})));
   } else if (of.kind == tool_kind::make) {
     found = read_make_database(ask({"make", "-pn", of.target}), of.target);
   } else if (of.kind == tool_kind::cmake_make) {
@@ -262,10 +260,11 @@ tool_inputs tool_finder::inputs(const build_tool& of) {
     for (std::size_t at = 0; (at = list.find('"', at)) != std::string::npos;) {
       const std::size_t end = std::min(list.find('"', at + 1), list.size());
       const std::string name = list.substr(at + 1, end - at - 1);
-      if (name.ends_with(".txt") || name.ends_with(".cmake")) found.sources.push_back(name);
+      if (name.ends_with(".txt") || name.ends_with(".cmake")) found.configuration.push_back(name);
       at = end + 1;
     }
   }
+  found.sources.insert(found.sources.end(), found.configuration.begin(), found.configuration.end());
   found.complete = !interrupted_;
   return found;
 }

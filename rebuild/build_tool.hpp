@@ -31,9 +31,10 @@ struct build_tool {
 
 /// What a tool knows of the files that a library is made of.
 struct tool_inputs {
-  std::vector<std::string> sources;   ///< headers included; absolute, or relative to the tool's directory
-  std::vector<std::string> products;  ///< what the tool makes itself; relative to its directory
-  bool complete = true;               ///< the questions were answered
+  std::vector<std::string> sources;        ///< headers included; absolute, or relative to the tool's directory
+  std::vector<std::string> products;       ///< what the tool makes itself; relative to its directory
+  std::vector<std::string> configuration;  ///< sources of the tool's own files: `CMakeLists.txt`, `meson.build`
+  bool complete = true;                    ///< the questions were answered
 };
 
 /// Answers questions about a directory by running the tool itself, one short command after the other.

@@ -67,6 +67,8 @@ void rebuilder::worker::refresh() {
     choice.names.insert(choice.names.end(), list.begin(), list.end());
   }
   std::vector<std::string> files = users_files(choice);
+  choice.names = inputs_.configuration;
+  configuration_ = users_files(choice);
   for (const std::string& file : tool_->build_files) {
     if (std::find(inputs_.products.begin(), inputs_.products.end(), fs::path(file).filename()) ==
         inputs_.products.end()) {

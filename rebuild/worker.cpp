@@ -202,10 +202,20 @@ void rebuilder::worker::look_at_sources() {
   }
   due_ = true;
   if (!asked) due_files_ = changed;
-  if (running && cut_ == cut::none) {
+  if (running && cut_ == cut::none && !reconfigures()) {
     cut_ = cut::overtaken;
     runner_->stop();
   }
+}
+
+// Whether the tool that runs may be writing its own files. Stopped in that, ninja deletes build.ninja, and nothing can
+// be built any more; so it is let go on, and the next build follows it.
+bool rebuilder::worker::reconfigures() const {
+  const auto listed = [&](const std::string& file) {
+    return std::find(configuration_.begin(), configuration_.end(), file) != configuration_.end();
+  };
+  return std::any_of(due_files_.begin(), due_files_.end(), listed) ||
+         std::any_of(unsynced_.begin(), unsynced_.end(), listed);
 }
 
 void rebuilder::worker::start() {

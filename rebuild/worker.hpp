@@ -45,6 +45,7 @@ class rebuilder::worker {
   void run();
   void wait();
   void look_at_sources();
+  bool reconfigures() const;
   void start();
   void check_limits();
   void finish(building::ending ended);
@@ -79,6 +80,7 @@ class rebuilder::worker {
   std::vector<std::string> line_files_;
   building::tool_inputs inputs_;
   std::vector<std::string> watched_;
+  std::vector<std::string> configuration_;  // those of them that the tool's own files are made from
 
   struct learned {
     building::chain direct;

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <thread>
+
 #include "project.hpp"
 #include "system/unique_fd.hpp"
 
@@ -82,6 +84,22 @@ TEST(overtaken, at_any_moment_of_a_real_build_and_the_last_save_wins) {
       on.write("lib.c", source_of(last));
       ASSERT_TRUE(running.becomes(last)) << name_of(which) << ", round " << round;
     }
+  }
+}
+
+// ninja deletes its build file when it is stopped while it makes it again.
+TEST(overtaken, while_the_build_is_configured_anew_and_nothing_is_broken) {
+  if (!installed("cmake") || !installed("ninja")) GTEST_SKIP() << "needs the Debian packages cmake and ninja-build";
+  const project on(tool::cmake_ninja);
+  session running(on);
+  ASSERT_TRUE(running.becomes(1));
+  (void)running.told.next(rebuild_kind::built);
+  const std::string text = support::read_file(on.path("CMakeLists.txt"));
+  for (int round = 1; round <= 8; ++round) {
+    on.write("CMakeLists.txt", text + "# " + std::to_string(round) + "\n");
+    std::this_thread::sleep_for(std::chrono::milliseconds(round * 15));  // the moment, not a wait
+    on.write("lib.c", source_of(10 * round));
+    ASSERT_TRUE(running.becomes(10 * round)) << "round " << round;
   }
 }
 
