@@ -2,8 +2,8 @@
 // line_place: the source line that an address of a library belongs to, by the DWARF line number program.
 //
 // A unit of .debug_line has a program for a small machine that, run, yields rows (address, file, line) in sequences of
-// rising address. The address belongs to the last row at or before it in a sequence that goes on beyond it. All programs
-// are run until one fits; only then are its tables read for the name.
+// rising address. The address belongs to the last row at or before it in a sequence that goes on beyond it. All
+// programs are run until one fits; only then are its tables read for the name.
 #include "crash/source_place.hpp"
 #include "elf/line_table.hpp"
 

@@ -52,20 +52,28 @@ class answers {
     const std::lock_guard lock(mutex_);
     tables_.reserve(tables_.size() + 1);
   }
-  /// Makes a table the one that is called, unless paused meanwhile. @param anyway  also then
-  [[nodiscard]] bool publish(std::atomic<const void*>& current, const void* table, std::uint64_t number, bool anyway) {
+  /// Makes a table the one that is called, unless paused meanwhile. @param current  read under the lock: see redirect()
+  /// @param anyway  also when paused
+  [[nodiscard]] bool publish(std::atomic<const void*>* const& current, const void* table, std::uint64_t number,
+                             bool anyway) {
     const std::lock_guard lock(mutex_);
     if (paused_ && !anyway) return false;
     std::erase_if(tables_, [&](const auto& one) { return one.first == table; });
     tables_.emplace_back(table, number);
     failure_.reset();
-    autoreload::publish(current, table);
+    autoreload::publish(*current, table);
     number_ = number;
     return true;
   }
   void unpublish(std::atomic<const void*>& current, const void* not_loaded) {
     autoreload::publish(current, not_loaded);
     number_ = 0;
+  }
+  /// Unpublishes, and lets what is published from now on go elsewhere: the owner of the pointer is gone in a moment.
+  void redirect(std::atomic<const void*>*& current, std::atomic<const void*>& elsewhere, const void* not_loaded) {
+    const std::lock_guard lock(mutex_);
+    autoreload::publish(*current, not_loaded);
+    current = &elsewhere;
   }
   void forget(std::uint64_t number) {
     const std::lock_guard lock(mutex_);

@@ -75,17 +75,28 @@ void engine_core::close() {
   if (served != nullptr) served->remove(this);
   // A trial that another thread waits for would hold this up for its whole time limit. A forked child has the same
   // eventfd and no business with its parent's trials.
-  if (cancel_ && !forked()) eventfd_write(cancel_.get(), 1);
+  if (cancel_.still_ours() && !forked()) eventfd_write(cancel_.get(), 1);
   {
     const at_work here(*this, work_lock::how::wait);
-    answers_.unpublish(*current_, wanted_.api.not_loaded);
-    if (source_ != nullptr) source_->stop();  // not reset(): the service's thread may ask it whether it has something
-    on_trial_.reset();
-    history_.close(wanted_.chosen.keep_old);
-    current_ = nullptr;
-    service_.reset();
+    if (here->held() || here->inside()) {
+      let_go_of_all();
+    } else {
+      // Inside a library's constructor or destructor, while another thread is at work here and waits for the loader:
+      // that one does it.
+      answers_.redirect(current_, nobodys_, wanted_.api.not_loaded);
+      left_ = true;
+    }
   }
   outbox_.close();
+}
+
+void engine_core::let_go_of_all() {
+  answers_.unpublish(*current_, wanted_.api.not_loaded);
+  if (source_ != nullptr) source_->stop();  // not reset(): the service's thread may ask it whether it has something
+  on_trial_.reset();
+  history_.close(wanted_.chosen.keep_old);
+  current_ = nullptr;
+  service_.reset();
 }
 
 bool engine_core::forked() const noexcept { return process_ != getpid(); }
@@ -140,7 +151,7 @@ std::optional<setback> engine_core::examine(bool forced) {
   result.needs_state = next->needs.settled ? next->needs.state : 0;
   if (no && no->kind == setback_kind::on_trial) {
     on_trial_ = std::move(next);
-  } else if (was_on_trial) {
+  } else if (was_on_trial && (!no || no->kind == setback_kind::refused_content)) {
     asked_ = true;  // a change meanwhile may not have shown in the file's times
   }
   remember(result);
@@ -177,7 +188,7 @@ bool engine_core::put_in_place(candidate& next, bool forced) {
   answers_.make_room();
   made.crash_ticket =
       crash_table::add(made.number, wanted_.path, next.base, made.facts.segments, made.image.memory.get());
-  if (!answers_.publish(*current_, made.module->table(), made.number, forced)) {
+  if (!answers_.publish(current_, made.module->table(), made.number, forced)) {
     crash_table::remove(made.crash_ticket);
     return false;
   }
@@ -195,23 +206,31 @@ void engine_core::remember(const attempt& result) {
   for (event& one : after.events) tell(std::move(one));
 }
 
+bool engine_core::is_due(time_point now) {
+  const bool changed = source_->take(now, memory_);
+  const bool asked = asked_.exchange(false);
+  return changed || asked || memory_.look_at <= now;
+}
+
 // News first; what nobody waits for is left to the next step, so that the reload's caller can go on. But it is not left
 // for long: a file that changes all the time must not make the old generations pile up, nor keep the caller here.
 void engine_core::step() {
-  if (source_ == nullptr || (!asked_ && !source_->pending() && clock::now() < deadline())) return;
+  if (source_ == nullptr || (!asked_ && !left_ && !source_->pending() && clock::now() < deadline())) return;
   if (forked()) return;
   {
     const at_work mine(*this, work_lock::how::try_once);
     if (!mine->held() || current_ == nullptr) return;
     try {
-      const time_point now = clock::now();
-      const bool due =
-          !answers_.paused() && (source_->take(now, memory_) | asked_.exchange(false) | (memory_.look_at <= now));
+      const bool due = !answers_.paused() && is_due(clock::now());
       if (!due || untidy_) maintain();
       if (due) look();
     } catch (const std::bad_alloc&) {
       try_again_later();
     }
+  }
+  if (left_) {
+    const at_work mine(*this, work_lock::how::try_once);
+    if (mine->held() && current_ != nullptr) let_go_of_all();
   }
   outbox_.deliver();
 }
@@ -249,6 +268,8 @@ void engine_core::set_deadline() {
 void engine_core::poll() {
   if (forked()) return;
   if (service_ == nullptr) {
+    const bool lost = alarm_.renew_if_closed();  // first, while its number may be free
+    if (source_->renew_if_closed(lost) || lost) (void)alarm_.add(source_->readable());
     source_->drain();
     alarm_.hush();
     step();

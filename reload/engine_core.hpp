@@ -73,6 +73,8 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
  private:
   class at_work;
 
+  void let_go_of_all();
+
   // watching
   void start_watching();
   [[nodiscard]] bool watch_what_matters() {
@@ -81,6 +83,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   }
 
   // looking
+  [[nodiscard]] bool is_due(time_point now);
   void look();
   [[nodiscard]] std::optional<setback> examine(bool forced);
   [[nodiscard]] std::optional<setback> examine_or_wait_for_memory(bool forced);
@@ -94,7 +97,9 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   void tell(event happened);
 
   const order wanted_;
-  std::atomic<const void*>* current_;  // null once closed
+  std::atomic<const void*>* current_;          // null once closed
+  std::atomic<const void*> nobodys_{nullptr};  // what current_ leads to when the owner is gone before the work is done
+  std::atomic<bool> left_{false};              // the owner is gone
   const pid_t process_;
   const unique_fd cancel_;  // an eventfd that ends a trial load that somebody waits for, if there are any
 

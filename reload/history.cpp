@@ -26,6 +26,7 @@ std::string hexadecimal(std::span<const std::byte> bytes) {
 
 std::uint64_t contents_of(const generation& one) {
   std::uint64_t digest = 0;
+  if (!one.image.memory.still_ours()) return digest;  // somebody closed it behind us
   for (const load_segment& segment : one.facts.segments) {
     std::vector<std::byte> bytes(segment.file_size);
     const ssize_t got = pread(one.image.memory.get(), bytes.data(), bytes.size(), static_cast<off_t>(segment.offset));

@@ -6,6 +6,7 @@
 //         delivers, which keeps the order; who comes meanwhile leaves its events to that one.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -17,6 +18,7 @@
 #include <autoreload/event.hpp>
 
 #include "system/cancellation.hpp"
+#include "system/loader_state.hpp"
 
 namespace autoreload {
 
@@ -61,12 +63,16 @@ class outbox {
     if (thrown != nullptr) std::rethrow_exception(thrown);
   }
 
-  /// Drops what is there and waits for an observer that runs on another thread.
+  /// Drops what is there and waits for an observer that runs on another thread. Inside the loader not for long: the
+  /// observer may need it, too.
   void close() {
     std::unique_lock lock(mutex_);
     closed_ = true;
     queue_.clear();
-    delivered_.wait(lock, [&] { return deliverer_ == std::thread::id() || deliverer_ == std::this_thread::get_id(); });
+    const auto alone = [&] { return deliverer_ == std::thread::id() || deliverer_ == std::this_thread::get_id(); };
+    if (alone()) return;
+    if (!inside_the_loader()) return delivered_.wait(lock, alone);
+    delivered_.wait_for(lock, std::chrono::milliseconds(100), alone);
   }
 
  private:

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "elf/dynamic_section.hpp"
+#include "reload/load/live_files.hpp"
 #include "reload/load/load.hpp"
 #include "reload/load/traced.hpp"
 #include "reload/load/verify.hpp"
@@ -73,9 +74,12 @@ answer compare_with_what_was_sent_away(const context& here, candidate& next) {
 }
 
 answer copy_bytes(const context& here, candidate& next) {
-  if (result<void> kept = here.reader.keep(next.image); !kept) {
+  const options& chosen = here.wanted.chosen;
+  const loader_name name = name_for(chosen.name, {next.bytes, next.facts.segments, 0});
+  if (result<void> kept = here.reader.keep(next.image, {name, chosen.trust}); !kept) {
     return setback{setback_kind::shortage, std::move(kept.error().rename(here.wanted.path))};
   }
+  if (!next.image.remark.empty()) next.warnings.push_back(next.image.remark);
   return {};
 }
 
@@ -84,7 +88,7 @@ answer copy_dependencies(const context& here, candidate& next) {
   const options& chosen = here.wanted.chosen;
   const generation* const running = here.past.running();
   next.needs = prepare_dependencies(here.wanted.path, next.image, next.bytes, next.facts,
-                                    {chosen.trust, chosen.require_digest, &here.patience},
+                                    {chosen.trust, chosen.name, chosen.require_digest, &here.patience},
                                     running != nullptr ? running->needs : private_libraries());
   if (next.needs.no) return std::move(next.needs.no);
   if (next.is_running && next.needs.libraries == running->needs) return setback{setback_kind::unchanged};
@@ -101,9 +105,10 @@ answer ask_guard(const context& here, candidate& next) {
   guard_verdict opinion;
   try {
     const generation* const running = here.past.running();
-    opinion = wanted.chosen.guard->check({wanted.path, next.image.memory.get(),
-                                          running != nullptr ? running->image.memory.get() : -1, wanted.api.symbols,
-                                          wanted.api.api_type});
+    const bool known = running != nullptr && running->image.memory.still_ours();
+    opinion =
+        wanted.chosen.guard->check({wanted.path, next.image.memory.get(), known ? running->image.memory.get() : -1,
+                                    wanted.api.symbols, wanted.api.api_type});
   } catch (const std::exception& thrown) {
     setback no = refuse("the ABI checker threw an exception");
     no.why->system(thrown.what());
@@ -132,6 +137,11 @@ answer try_in_helper(const context& here, candidate& next) {
   if (next.trial == nullptr) {
     trial_options how{wanted.chosen.trial, wanted.chosen.load_flags, {}, {}, {}, here.cancel};
     if (next.image.named) how.load_path = next.image.load_path;
+    if (const generation* const running = here.past.running();
+        wanted.chosen.trial.beside_running && running != nullptr) {
+      for (const auto& library : running->needs) how.dependencies.push_back(library->image.load_path);
+      how.dependencies.push_back(running->image.load_path);
+    }
     for (const auto& library : next.needs.libraries) how.dependencies.push_back(library->image.load_path);
     for (const symbol_info& symbol : wanted.api.symbols) how.symbols.emplace_back(symbol.name);
     if (here.patient) return trial_load(next.image.memory.get(), wanted.path, how);
@@ -153,6 +163,7 @@ answer try_in_helper(const context& here, candidate& next) {
 // All required symbols or nothing.
 answer load_module(const context& here, candidate& next) {
   const order& wanted = here.wanted;
+  const loaded_libraries before;
   auto opened = open_dependencies(next.needs.libraries, wanted.path, wanted.chosen.load_flags);
   if (!opened) return setback_of_dlopen(std::move(opened.error()), next.image.memory.get());
   generation& made = next.made.front();
@@ -163,6 +174,7 @@ answer load_module(const context& here, candidate& next) {
   auto loaded = load(wanted.api, wanted.path, made.image, next.bytes, wanted.chosen.load_flags);
   if (!loaded) return setback_of_dlopen(std::move(loaded.error()), made.image.memory.get());
   made.module = *std::move(loaded);
+  for (std::string& warning : live_files(before, made, next.needs.left)) next.warnings.push_back(std::move(warning));
   return {};
 }
 

@@ -18,8 +18,8 @@ result<void> engine_core::may_change(const at_work& here) const {
   if (here->inside()) return not_now("reload() was called from inside this library's own loading or unloading");
   if (!here->held()) {
     return not_now(
-        "reload() was called from inside another library's loading or unloading, while another thread is reloading "
-        "this one");
+        "reload() was called from inside a library's constructor or destructor, while another thread is reloading this "
+        "one: each may be waiting for the other");
   }
   if (current_ == nullptr) return error(stage::use, wanted_.path, "the engine is closed");
   return {};
@@ -65,7 +65,7 @@ result<void> engine_core::republish(std::uint64_t number) {
     const std::string text = "generation " + std::to_string(newer.number) + " was sent away: " + name + " runs again";
     history::sent_away instead{contents_of(newer), state_of(memory_.needed), error(stage::publish, wanted_.path, text)};
     answers_.make_room();
-    if (answers_.publish(*current_, older->module->table(), number, true)) {
+    if (answers_.publish(current_, older->module->table(), number, true)) {
       history_.republish(number, std::move(instead), wanted_.chosen.keep_old);
     }
     memory_.needed_state = 0;
@@ -79,6 +79,7 @@ result<void> engine_core::republish(std::uint64_t number) {
 
 std::vector<generation_record> engine_core::records() {
   const at_work here(*this, work_lock::how::wait);
+  if (!here->held() && !here->inside()) return {};
   return history_.records();
 }
 

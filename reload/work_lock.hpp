@@ -13,6 +13,8 @@
 #include <mutex>
 #include <thread>
 
+#include "system/loader_state.hpp"
+
 namespace autoreload {
 
 struct work_mutex {
@@ -36,7 +38,11 @@ class work_lock {
       if (work_.waiting == 0) lock_ = std::unique_lock(work_.mutex, std::try_to_lock);
     } else {
       ++work_.waiting;
-      lock_ = acquire == how::wait ? std::unique_lock(work_.mutex) : briefly();
+      lock_ = std::unique_lock(work_.mutex, std::try_to_lock);
+      // Inside the loader this thread may hold its lock, for which the one at work waits.
+      const bool for_ever = acquire == how::wait && (lock_ || !inside_the_loader());
+      if (!lock_ && for_ever) lock_.lock();
+      if (!lock_) lock_ = briefly();
       --work_.waiting;
     }
     if (!lock_) return;

@@ -29,6 +29,7 @@
 #include <memory>
 #include <string>
 
+#include "in_a_child.hpp"
 #include "reload/setback.hpp"
 #include "support.hpp"
 
@@ -37,6 +38,7 @@ namespace {
 using autoreload::event_kind;
 using autoreload::event_queue;
 using support::build_library;
+using support::in_a_child;
 using support::patience;
 
 struct number_api {
@@ -44,35 +46,6 @@ struct number_api {
 };
 
 std::string source(int value) { return "int number(void) { return " + std::to_string(value) + "; }"; }
-
-constexpr int skipped = 77;
-
-// Runs a story in a child. It returns an empty text when all went well, what did not otherwise, or "skip: …".
-void in_a_child(const std::function<std::string()>& story) {
-  int report[2];
-  ASSERT_EQ(pipe(report), 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    std::string text;
-    try {
-      text = story();
-    } catch (const std::exception& failure) {
-      text = failure.what();
-    }
-    [[maybe_unused]] const ssize_t written = write(report[1], text.data(), text.size());
-    _exit(text.empty() ? 0 : text.starts_with("skip") ? skipped : 1);
-  }
-  close(report[1]);
-  std::string text;
-  char buffer[1024];
-  for (ssize_t got = 0; (got = read(report[0], buffer, sizeof buffer)) > 0;)
-    text.append(buffer, static_cast<std::size_t>(got));
-  close(report[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == skipped) GTEST_SKIP() << text;
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << text;
-}
 
 autoreload::options watched_by(event_queue& events) {
   autoreload::options chosen;
@@ -273,7 +246,7 @@ TEST(Exhaustion, OfTheRightToMapCodeIsNotCalledAWantOfMemoryNorTriedAgainAndAgai
 TEST(Exhaustion, OfProcessesRefusesATrialAndTakesItWhenThereAreMoreAgain) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can become a user without any other process";
   in_a_child([]() -> std::string {
-    const support::temp_folder folder;
+    const support::temp_folder folder(support::open_to_all());
     std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
     build_library(folder / "lib.so", source(1));
     if (setgid(54329) != 0 || setuid(54329) != 0) return "can't become another user";

@@ -207,6 +207,15 @@ TEST_F(NoWordOnTheStack, ByTccIsGivenAndTheStackStaysAsItIs) {
   EXPECT_EQ(stack_rights(), "rw-p");
 }
 
+// tcc gives what the library exports no version, where what it needs has one.
+TEST_F(NoWordOnTheStack, ByTccIsGivenToALibraryThatNeedsTheCLibraryToo) {
+  const std::string source =
+      "extern unsigned long strlen(const char*); static const char* const words[] = {\"four\"};"
+      "int value(void) { return (int)strlen(words[0]); }";
+  if (!build("tcc -shared -o OUT IN", source)) GTEST_SKIP() << "tcc is not installed";
+  keeps_the_stack(driven_by_hand());
+}
+
 TEST_F(NoWordOnTheStack, ByOtherLinkersIsGivenToo) {
   support::write_file(folder_ / "lib.s",
                       ".text\n.globl value\n.type value, %function\nvalue: mov $4, %eax\nret\n.size value, .-value\n");

@@ -5,10 +5,15 @@
 #include <chrono>
 #include <cstdint>
 
+#include <autoreload/language.hpp>
+
 namespace autoreload {
 
 /// A trial load runs the library's constructors in a helper process before the host does, so that one that crashes,
 /// exits, throws or hangs is refused while the running generation goes on. A value.
+///
+/// It runs beside, on a thread of its own: neither poll() nor other libraries wait for it, and a newer build ends it. The
+/// constructor of `reloadable` and reload() wait for theirs.
 ///
 /// It costs a process: about a millisecond, whatever the size of the host. What constructors do to the world outside
 /// the process (files, sockets) they do twice. The helper runs with the host's rights: it is no sandbox.
@@ -23,6 +28,10 @@ struct trial_policy {
   /// Unload it in the helper too, so that a destructor that crashes is refused. Without this only constructors are
   /// tried.
   bool destructors = true;
+  /// Load the running generation in the helper first, as it is in the host when the new one comes: for libraries that
+  /// register with the process and allow no second copy (protobuf's descriptors, Ada's elaboration), which abort at a
+  /// reload and not in a helper that is empty. Its constructors run once more in each trial.
+  bool beside_running = false;
 };
 
 }  // namespace autoreload

@@ -59,16 +59,18 @@ outcome versions_are_whole(image& lib) {
 
   const auto versions = lib.table_at<std::uint16_t>(lib.dynamic[DT_VERSYM], lib.symbols.size());
   if (!versions) return damaged("the symbols' versions at " + hex(lib.dynamic[DT_VERSYM]) + " are not in a segment");
+  const bool zeros = std::all_of(versions->begin(), versions->end(), [](std::uint16_t one) { return one == 0; });
   if (lib.dynamic[DT_VERNEEDNUM] == 0 && lib.dynamic[DT_VERDEFNUM] == 0) {
     // The loader indexes an array that it never made. tcc writes such a table, all zeros: those it doesn't look up.
-    const bool unused = std::all_of(versions->begin(), versions->end(), [](std::uint16_t one) { return one == 0; });
-    if (unused) return passed;
+    if (zeros) return passed;
     return damaged("its symbols have versions, but no version is there");
+  }
+  if (zeros) {
+    if (auto no = perhaps_unfinished(lib, "the symbols' versions are still zeros")) return no;
   }
   for (std::size_t i = 0; i != versions->size(); ++i) {
     const unsigned index = (*versions)[i] & version_bits;
-    const bool findable = i >= lib.first_hashed && is_exported(lib.symbols[i]);
-    if (!known[index] || (index == VER_NDX_LOCAL && findable)) {
+    if (!known[index]) {
       return damaged("symbol " + grouped(i) + " has version " + grouped(index) + ", which is not there");
     }
   }

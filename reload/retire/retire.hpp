@@ -49,6 +49,7 @@ class retirer {
  private:
   generations waiting_;
   bool fresh_ = false;  // something was added since the last grace_barrier
+  bool told_ = false;   // that membarrier is refused by now
 };
 
 }  // namespace autoreload

@@ -16,6 +16,10 @@
 namespace autoreload {
 namespace {
 
+constexpr const char* descriptors_closed =
+    "somebody closed descriptors of this library behind its back (closefrom, close_range, a loop over all numbers): "
+    "they were made again; with drive_mode::manual ask for descriptor() again";
+
 class inotify_source final : public change_source {
  public:
   inotify_source(std::string file, std::shared_ptr<watch_hub> hub, bool wary)
@@ -36,6 +40,14 @@ class inotify_source final : public change_source {
   bool take(time_point, const memory&) override { return watch_.take_changed(); }
   [[nodiscard]] bool pending() const noexcept override { return watch_.has_changed(); }
   void drain() override { hub_->drain(); }
+  [[nodiscard]] bool renew_if_closed(bool lost) override {
+    if (hub_->renew_if_closed()) return true;
+    if (lost) hub_->tell_renewed();
+    return false;
+  }
+  [[nodiscard]] int readable() const override { return hub_->readable(); }
+  /// Whether somebody closed descriptors since the last call.
+  [[nodiscard]] bool take_renewed() noexcept { return watch_.take_renewed(); }
   [[nodiscard]] watch_mode mode() const noexcept override { return watch_mode::inotify; }
   void stop() noexcept override { watch_.detach(); }
   /// Lets the next arm() try again.
@@ -93,6 +105,7 @@ class fallback_source final : public change_source {
     return armed;
   }
   bool take(time_point now, const memory& known) override {
+    if (inotify_.take_renewed()) wanted_.warn(descriptors_closed);
     if (inotify_.take(now, known)) return true;
     if (!polls_ || now < polling_.due()) return false;
     const bool changed = polling_.take(now, known);
@@ -102,6 +115,8 @@ class fallback_source final : public change_source {
   [[nodiscard]] bool pending() const noexcept override { return inotify_.pending(); }
   [[nodiscard]] time_point due() const noexcept override { return polls_ ? polling_.due() : never; }
   void drain() override { inotify_.drain(); }
+  [[nodiscard]] bool renew_if_closed(bool lost) override { return inotify_.renew_if_closed(lost); }
+  [[nodiscard]] int readable() const override { return inotify_.readable(); }
   [[nodiscard]] watch_mode mode() const noexcept override { return polls_ ? polling_.mode() : inotify_.mode(); }
   void stop() noexcept override { inotify_.stop(); }
 

@@ -375,6 +375,7 @@ TEST_F(BackgroundDrive, ALibraryThatLoadsSlowlyHoldsUpNoCalls) {
 class Shortage : public support::EngineTest {
  protected:
   static constexpr uid_t nobody_else = 54'321;
+  Shortage() : EngineTest(support::open_to_all()) {}
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
     ASSERT_EQ(chown(folder_.path().c_str(), nobody_else, nobody_else), 0);

@@ -164,7 +164,7 @@ REWRITES = {
     "patchelf --set-rpath /a --output OUT IN", "soname": "patchelf --set-soname libanother-long-name.so.7 --output OUT IN", "add-needed":
     "patchelf --add-needed libm.so.6 --output OUT IN", "remove-rpath": "patchelf --remove-rpath --output OUT IN", "clear-symbol-version":
     "patchelf --clear-symbol-version qsort --output OUT IN", "set-page-size": "patchelf --page-size 65536 --set-rpath /bbbbbbbbbbbbbbbbbbbb --output OUT IN",
-    "prelink-like": "objcopy --change-addresses 0x10000 IN OUT", "dwz": "dwz -o OUT IN", "gold-icf": "cp IN OUT", "chrpath": "cp IN OUT",
+    "dwz": "dwz -o OUT IN",
 }
 REWRITTEN = ("plain", "O2-g", "relr", "hash-both", "nostdlib", "text-segment", "rpath", "sections", "hidden", "noseparate-code")
 
