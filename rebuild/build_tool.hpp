@@ -25,8 +25,9 @@ struct build_tool {
   command run;
   std::string target;                    ///< the library, as the tool calls it
   std::vector<std::string> build_files;  ///< absolute; an edit of one is a reason to build
-  std::filesystem::path target_folder;   ///< of cmake_make: where the target's own files lie
-  std::string found;                     ///< for a person: `ninja -C /home/me/p/build libfoo.so (build.ninja)`
+  std::vector<std::string> trusted;  ///< files that the tool runs commands from: whose they are is looked at each time
+  std::filesystem::path target_folder;  ///< of cmake_make: where the target's own files lie
+  std::string found;                    ///< for a person: `ninja -C /home/me/p/build libfoo.so (build.ninja)`
 };
 
 /// What a tool knows of the files that a library is made of.
@@ -36,6 +37,10 @@ struct tool_inputs {
   std::vector<std::string> configuration;  ///< sources of the tool's own files: `CMakeLists.txt`, `meson.build`
   bool complete = true;                    ///< the questions were answered
 };
+
+/// Whether commands may be run from these files: each passes the policy as a library would have to.
+/// @return an error of stage build that names the first that does not
+[[nodiscard]] result<void> check_build_files(const std::vector<std::string>& files, const trust_policy& trust);
 
 /// Answers questions about a directory by running the tool itself, one short command after the other.
 class tool_finder {
@@ -64,7 +69,6 @@ class tool_finder {
   result<std::optional<build_tool>> try_ninja(const std::filesystem::path& folder, const std::string& library);
   result<std::optional<build_tool>> try_cmake(const std::filesystem::path& folder, const std::string& library);
   result<std::optional<build_tool>> try_make(const std::filesystem::path& folder, const std::string& library);
-  result<void> trusts(const std::string& file) const;
 
   runner& ask_;
   const std::vector<std::string>& environment_;

@@ -29,13 +29,15 @@ void rebuilder::worker::find_tool() {
   if (!options_.command.empty()) {
     std::error_code ignored;
     const fs::path folder = options_.directory.empty() ? fs::current_path(ignored) : fs::absolute(options_.directory);
-    build_tool named{tool_kind::named, {options_.command, folder, environment_}, {}, {}, {}, {}};
+    build_tool named{tool_kind::named, {options_.command, folder, environment_}, {}, {}, {}, {}, {}};
     for (const std::string& word : options_.command) named.found += (named.found.empty() ? "" : " ") + word;
     named.found += " in " + folder.string();
     tool_ = std::move(named);
   } else {
     if (!have_runner()) return;
-    result<build_tool> found = tool_finder(*runner_, environment_, options_.trust).find(library_);
+    tool_finder ask(*runner_, environment_, options_.trust, {wake_.get(), -1});
+    result<build_tool> found = ask.find(library_);
+    if (ask.interrupted()) return watch_->mark_changed();  // to be asked again, if the rebuilder is not to end
     if (!found) return tell_failure(found.error());
     tool_ = *std::move(found);
   }
@@ -80,7 +82,6 @@ void rebuilder::worker::refresh() {
   timespec since = build_started_;
   if (build_ == 0) since.tv_sec = std::numeric_limits<time_t>::max();
   sources_.watch(files, since);
-  built_library_.watch({library_}, {std::numeric_limits<time_t>::max(), 0});
   const bool news = std::exchange(watched_, files) != files || !ready_;
   arm();
   {
@@ -95,7 +96,8 @@ void rebuilder::worker::refresh() {
   if (!news) return;
   rebuild_event event;
   event.kind = rebuild_kind::ready;
-  event.text = tool_->found + ", " + std::to_string(watched_.size()) + " files watched";
+  event.text = tool_->found + ", " + std::to_string(watched_.size()) +
+               (watched_.size() == 1 ? " file watched" : " files watched");
   tell(std::move(event));
 }
 

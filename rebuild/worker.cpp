@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <limits>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -135,6 +136,7 @@ void rebuilder::worker::run() {
   if (auto hub = watch_hub::make()) hub_ = *std::move(hub);
   watch_ = std::make_unique<watch>(hub_);
   polling_ = hub_ == nullptr;
+  built_library_.watch({library_}, {std::numeric_limits<time_t>::max(), 0});
   find_tool();
   refresh();
   while (!stopping_.load()) {
@@ -231,6 +233,9 @@ void rebuilder::worker::start() {
   choose_way();
   due_ = follow_up_due_ = false;
   cut_ = cut::none;
+  if (result<void> trusted = check_build_files(tool_->trusted, options_.trust); !trusted) {
+    return tell_failure(trusted.error());
+  }
   if (!have_runner()) return;
   const bool quick = way_ == way::direct || way_ == way::tcc;
   const building::command chosen = quick ? quick_command() : tool_->run;

@@ -106,6 +106,7 @@ class rebuilder {
  public:
   /// Never waits for a command; what goes wrong is told by events.
   /// @param library  the library's path, which need not exist yet
+  /// @param options  what is built, how, and who is told
   /// @throws error (of stage use) for an empty path or impossible options, std::system_error when there is no thread
   explicit rebuilder(std::string library, rebuild_options options = {});
   rebuilder(const rebuilder&) = delete;

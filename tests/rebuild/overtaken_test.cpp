@@ -151,4 +151,22 @@ TEST(ended, a_rebuilder_ends_its_build_with_itself) {
   EXPECT_TRUE(nobody_holds(held.get()));
 }
 
+TEST(ended, a_rebuilder_does_not_wait_for_a_tool_that_does_not_answer) {
+  if (!installed("make")) GTEST_SKIP() << "make is not installed (Debian package make)";
+  const temp_folder folder;
+  const std::string fifo = make_fifo(folder);
+  const unique_fd held(open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  // Read by `make -n` already, while the tool is being looked for.
+  support::write_file(folder / "Makefile",
+                      "x := $(shell exec > '" + fifo + "'; echo asked; sleep 1000)\nlibvalue.so:\n\ttrue\n");
+  const auto start = std::chrono::steady_clock::now();
+  {
+    session running(folder / "libvalue.so");
+    pollfd asked{held.get(), POLLIN, 0};
+    ASSERT_EQ(poll(&asked, 1, static_cast<int>(std::chrono::milliseconds(patience).count())), 1);
+  }
+  EXPECT_TRUE(nobody_holds(held.get()));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, patience);
+}
+
 }  // namespace
