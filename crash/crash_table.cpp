@@ -29,10 +29,10 @@ struct slot {
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::uint32_t>::is_always_lock_free);
 
-std::array<slot, capacity> slots;
+constinit std::array<slot, capacity> slots;
 
-std::mutex writer;                   // guards all below, and the right to write slots
-std::array<entry, capacity> master;  // what the slots hold, for the writer
+constinit std::mutex writer;                   // guards all below, and the right to write slots
+constinit std::array<entry, capacity> master;  // what the slots hold, for the writer
 std::uint64_t last_ticket = 0;
 bool keeping = false;
 

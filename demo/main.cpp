@@ -9,14 +9,15 @@
 #include <array>
 #include <autoreload/autoreload.hpp>
 #include <chrono>
-#include <cinttypes>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
 
 #include "arguments.hpp"
 #include "foo.h"
+#include "rebuilding.hpp"
 
 namespace {
 
@@ -33,33 +34,10 @@ using library = autoreload::reloadable<foo_api, backend>;
 
 // What the engine has to say goes to standard error, and a new generation wakes the main loop.
 void tell(const autoreload::event& happened, int wake) {
-  using autoreload::event_kind;
-  const auto microseconds = [](autoreload::timings::duration time) {
-    return std::chrono::duration<double, std::micro>(time).count();
-  };
-  switch (happened.kind) {
-    case event_kind::loaded: {
-      const autoreload::timings& t = happened.times;
-      std::fprintf(stderr,
-                   "generation %" PRIu64
-                   " after %.0f us (snapshot %.0f, inspect %.0f, load %.0f, verify %.0f, publish %.0f)\n",
-                   happened.generation, microseconds(t.total), microseconds(t.snapshot), microseconds(t.inspect),
-                   microseconds(t.load), microseconds(t.verify), microseconds(t.publish));
-      const std::uint64_t one = 1;
-      [[maybe_unused]] const ssize_t written = write(wake, &one, sizeof one);
-      break;
-    }
-    case event_kind::refused:
-    case event_kind::waiting:
-      std::fprintf(stderr, "%s: %s\n", std::string(to_string(happened.kind)).c_str(), happened.failure->what());
-      break;
-    case event_kind::unloaded:
-    case event_kind::retained:
-    case event_kind::warning:
-      std::fprintf(stderr, "generation %" PRIu64 ": %s: %s\n", happened.generation,
-                   std::string(to_string(happened.kind)).c_str(), happened.text.c_str());
-      break;
-  }
+  autoreload::log_to_stderr(happened);
+  if (happened.kind != autoreload::event_kind::loaded) return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake, &one, sizeof one);
 }
 
 class demo {
@@ -68,24 +46,27 @@ class demo {
     std::fprintf(stderr, "backend %s, %s of \"%s\"\n", std::string(backend::name).c_str(),
                  library_.watching() == autoreload::watch_mode::inotify ? "inotify" : "polling",
                  chosen.library.c_str());
+    if (chosen.rebuild) builder_ = rebuild_on_save(chosen.library);
   }
 
-  // One round per interval until the rounds are done, a signal asks for the end, or nobody reads any more.
-  void run(int signals) {
+  // One round per interval until the rounds are done, a signal asks for the end, or nobody reads any more. A round in
+  // which there is nothing to call counts, too: who asked for rounds wants an end. False if none of them had anything.
+  bool run(int signals) {
     auto next = std::chrono::steady_clock::now();
     for (;;) {
       announce();
       if (std::chrono::steady_clock::now() >= next) {
         next = std::chrono::steady_clock::now() + arguments_.interval;
-        if (call_once() && arguments_.rounds != 0 && --left_ == 0) return;
+        call_once();
+        if (arguments_.rounds != 0 && --left_ == 0) return seen_ != 0;
       }
-      if (std::ferror(stdout) != 0) return;
+      if (std::ferror(stdout) != 0) return true;
       const auto pause = std::max<std::chrono::nanoseconds>(next - std::chrono::steady_clock::now(), {});
       const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(pause);
       const timespec patience{seconds.count(), static_cast<long>((pause - seconds).count())};
       std::array<pollfd, 2> sources{pollfd{signals, POLLIN, 0}, pollfd{wake_, POLLIN, 0}};
       ppoll(sources.data(), sources.size(), &patience, nullptr);
-      if (sources[0].revents != 0) return;
+      if (sources[0].revents != 0) return true;
       std::uint64_t count = 0;
       if (sources[1].revents != 0) [[maybe_unused]]
         const ssize_t taken = read(wake_, &count, sizeof count);
@@ -110,13 +91,12 @@ class demo {
   }
 
   // Both calls are made on one pin, so they see one generation, and it is announced before its results are.
-  bool call_once() {
+  void call_once() {
     auto pin = library_.pin();
     while (library_.generation(pin) != announce()) pin = library_.pin();
-    if (seen_ == 0) return false;
+    if (seen_ == 0) return;
     say("foo() -> " + std::to_string(pin->foo()));
     say(pin->bar ? "bar() -> " + std::to_string(pin->bar()) : "bar() is not defined");
-    return true;
   }
 
   static void say(const std::string& line) {
@@ -129,6 +109,7 @@ class demo {
   std::uint64_t left_ = arguments_.rounds;
   std::uint64_t seen_ = 0;
   library library_;
+  std::shared_ptr<void> builder_;
 };
 
 }  // namespace
@@ -144,10 +125,10 @@ int main(int count, char** words) {
   std::signal(SIGPIPE, SIG_IGN);
   const int signals = signalfd(-1, &endings, SFD_CLOEXEC);
   try {
-    demo(arguments).run(signals);
+    if (demo(arguments).run(signals)) return EXIT_SUCCESS;
+    std::fprintf(stderr, "autoreload-demo: the rounds are over, and \"%s\" never came\n", arguments.library.c_str());
   } catch (const std::exception& failure) {
     std::fprintf(stderr, "autoreload-demo: %s\n", failure.what());
-    return EXIT_FAILURE;
   }
-  return EXIT_SUCCESS;
+  return EXIT_FAILURE;
 }

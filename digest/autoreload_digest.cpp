@@ -48,8 +48,10 @@ autoreload::inspection inspected(const std::string& content) {
   if (content.size() >= machine_at + 2) std::memcpy(&machine, content.data() + machine_at, 2);
   const bool known = machine == static_cast<unsigned>(autoreload::elf_machine::x86_64) ||
                      machine == static_cast<unsigned>(autoreload::elf_machine::aarch64);
+  // The linker has ended, or it would not be this tool's turn.
   return autoreload::inspect(bytes_of(content),
-                             known ? static_cast<autoreload::elf_machine>(machine) : autoreload::this_machine);
+                             known ? static_cast<autoreload::elf_machine>(machine) : autoreload::this_machine,
+                             autoreload::writing::is_over);
 }
 
 void write_beside(const std::string& path, const std::string& content, mode_t mode) {

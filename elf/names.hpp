@@ -12,6 +12,10 @@
 #define DT_RELRENT 37
 using Elf64_Relr = Elf64_Xword;
 #endif
+#ifndef DT_ANDROID_RELA
+#define DT_ANDROID_RELA 0x60000011
+#define DT_ANDROID_RELR 0x6fffe000
+#endif
 #ifndef R_AARCH64_IRELATIVE
 #define R_AARCH64_IRELATIVE 1032
 #endif

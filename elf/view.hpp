@@ -11,8 +11,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "elf/load_segment.hpp"
 #include "elf/names.hpp"
-#include "reload/inspect/inspect.hpp"
 
 namespace autoreload {
 
@@ -118,9 +118,11 @@ struct elf_view {
     return std::span(first, static_cast<std::size_t>(size));
   }
 
-  /// `count` records at `address`, or nothing when they are not all in the file.
+  /// `count` records at `address`, or nothing when they are not all in the file. No records are anywhere: a table that
+  /// a library lacks has the address 0, which is outside of one that begins elsewhere.
   template <class T>
   [[nodiscard]] std::optional<table<T>> table_at(std::uint64_t address, std::uint64_t count) const noexcept {
+    if (count == 0) return table<T>();
     if (count > file.size() / sizeof(T)) return std::nullopt;
     const std::byte* const first = bytes(address, count * sizeof(T));
     if (first == nullptr) return std::nullopt;
@@ -139,6 +141,16 @@ struct elf_view {
   [[nodiscard]] std::optional<table<T>> table_in_file(std::uint64_t offset, std::uint64_t count) const noexcept {
     if (count > file.size() / sizeof(T) || !has(offset, count * sizeof(T))) return std::nullopt;
     return table<T>(file.data() + offset, static_cast<std::size_t>(count));
+  }
+
+  /// The program headers; none when the file is no ELF file of 64 bits, or they are not all in it.
+  [[nodiscard]] table<Elf64_Phdr> program_headers() const noexcept {
+    const auto header = table_in_file<Elf64_Ehdr>(0, 1);
+    if (!header || std::memcmp((*header)[0].e_ident, ELFMAG, SELFMAG) != 0 ||
+        (*header)[0].e_ident[EI_CLASS] != ELFCLASS64 || (*header)[0].e_phentsize != sizeof(Elf64_Phdr)) {
+      return {};
+    }
+    return table_in_file<Elf64_Phdr>((*header)[0].e_phoff, (*header)[0].e_phnum).value_or(table<Elf64_Phdr>());
   }
 
   /// The address is of a byte of an executable segment that is in the file and is not a header.

@@ -174,13 +174,46 @@ TEST(Examples, TheAudioThreadPlaysOnLouder) {
   EXPECT_EQ(audio.wait(), 0);
 }
 
+// A program in C or a script in Python, which calls through the C interface of live_greeter.h.
+void goes_on_with_the_new_greeting(std::vector<std::string> words) {
+  working_copy greeter("from_c_and_python", "greeter");
+  std::filesystem::remove(greeter.library());
+  words.push_back(greeter.library());
+  running host(std::move(words));
+  EXPECT_EQ(host.line(), "(not built yet)");
+  greeter.build();
+  const std::string before = host.line_with("hello");
+  greeter.edit("hello", "welcome");
+  const std::string after = host.line_with("welcome");
+  EXPECT_GT(std::atoi(after.c_str() + sizeof "welcome,"), std::atoi(before.c_str() + sizeof "hello,"))
+      << "the count of guests is the host's, so it goes on: " << before << ", " << after;
+}
+
+TEST(Examples, AProgramInCGoesOnWithTheNewGreeting) {
+  goes_on_with_the_new_greeting({program("AUTORELOAD_EXAMPLE_FROM_C")});
+}
+
+TEST(Examples, AScriptInPythonGoesOnWithTheNewGreeting) {
+  const std::string python = program("AUTORELOAD_EXAMPLE_PYTHON");
+  if (python.empty()) GTEST_SKIP() << "a sanitizer's runtime would have to be in the interpreter";
+  goes_on_with_the_new_greeting({python, program("AUTORELOAD_EXAMPLES") + "/from_c_and_python/host.py",
+                                 program("AUTORELOAD_EXAMPLE_LIVE_GREETER")});
+}
+
 // strict_thread.c ends the process as soon as the audio thread allocates, locks or enters the kernel within a call.
 class StrictAudio : public testing::Test {
  protected:
   void SetUp() override {
-    if (preload_.empty()) GTEST_SKIP() << "sanitizers have an allocator of their own";
+    const std::string library = program("AUTORELOAD_STRICT_THREAD");
+    if (library.empty()) GTEST_SKIP() << "sanitizers have an allocator of their own";
+    file_ = open(library.c_str(), O_RDONLY | O_CLOEXEC);
+    ASSERT_GE(file_, 0) << library;
   }
-  [[nodiscard]] std::vector<std::string> variables() const { return {"LD_PRELOAD=" + preload_}; }
+  void TearDown() override { close(file_); }
+  // By its descriptor here, since the loader takes a space in a path for its end.
+  [[nodiscard]] std::vector<std::string> variables() const {
+    return {"LD_PRELOAD=/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(file_)};
+  }
 
   // How the process ends once this code stands at the start of the library's function.
   [[nodiscard]] int ends_after(const std::string& code) const {
@@ -192,7 +225,7 @@ class StrictAudio : public testing::Test {
   }
 
  private:
-  std::string preload_ = program("AUTORELOAD_STRICT_THREAD");
+  int file_ = -1;
 };
 
 TEST_F(StrictAudio, NeitherAllocatesNorLocksNorEntersTheKernelWhileItsLibraryIsReplaced) {

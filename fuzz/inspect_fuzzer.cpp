@@ -13,8 +13,8 @@ void must(bool holds) {
   if (!holds) std::abort();
 }
 
-void examine(std::span<const std::byte> file, autoreload::elf_machine machine) {
-  const autoreload::inspection found = autoreload::inspect(file, machine);
+void examine(std::span<const std::byte> file, autoreload::elf_machine machine, autoreload::writing state) {
+  const autoreload::inspection found = autoreload::inspect(file, machine, state);
   must(found.reason.empty() == (found.is == autoreload::verdict::sound));
   if (found.is != autoreload::verdict::sound) {
     must(found.facts.segments.empty() && found.warnings.empty());
@@ -37,7 +37,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::unique_ptr<std::byte[]> copy(new std::byte[size + 1]);
   if (size != 0) std::memcpy(copy.get() + 1, data, size);
   const std::span<const std::byte> file(copy.get() + 1, size);
-  examine(file, autoreload::elf_machine::x86_64);
-  examine(file, autoreload::elf_machine::aarch64);
+  for (const auto state : {autoreload::writing::may_go_on, autoreload::writing::is_over}) {
+    examine(file, autoreload::elf_machine::x86_64, state);
+    examine(file, autoreload::elf_machine::aarch64, state);
+  }
   return 0;
 }

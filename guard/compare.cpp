@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "passing.hpp"
 #include "spell.hpp"
 #include "weigh.hpp"
 
@@ -122,6 +123,8 @@ class judge {
     if (before.function != now.function) {
       const auto what = [](const symbol& s) { return std::string(s.function ? "a function" : "a variable"); };
       own(true, now.name, now.name + ": " + scales_.change(what(before), what(now)));
+    } else if (before.written_in != now.written_in) {
+      judge_passing(before, now);
     } else if (now.function) {
       judge_function(before, now);
     } else {
@@ -151,6 +154,26 @@ class judge {
     follow(found);
     declare(types, now.name, spell(was_, before.type), spell(is_, now.type));
     if (types != outcome::different) judge_parameter_names(now.name, was, is);
+  }
+
+  // Two languages: only what the machine sees is comparable, and names are not.
+  void judge_passing(const symbol& before, const symbol& now) {
+    const crossing found = cross_languages(was_, before, is_, now);
+    const type& signature = was_.at(before.type);
+    if (signature.kind == kind::function) root_ += spell_parameters(was_, signature);
+    if (found.differs) declare(outcome::different, now.name, spell(was_, before.type), spell(is_, now.type));
+    for (const layout_pair& pair : found.layouts) {
+      if (std::ranges::find(from_.exceptions, pair.name) != from_.exceptions.end()) continue;
+      const type& was = was_.at(pair.was);
+      const type& is = is_.at(pair.is);
+      std::string text = pair.name + ": ";
+      if (was.size == is.size) {
+        text += "its fields are not where those of " + spell_tag(is) + " are";
+      } else {
+        text += "size " + scales_.change(std::to_string(was.size), std::to_string(is.size));
+      }
+      told({true, pair.name, std::move(text)}, false);
+    }
   }
 
   void judge_parameter_names(const std::string& name, const type& was, const type& is) {

@@ -10,7 +10,7 @@ namespace autoreload::abi {
 
 namespace {
 
-constexpr std::string_view opening = "autoreload-abi-1";
+constexpr std::string_view opening = "autoreload-abi-2";
 constexpr std::string_view closing = "complete";
 
 std::string printable(std::string_view text) {
@@ -53,6 +53,7 @@ std::string encode(const description& from) {
     out.text(s.name);
     out.number(s.function ? 1 : 0);
     out.number(s.type);
+    out.number(static_cast<std::uint64_t>(s.written_in));
   }
   out.number(from.problems.size());
   for (const std::string& problem : from.problems) out.text(problem);
@@ -98,6 +99,7 @@ std::optional<description> decode(std::string_view bytes) {
     s.name = in.text();
     s.function = in.number() != 0;
     s.type = index();
+    s.written_in = static_cast<language>(std::min<std::uint64_t>(in.number(), last_language));
   }
   const std::uint64_t problems = in.count();
   for (std::uint64_t i = 0; i < problems && in.good(); ++i) into.problems.push_back(printable(in.text()));

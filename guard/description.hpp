@@ -53,10 +53,20 @@ struct type {
   std::vector<member> members{};
 };
 
+/// In what a symbol was written. C and C++ say a type in the same words; other languages have other ones for what the
+/// machine sees, and some none at all.
+enum class language : std::uint8_t {
+  c,             ///< C, C++ and their kin; also what is not known
+  other,         ///< Rust, Ada, D, Go …
+  by_reference,  ///< Fortran, Pascal …: a parameter's type does not tell whether it is passed by its address
+};
+inline constexpr std::uint8_t last_language = static_cast<std::uint8_t>(language::by_reference);
+
 struct symbol {
   std::string name;
   bool function = true;
   type_index type = 0;
+  language written_in = language::c;
 };
 
 /// Types are numbered from 0; number 0 is void and always there. Every index in it is valid.

@@ -155,7 +155,7 @@ runner::~runner() {
   }
 }
 
-result<void> runner::start(const command& what) {
+result<void> runner::start(const command& what, std::size_t output_limit) {
   std::string words = what.directory + '\0';
   for (const std::string& word : what.words) words += word + '\0';
   for (const std::string& entry : what.environment) words += entry + '\0';
@@ -186,7 +186,7 @@ result<void> runner::start(const command& what) {
   }
   if (sent < 0) return unable("the supervisor of builds is gone");
   pipe_ = std::move(ours);
-  output_ = bounded_output(output_limit_);
+  output_ = bounded_output(output_limit != 0 ? output_limit : output_limit_);
   now_ = ending{};
   now_.started = clock::now();
   running_ = true;

@@ -56,7 +56,8 @@ class runner {
 
   /// Starts a command. It reads nothing (/dev/null), has no terminal, and prints into a pipe.
   /// @pre nothing runs
-  [[nodiscard]] result<void> start(const command& what);
+  /// @param output_limit  bytes of its output to keep, if not as many as make() was told
+  [[nodiscard]] result<void> start(const command& what, std::size_t output_limit = 0);
   /// Ends it: it is asked to, and after `grace` killed with all that it has started. advance() says when it has ended.
   void stop(std::chrono::milliseconds grace = std::chrono::milliseconds{500});
 

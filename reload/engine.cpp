@@ -2,111 +2,21 @@
 // engine: drives the pipeline (by the service's thread or by the owner) and tells what happened.
 #include <autoreload/engine.hpp>
 
-#include <pthread.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <exception>
 #include <filesystem>
 #include <new>
 #include <system_error>
 
+#include "crash/crash_table.hpp"
+#include "reload/at_work.hpp"
 #include "reload/engine_core.hpp"
-#include "reload/publish.hpp"
 #include "reload/retire/pin_registry.hpp"
 #include "reload/service.hpp"
-#include "system/cancellation.hpp"
-
-namespace autoreload {
-
-std::string_view to_string(event_kind kind) noexcept {
-  switch (kind) {
-    case event_kind::loaded: return "loaded";
-    case event_kind::refused: return "refused";
-    case event_kind::waiting: return "waiting";
-    case event_kind::unloaded: return "unloaded";
-    case event_kind::retained: return "retained";
-    case event_kind::warning: return "warning";
-  }
-  return "unknown";
-}
-
-}  // namespace autoreload
 
 namespace autoreload::detail {
-
-namespace {
-
-// How many engines' pipelines this thread is inside of: more than one when a library's constructor calls a host that
-// reloads another library.
-thread_local int pipelines_here = 0;
-
-}  // namespace
-
-// One mutex for all engines, because questions are also asked in a forked child, where nobody would ever unlock it.
-std::mutex& engine_core::names_mutex() {
-  static auto* const one = [] {
-    auto* const made = new std::mutex;
-    pthread_atfork([] { names_mutex().lock(); }, [] { names_mutex().unlock(); }, [] { names_mutex().unlock(); });
-    return made;
-  }();
-  return *one;
-}
-
-// Holds work_, unless this very thread holds it already: then the caller is inside the pipeline and must turn back.
-class engine_core::work_lock {
- public:
-  enum class how : std::uint8_t { wait, wait_briefly, try_once };
-
-  work_lock(engine_core& core, how acquire) : core_(core) {
-    if (core_.worker_.load() == std::this_thread::get_id()) {
-      inside_ = true;
-      return;
-    }
-    if (acquire == how::try_once) {
-      if (core_.waiting_ == 0) lock_ = std::unique_lock(core_.work_, std::try_to_lock);
-    } else {
-      ++core_.waiting_;
-      lock_ = acquire == how::wait ? std::unique_lock(core_.work_) : briefly();
-      --core_.waiting_;
-    }
-    if (!lock_) return;
-    core_.worker_ = std::this_thread::get_id();
-    core_.deadline_ = never.time_since_epoch().count();  // until unlock(): the service has nothing to wait for here
-    ++pipelines_here;
-  }
-  work_lock(const work_lock&) = delete;
-  work_lock& operator=(const work_lock&) = delete;
-  ~work_lock() { unlock(); }
-
-  void unlock() {
-    if (!lock_) return;
-    --pipelines_here;
-    core_.set_deadline();
-    core_.worker_ = std::thread::id();
-    lock_.unlock();
-  }
-  [[nodiscard]] bool held() const noexcept { return lock_.owns_lock(); }
-  [[nodiscard]] bool inside() const noexcept { return inside_; }
-
- private:
-  // Long enough for who only tidies up.
-  [[nodiscard]] std::unique_lock<std::mutex> briefly() {
-    std::unique_lock lock(core_.work_, std::try_to_lock);
-    for (int tries = 100; tries > 0 && !lock; --tries) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      (void)lock.try_lock();
-    }
-    return lock;
-  }
-
-  engine_core& core_;
-  std::unique_lock<std::mutex> lock_;
-  bool inside_ = false;
-};
 
 namespace {
 
@@ -120,52 +30,42 @@ std::string from_the_root(const std::string& path) {
 }  // namespace
 
 engine_core::engine_core(loader api, std::string path, options chosen, std::atomic<const void*>& current)
-    : api_(api),
-      path_(std::move(path)),
-      file_(from_the_root(path_)),
-      options_(std::move(chosen)),
+    : wanted_{api, path, from_the_root(path), std::move(chosen)},
       current_(&current),
       process_(getpid()),
-      cancel_(options_.trial.enabled ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1) {
+      cancel_(wanted_.chosen.trial.enabled ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1) {
   const auto refuse_use = [&](const char* reason, const char* advice) {
-    throw error(stage::use, path_, reason).advise(advice);
+    throw error(stage::use, wanted_.path, reason).advise(advice);
   };
-  if (path_.empty() || path_.find('\0') != std::string::npos) {
+  if (wanted_.path.empty() || wanted_.path.find('\0') != std::string::npos) {
     refuse_use("this is no path", "name the library's file");
   }
-  if ((options_.load_flags & RTLD_NOW) == 0 || (options_.load_flags & (RTLD_NOLOAD | RTLD_NODELETE)) != 0) {
+  if ((wanted_.chosen.load_flags & RTLD_NOW) == 0 || (wanted_.chosen.load_flags & (RTLD_NOLOAD | RTLD_NODELETE)) != 0) {
     refuse_use("these dlopen flags can't be used for reloading",
                "use RTLD_NOW with RTLD_LOCAL or RTLD_GLOBAL: a lazy binding ends the process at a missing symbol");
   }
-  if (options_.poll_interval <= std::chrono::milliseconds::zero()) {
+  if (wanted_.chosen.poll_interval <= std::chrono::milliseconds::zero()) {
     refuse_use("the poll interval is not positive", "give it in milliseconds, 1 or more");
   }
-  if (options_.poll_interval > std::chrono::hours(24)) {  // and far longer ones would overflow the clock
+  if (wanted_.chosen.poll_interval > std::chrono::hours(24)) {  // and far longer ones would overflow the clock
     refuse_use("the poll interval is longer than a day", "to look only when asked, pause() and call reload()");
   }
 }
 
 void engine_core::open() {
   prepare_pins();
-  const bool background = options_.drive == drive_mode::background;
   {
-    const work_lock work(*this, work_lock::how::wait);
-    if (background) {
+    const at_work here(*this, work_lock::how::wait);
+    if (wanted_.chosen.drive == drive_mode::background) {
       service_ = service::get();
     } else {
-      readable_ = unique_fd(epoll_create1(EPOLL_CLOEXEC));
-      timer_ = unique_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-      epoll_event interest{EPOLLIN, {}};
-      if (!readable_ || !timer_ || epoll_ctl(readable_.get(), EPOLL_CTL_ADD, timer_.get(), &interest) != 0) {
-        throw error(stage::use, path_, "no descriptor for the event loop")
-            .system(std::generic_category().message(errno));
-      }
+      alarm_.open(wanted_.chosen.trial.enabled).value();
     }
     start_watching();
     look();
-    first_look_ = false;
+    memory_.opening = false;
   }
-  deliver();
+  outbox_.deliver();
   step();
   if (service_ != nullptr) service_->add(shared_from_this());
 }
@@ -173,21 +73,30 @@ void engine_core::open() {
 void engine_core::close() {
   const std::shared_ptr<service> served = service_;
   if (served != nullptr) served->remove(this);
-  give_up_trial();
+  // A trial that another thread waits for would hold this up for its whole time limit. A forked child has the same
+  // eventfd and no business with its parent's trials.
+  if (cancel_.still_ours() && !forked()) eventfd_write(cancel_.get(), 1);
   {
-    const work_lock work(*this, work_lock::how::wait);
-    publish(*current_, api_.not_loaded);
-    number_ = 0;
-    if (watch_) watch_->detach();  // not reset(): the service's thread may be asking it whether anything changed
-    retired_.add(running_, options_.keep_old);
-    retired_.abandon();
-    current_ = nullptr;
-    service_.reset();
+    const at_work here(*this, work_lock::how::wait);
+    if (here->held() || here->inside()) {
+      let_go_of_all();
+    } else {
+      // Inside a library's constructor or destructor, while another thread is at work here and waits for the loader:
+      // that one does it.
+      answers_.redirect(current_, nobodys_, wanted_.api.not_loaded);
+      left_ = true;
+    }
   }
-  std::unique_lock lock(events_);
-  closed_ = true;
-  queue_.clear();
-  delivered_.wait(lock, [&] { return deliverer_ == std::thread::id() || deliverer_ == std::this_thread::get_id(); });
+  outbox_.close();
+}
+
+void engine_core::let_go_of_all() {
+  answers_.unpublish(*current_, wanted_.api.not_loaded);
+  if (source_ != nullptr) source_->stop();  // not reset(): the service's thread may ask it whether it has something
+  on_trial_.reset();
+  history_.close(wanted_.chosen.keep_old);
+  current_ = nullptr;
+  service_.reset();
 }
 
 bool engine_core::forked() const noexcept { return process_ != getpid(); }
@@ -195,328 +104,179 @@ bool engine_core::forked() const noexcept { return process_ != getpid(); }
 // ---- watching
 
 void engine_core::start_watching() {
-  const bool by_polling =
-      options_.watch == watch_mode::polling || (options_.watch == watch_mode::automatic && needs_polling(file_));
-  std::shared_ptr<watch_hub> hub;
-  std::optional<error> failure;
-  if (!by_polling) {
-    if (service_ != nullptr) {
-      hub = service_->hub();
-      if (hub == nullptr) failure = error(stage::watch, path_, "the system grants no inotify instance");
-    } else if (auto made = watch_hub::make()) {
-      epoll_event interest{EPOLLIN, {}};
-      if (epoll_ctl(readable_.get(), EPOLL_CTL_ADD, (*made)->readable(), &interest) == 0) {
-        hub = own_hub_ = *std::move(made);
-      } else {
-        failure = error(stage::watch, path_, "descriptor() can't tell of inotify's events")
-                      .system(std::generic_category().message(errno))
-                      .advise("raise fs.epoll.max_user_watches, or watch by polling");
-      }
-    } else {
-      failure = made.error();
-    }
-  }
-  watch_.emplace(hub, options_.watch == watch_mode::automatic);
-  if (failure) fall_back_to_polling(*failure);
-  if (by_polling) {
-    polling_ = true;
-    poll_at_ = clock::now() + options_.poll_interval;
-  } else if (hub != nullptr) {
-    watch_again();
-  }
-}
-
-void engine_core::watch_again() {
-  watched_ = dependency_paths_;
-  std::vector<std::string> paths = dependency_paths_;
-  paths.push_back(file_);
-  const result<bool> armed = watch_->arm(paths);
-  if (!armed) {
-    fall_back_to_polling(armed.error());
-  } else {
-    if (polling_ && options_.watch != watch_mode::polling) {  // what was short is there again
-      polling_ = false;
-      poll_at_ = never;
-      warn(0, "inotify is to be had again: no more polling");
-    }
-    if (*armed) watch_->mark_changed();
-  }
-}
-
-void engine_core::fall_back_to_polling(const error& reason) {
-  const bool first = !polling_.exchange(true);
-  poll_at_ = clock::now() + options_.poll_interval;
-  if (!first) return;
-  std::string text = "polling every " + std::to_string(options_.poll_interval.count());
-  text += watch_->has_hub() ? " ms instead of inotify, which is tried again each time: " : " ms instead of inotify: ";
-  warn(0, text + reason.what());
+  const auto hub = [this]() -> result<std::shared_ptr<watch_hub>> {
+    if (service_ != nullptr && service_->hub() != nullptr) return service_->hub();
+    if (service_ != nullptr) return error(stage::watch, wanted_.path, "the system grants no inotify instance");
+    auto made = watch_hub::make();
+    if (!made) return made;
+    const result<void> added = alarm_.add((*made)->readable());
+    return added ? made : added.error();
+  };
+  const auto warn = [this](const std::string& text) { tell({event_kind::warning, 0, {}, text, std::nullopt, {}}); };
+  source_ = make_change_source({wanted_.file, wanted_.chosen.watch, wanted_.chosen.poll_interval, hub, warn});
+  (void)source_->arm({});  // the first look follows
 }
 
 // ---- driving
 
-bool engine_core::is_due(time_point now) {
-  if (watch_->take_changed()) return true;
-  if (look_at_ <= now) {
-    look_at_ = never;
-    return true;
-  }
-  if (poll_at_ > now) return false;
-  poll_at_ = now + options_.poll_interval;
-  if (watch_->has_hub()) watch_again();  // polling was a way out: try inotify again
-  struct stat status {};
-  if (stat(file_.c_str(), &status) != 0) return looked_at_.has_value() || !awaited_;
-  return looked_at_ != file_identity::of(status) || state_of(dependency_paths_) != dependency_state_;
-}
-
 // Looks at the file, and again while names on the way to it keep changing.
 void engine_core::look() {
-  woken_ = clock::now();
-  untidy_ = true;
   for (int round = 0; round < 8; ++round) {
-    if (run_pipeline(false) == outcome::published || !leads_elsewhere()) return;
-    watch_again();
-    if (!watch_->take_changed()) return;
+    if (!examine_or_wait_for_memory(false) || !watch_what_matters()) return;
   }
-  watch_->mark_changed();  // it was taken, and not looked at
+  asked_ = true;
 }
 
-bool engine_core::leads_elsewhere() {
-  return watch_->has_hub() && (watch_->take_moved() || watched_ != dependency_paths_);
+// Takes what is at the path through the stages; what is on trial goes on, or gives way to a newer build.
+// @return why it was not published
+std::optional<setback> engine_core::examine(bool forced) {
+  const std::function<void()> trial_ended = [this] {
+    asked_ = true;
+    if (service_ != nullptr) service_->wake();
+    alarm_.ring();
+  };
+  untidy_ = true;
+  if (on_trial_ != nullptr && (forced || !on_trial_->is_at(wanted_.file))) on_trial_.reset();
+  std::unique_ptr<candidate> next = std::move(on_trial_);
+  const bool was_on_trial = next != nullptr;
+  if (!was_on_trial) next = std::make_unique<candidate>(clock::now());
+  const context here{wanted_,       memory_,     history_, forced,   forced || memory_.opening,
+                     cancel_.get(), trial_ended, reader_,  patience_};
+  std::optional<setback> no = run_stages(here, *next);
+  if (!no && !put_in_place(*next, forced)) no = setback{setback_kind::withdrawn};  // resume() looks again
+  attempt result{.no = no, .generation = number(), .times = next->times, .warnings = next->warnings};
+  if (next->source.settled()) result.settled = next->source;
+  if (no && no->kind == setback_kind::refused_content) result.build = digest_of(*next);
+  if (next->needs.looked_for) result.needs = next->needs.paths;
+  result.needs_state = next->needs.settled ? next->needs.state : 0;
+  if (no && no->kind == setback_kind::on_trial) {
+    on_trial_ = std::move(next);
+  } else if (was_on_trial) {
+    asked_ = true;  // a change meanwhile may not have shown in the file's times
+  }
+  remember(result);
+  return no;
+}
+
+// For want of memory: first that it is tried again, then the words, which take memory themselves.
+std::optional<setback> engine_core::examine_or_wait_for_memory(bool forced) {
+  try {
+    return examine(forced);
+  } catch (const std::bad_alloc&) {
+    try_again_later();
+  }
+  try {
+    const setback no{
+        setback_kind::shortage,
+        error(stage::use, wanted_.path, "out of memory").advise("the running generation goes on; it is tried again")};
+    remember({.no = no, .generation = number()});
+    return no;
+  } catch (const std::bad_alloc&) {
+    return setback{setback_kind::withdrawn};
+  }
+}
+
+void engine_core::try_again_later() noexcept {
+  memory_.looked_at.reset();
+  memory_.look_at = clock::now() + std::chrono::seconds(1);
+}
+
+// The next call of every thread is in the new generation.
+bool engine_core::put_in_place(candidate& next, bool forced) {
+  generation& made = next.made.front();
+  made.number = history_.next();
+  answers_.make_room();
+  made.crash_ticket =
+      crash_table::add(made.number, wanted_.path, next.base, made.facts.segments, made.image.memory.get());
+  if (!answers_.publish(current_, made.module->table(), made.number, forced)) {
+    crash_table::remove(made.crash_ticket);
+    return false;
+  }
+  // From here to the end nothing can fail: old code with callers inside must be in somebody's hands.
+  const cause loaded = forced ? cause::asked : cause::changed;
+  history_.publish(next.made, history_.running() == nullptr ? cause::first : loaded, wanted_.chosen.keep_old);
+  next.lap(&timings::publish);
+  return true;
+}
+
+void engine_core::remember(const attempt& result) {
+  conclusion after = conclude(memory_, result, clock::now());
+  memory_ = std::move(after.next);
+  answers_.set_failure(memory_.failure);
+  for (event& one : after.events) tell(std::move(one));
 }
 
 // News first; what nobody waits for is left to the next step, so that the reload's caller can go on. But it is not left
 // for long: a file that changes all the time must not make the old generations pile up, nor keep the caller here.
 void engine_core::step() {
-  if (!watch_ || (!watch_->has_changed() && clock::now() < deadline())) return;
+  if (source_ == nullptr || (!asked_ && !left_ && !source_->pending() && clock::now() < deadline())) return;
   if (forked()) return;
   {
-    const work_lock mine(*this, work_lock::how::try_once);
-    if (!mine.held() || current_ == nullptr) return;
+    const at_work mine(*this, work_lock::how::try_once);
+    if (!mine->held() || current_ == nullptr) return;
     try {
-      const bool due = !paused_ && is_due(clock::now());
-      if (!due || untidy_) tidy();
+      const time_point now = clock::now();
+      const bool due =
+          !answers_.paused() && (source_->take(now, memory_) | asked_.exchange(false) | (memory_.look_at <= now));
+      if (!due || untidy_) maintain();
       if (due) look();
     } catch (const std::bad_alloc&) {
-      out_of_memory();
+      try_again_later();
     }
   }
-  deliver();
+  if (left_) {
+    const at_work mine(*this, work_lock::how::try_once);
+    if (mine->held() && current_ != nullptr) let_go_of_all();
+  }
+  outbox_.deliver();
 }
 
-void engine_core::tidy() {
-  const time_point now = clock::now();
+// What nobody waits for.
+void engine_core::maintain() {
   untidy_ = false;
-  if (leads_elsewhere()) watch_again();
-  if (!running_.empty() && running_.front().image.origin) {
-    complete(running_.front().image);
-    snapshotter_.prepare(running_.front().image);
+  if (watch_what_matters()) asked_ = true;
+  if (generation* const running = history_.running(); running != nullptr && running->image.origin) {
+    complete(running->image);
+    reader_.prepare(running->image);
   }
-  if (sweep_at_ <= now) sweep();
-  if (paused_ || !awaited_ || say_at_ > now) return;
-  say_at_ = never;
-  if (run_pipeline(false) == outcome::waiting && awaited_ && said_ != awaited_->what()) {
-    said_ = awaited_->what();
-    emit({event_kind::waiting, number_, path_, awaited_->reason(), awaited_, {}});
+  const time_point now = clock::now();
+  if (history_.due() > now) return;
+  for (retirement& one : history_.sweep(now)) {
+    if (one.unloaded) answers_.forget(one.generation);
+    const event_kind kind = one.unloaded ? event_kind::unloaded : event_kind::retained;
+    tell({kind, one.generation, {}, std::move(one.text), std::nullopt, {}});
   }
 }
 
-engine_core::time_point engine_core::deadline() const noexcept { return time_point(clock::duration(deadline_.load())); }
+time_point engine_core::deadline() const noexcept { return time_point(clock::duration(deadline_.load())); }
 
 // Called as the last thing under work_.
 void engine_core::set_deadline() {
-  time_point next = untidy_ ? time_point{} : sweep_at_;
-  if (!paused_) next = std::min({next, look_at_, awaited_ ? say_at_ : never, poll_at_});
-  if (!paused_ && watch_ && watch_->has_changed()) next = time_point{};
-  deadline_ = next.time_since_epoch().count();
-  if (!timer_) return;
-  itimerspec when{};
-  if (next != never) {
-    const auto since = std::max(next.time_since_epoch(), clock::duration{1});
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
-    when.it_value = {seconds.count(), std::chrono::nanoseconds(since - seconds).count()};
+  time_point next = untidy_ ? time_point{} : history_.due();
+  if (source_ != nullptr && !answers_.paused()) {
+    next = std::min({next, memory_.look_at, source_->due()});
+    if (asked_ || source_->pending()) next = time_point{};
   }
-  timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+  deadline_ = next.time_since_epoch().count();
+  alarm_.set(next);
 }
 
 void engine_core::poll() {
   if (forked()) return;
-  if (own_hub_ != nullptr) own_hub_->drain();
   if (service_ == nullptr) {
+    const bool lost = alarm_.renew_if_closed();  // first, while its number may be free
+    if (source_->renew_if_closed(lost) || lost) (void)alarm_.add(source_->readable());
+    source_->drain();
+    alarm_.hush();
     step();
     step();  // what the first left for later: the old generation
   }
-  deliver();
+  outbox_.deliver();
 }
 
-result<bool> engine_core::reload() {
-  if (forked()) {
-    return error(stage::use, path_, "this process was forked from the one that watches")
-        .advise("construct a new reloadable in the child; calls through this one go on");
-  }
-  bool published = false;
-  std::optional<error> why;
-  // It may have been turned away meanwhile; and an observer that throws leaves it what there is to do.
-  struct call_the_service {
-    const std::shared_ptr<service> served;
-    ~call_the_service() {
-      if (served != nullptr) served->wake();
-    }
-  } const at_the_end{service_};
-  {
-    // Inside another library's constructor this thread holds the loader's lock, for which whoever holds ours may be
-    // waiting: so not for ever.
-    const bool nested = pipelines_here > 0;
-    work_lock work(*this, nested ? work_lock::how::wait_briefly : work_lock::how::wait);
-    if (work.inside()) {
-      return error(stage::use, path_, "reload() was called from inside this library's own loading or unloading")
-          .advise("ask for it from another thread, or later");
-    }
-    if (!work.held()) {
-      return error(stage::use, path_,
-                   "reload() was called from inside another library's loading or unloading, while another thread is "
-                   "reloading this one")
-          .advise("ask for it from another thread, or later");
-    }
-    if (current_ == nullptr) return error(stage::use, path_, "the engine is closed");
-    woken_ = clock::now();
-    untidy_ = true;
-    try {
-      published = run_pipeline(true) == outcome::published;
-    } catch (const std::bad_alloc&) {
-      out_of_memory();
-    }
-    if (busy_with_ && !awaited_) {
-      why = error(stage::snapshot, path_, "somebody is writing the file").advise("it is loaded when they are done");
-    } else if (!published) {
-      why = failure();
-    }
-  }
-  deliver();
-  step();
-  if (why) return *std::move(why);
-  return published;
+void engine_core::tell(event happened) {
+  happened.path = wanted_.path;
+  outbox_.post(std::move(happened));
 }
-
-void engine_core::pause() {
-  const std::lock_guard lock(names_);
-  paused_ = true;
-}
-
-void engine_core::resume() {
-  paused_ = false;
-  if (forked()) return;
-  if (watch_) watch_->mark_changed();
-  {  // sets the deadline; who is at work sets it, too
-    const work_lock work(*this, pipelines_here > 0 ? work_lock::how::try_once : work_lock::how::wait);
-  }
-  if (service_ != nullptr) service_->wake();
-}
-
-// ---- telling
-
-void engine_core::emit(event happened) {
-  if (!options_.observer) return;
-  const std::lock_guard lock(events_);
-  if (!closed_) queue_.push_back(std::move(happened));
-}
-
-// One thread delivers at a time, which keeps the order; who comes meanwhile leaves its events to that one. What an
-// observer throws first is thrown on when all is delivered.
-void engine_core::deliver() {
-  std::unique_lock lock(events_);
-  if (deliverer_ != std::thread::id()) return;
-  deliverer_ = std::this_thread::get_id();
-  struct done {  // also when an observer throws
-    engine_core& core;
-    std::unique_lock<std::mutex>& lock;
-    ~done() {
-      if (!lock) lock.lock();
-      core.deliverer_ = std::thread::id();
-      core.delivered_.notify_all();
-    }
-  } const at_the_end{*this, lock};
-  std::exception_ptr thrown;
-  while (!queue_.empty()) {
-    const event next = std::move(queue_.front());
-    queue_.pop_front();
-    lock.unlock();
-    try {
-      options_.observer(next);
-    } catch (const cancellation&) {
-      throw;
-    } catch (...) {
-      if (thrown == nullptr) thrown = std::current_exception();
-    }
-    lock.lock();
-  }
-  if (thrown != nullptr) std::rethrow_exception(thrown);
-}
-
-void engine_core::warn(std::uint64_t number, const std::string& text) {
-  if (std::find(warned_.begin(), warned_.end(), text) != warned_.end()) return;
-  warned_.push_back(text);
-  emit({event_kind::warning, number, path_, text, std::nullopt, {}});
-}
-
-void engine_core::report(const std::vector<retirement>& retired) {
-  for (const retirement& one : retired) {
-    emit({one.unloaded ? event_kind::unloaded : event_kind::retained,
-          one.generation,
-          path_,
-          one.text,
-          std::nullopt,
-          {}});
-  }
-}
-
-std::uint64_t engine_core::number_of(const void* table) const {
-  const std::lock_guard lock(names_);
-  const auto found = std::find_if(tables_.begin(), tables_.end(), [&](const auto& one) { return one.first == table; });
-  return found == tables_.end() ? 0 : found->second;
-}
-
-std::optional<error> engine_core::failure() const {
-  const std::lock_guard lock(names_);
-  return failure_;
-}
-
-// ---- the handle that `reloadable` holds
-
-engine::engine(loader api, std::string path, options chosen, std::atomic<const void*>& current)
-    : core_(std::make_shared<engine_core>(api, std::move(path), std::move(chosen), current)) {
-  try {
-    core_->open();
-  } catch (...) {  // an observer's, too: there may be a generation by then
-    core_->close();
-    throw;
-  }
-}
-
-engine::~engine() {
-  if (core_->forked()) {
-    // The thread, the locks' owners and the inotify instance are the parent's: leave them and the library alone.
-    new std::shared_ptr<engine_core>(std::move(core_));
-    return;
-  }
-  core_->close();
-}
-
-// An observer may destroy the engine that calls it.
-void engine::poll() {
-  const std::shared_ptr<engine_core> kept = core_;
-  kept->poll();
-}
-result<bool> engine::reload() {
-  const std::shared_ptr<engine_core> kept = core_;
-  return kept->reload();
-}
-void engine::pause() { core_->pause(); }
-void engine::resume() { core_->resume(); }
-int engine::descriptor() const { return core_->readable(); }
-std::uint64_t engine::generation_of(const void* table) const { return core_->number_of(table); }
-std::uint64_t engine::generation() const { return core_->number(); }
-std::optional<error> engine::last_failure() const { return core_->failure(); }
-const std::string& engine::path() const { return core_->path(); }
-watch_mode engine::watching() const { return core_->watching(); }
 
 }  // namespace autoreload::detail

@@ -15,6 +15,14 @@
 
 namespace autoreload {
 
+/// What made a generation the running one.
+enum class cause : std::uint8_t {
+  first,        ///< nothing was loaded
+  changed,      ///< the file changed
+  asked,        ///< reload() was called
+  republished,  ///< it ran before, and its successor was sent away
+};
+
 /// Destroying one unloads it: only the retire stage may, once the generation was published.
 struct generation {
   generation() = default;
@@ -23,8 +31,10 @@ struct generation {
   ~generation();
 
   std::uint64_t number = 0;
-  std::uint64_t crash_ticket = 0;  // of the crash table
-  snapshot image;                  // outlives the module: its descriptor's number is in the link map's name
+  cause why = cause::first;
+  std::chrono::system_clock::time_point since{};  // when it became the running one
+  std::uint64_t crash_ticket = 0;                 // of the crash table
+  snapshot image;  // outlives the module: its descriptor's number is in the link map's name
   elf_facts facts;
   private_libraries needs;  // closed after the module
   std::unique_ptr<detail::erased_module> module;

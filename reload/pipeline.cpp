@@ -1,365 +1,230 @@
 // SPDX-License-Identifier: MIT
-// pipeline: the way of a new library into the process, one stage after the other.
-#include <sys/eventfd.h>
+// pipeline: the stages, each as a function of the build and of what it may know.
+#include "reload/pipeline.hpp"
+
+#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <exception>
 #include <functional>
 #include <string_view>
 #include <system_error>
 
-#include "crash/crash_table.hpp"
-#include "digest/digest.hpp"
 #include "elf/dynamic_section.hpp"
-#include "reload/engine_core.hpp"
-#include "reload/inspect/inspect.hpp"
 #include "reload/load/load.hpp"
 #include "reload/load/traced.hpp"
 #include "reload/load/verify.hpp"
-#include "reload/publish.hpp"
 #include "system/cancellation.hpp"
 #include "trial/trial.hpp"
 
-namespace autoreload::detail {
+namespace autoreload {
 namespace {
 
-// Measures one stage after the other.
-class stopwatch {
- public:
-  explicit stopwatch(engine_core::time_point start) : start_(start), last_(start) {}
-  timings::duration lap() {
-    const auto now = engine_core::clock::now();
-    return now - std::exchange(last_, now);
-  }
-  [[nodiscard]] timings::duration total() const { return last_ - start_; }
+using answer = std::optional<setback>;  // nothing: on to the next stage
 
- private:
-  engine_core::time_point start_;
-  engine_core::time_point last_;
+// Bytes that nobody can change any more.
+answer read_file(const context& here, candidate& next) {
+  const order& wanted = here.wanted;
+  next.lease.reset(&here.reader);
+  snapshot_outcome taken =
+      here.reader.take({wanted.file, wanted.chosen.trust, wanted.chosen.guard != nullptr, &here.patience});
+  if (taken.no) {
+    taken.no->why->rename(wanted.path);
+    return std::move(taken.no);
+  }
+  next.bytes = taken.bytes;
+  next.image = std::move(taken.image);
+  next.source = next.image.source;
+  next.unfinished_for = taken.unfinished_for;
+  return {};
+}
+
+answer compare_with_what_is_known(const context& here, candidate& next) {
+  next.needs.state = state_of(here.known.needed);
+  if (here.forced) return {};
+  const generation* const running = here.past.running();
+  next.is_running = running != nullptr && here.reader.same_content(running->image);
+  if (next.is_running && next.needs.state == here.known.needed_state) return setback{setback_kind::unchanged};
+  if (here.known.refused && here.known.refused->build == digest_of(next)) {
+    return setback{setback_kind::refused_before, here.known.refused->why};
+  }
+  return {};
+}
+
+// Is it complete, and fit for the loader.
+answer inspect_bytes(const context& here, candidate& next) {
+  inspection seen = inspect(next.bytes, this_machine, writing_of(next.unfinished_for));
+  if (answer no = setback_of(seen, here.wanted.chosen.require_digest, next.unfinished_for)) {
+    no->why->rename(here.wanted.path);
+    return no;
+  }
+  next.facts = std::move(seen.facts);
+  next.facts.thread_destructors = mentions({next.bytes, next.facts.segments, 0}, "__cxa_thread_atexit");
+  next.warnings = std::move(seen.warnings);
+  return {};
+}
+
+// Is it what had to give way to an older generation.
+answer compare_with_what_was_sent_away(const context& here, candidate& next) {
+  const std::optional<history::sent_away>& refused = here.past.refused();
+  if (here.forced || !refused || refused->needs_state != next.needs.state) return {};
+  if (refused->contents != contents_of(next.bytes, next.facts)) return {};
+  return setback{setback_kind::refused_before, refused->why};
+}
+
+answer copy_bytes(const context& here, candidate& next) {
+  if (result<void> kept = here.reader.keep(next.image); !kept) {
+    return setback{setback_kind::shortage, std::move(kept.error().rename(here.wanted.path))};
+  }
+  return {};
+}
+
+// The user's own libraries that it needs come along.
+answer copy_dependencies(const context& here, candidate& next) {
+  const options& chosen = here.wanted.chosen;
+  const generation* const running = here.past.running();
+  next.needs = prepare_dependencies(here.wanted.path, next.image, next.bytes, next.facts,
+                                    {chosen.trust, chosen.require_digest, &here.patience},
+                                    running != nullptr ? running->needs : private_libraries());
+  if (next.needs.no) return std::move(next.needs.no);
+  if (next.is_running && next.needs.libraries == running->needs) return setback{setback_kind::unchanged};
+  next.warnings.insert(next.warnings.end(), next.needs.warnings.begin(), next.needs.warnings.end());
+  return {};
+}
+
+// Would its callers still fit.
+answer ask_guard(const context& here, candidate& next) {
+  const order& wanted = here.wanted;
+  const auto refuse = [&](const std::string& reason) {
+    return setback{setback_kind::refused_content, error(stage::guard, wanted.path, reason)};
+  };
+  guard_verdict opinion;
+  try {
+    const generation* const running = here.past.running();
+    const bool known = running != nullptr && running->image.memory.still_ours();
+    opinion =
+        wanted.chosen.guard->check({wanted.path, next.image.memory.get(), known ? running->image.memory.get() : -1,
+                                    wanted.api.symbols, wanted.api.api_type});
+  } catch (const std::exception& thrown) {
+    setback no = refuse("the ABI checker threw an exception");
+    no.why->system(thrown.what());
+    return no;
+  } catch (const cancellation&) {
+    throw;
+  } catch (...) {
+    return refuse("the ABI checker threw something that is no std::exception");
+  }
+  std::string remarks;
+  for (const std::string& difference : opinion.differences) remarks += "\n  " + difference;
+  if (opinion.refuse) {
+    setback no = refuse("its ABI does not fit the host:" + remarks);
+    no.why->advise("rebuild the host against the new header, or undo the change");
+    return no;
+  }
+  for (const auto* const list : {&opinion.differences, &opinion.notes}) {
+    for (const std::string& text : *list) next.warnings.push_back("ABI: " + text);
+  }
+  return {};
+}
+
+// What its constructors do is done to a helper process first.
+answer try_in_helper(const context& here, candidate& next) {
+  const order& wanted = here.wanted;
+  if (next.trial == nullptr) {
+    trial_options how{wanted.chosen.trial, wanted.chosen.load_flags, {}, {}, {}, here.cancel};
+    if (next.image.named) how.load_path = next.image.load_path;
+    if (const generation* const running = here.past.running();
+        wanted.chosen.trial.beside_running && running != nullptr) {
+      for (const auto& library : running->needs) how.dependencies.push_back(library->image.load_path);
+      how.dependencies.push_back(running->image.load_path);
+    }
+    for (const auto& library : next.needs.libraries) how.dependencies.push_back(library->image.load_path);
+    for (const symbol_info& symbol : wanted.api.symbols) how.symbols.emplace_back(symbol.name);
+    if (here.patient) return trial_load(next.image.memory.get(), wanted.path, how);
+    try {
+      next.trial =
+          std::make_unique<trial_beside>(next.image.memory.get(), wanted.path, std::move(how), here.trial_ended);
+    } catch (const std::system_error& failure) {
+      return setback{setback_kind::shortage,
+                     error(stage::trial, wanted.path, "no thread or descriptor for a trial load")
+                         .system(failure.code().message())};
+    }
+  }
+  if (!next.trial->has_ended()) return setback{setback_kind::on_trial};
+  answer no = next.trial->answer();
+  next.trial.reset();
+  return no;
+}
+
+// All required symbols or nothing.
+answer load_module(const context& here, candidate& next) {
+  const order& wanted = here.wanted;
+  auto opened = open_dependencies(next.needs.libraries, wanted.path, wanted.chosen.load_flags);
+  if (!opened) return setback_of_dlopen(std::move(opened.error()), next.image.memory.get());
+  generation& made = next.made.front();
+  made.image = std::move(next.image);
+  made.needs = std::move(next.needs.libraries);
+  // A debugger reads debug information once, while dlopen maps the library: for its sake it has to be there by then.
+  if (!made.image.later.empty() && is_traced()) complete(made.image);
+  auto loaded = load(wanted.api, wanted.path, made.image, next.bytes, wanted.chosen.load_flags);
+  if (!loaded) return setback_of_dlopen(std::move(loaded.error()), made.image.memory.get());
+  made.module = *std::move(loaded);
+  return {};
+}
+
+// It is the new one, and its symbols are its own.
+answer verify_module(const context& here, candidate& next) {
+  const generation& made = next.made.front();
+  verification checked = verify(here.wanted.api, here.wanted.path, made.image, next.bytes, next.facts, *made.module);
+  if (checked.failure) return setback{setback_kind::refused_content, std::move(checked.failure)};
+  next.base = checked.base;
+  next.warnings.insert(next.warnings.end(), checked.warnings.begin(), checked.warnings.end());
+  return {};
+}
+
+// In this order: each stage relies on what the ones before it have proved.
+struct stage_of_the_way {
+  answer (*run)(const context&, candidate&);
+  timings::duration timings::*time;
+  bool (*is_wanted)(const options&) = [](const options&) { return true; };
 };
-
-// dlopen tells only by its words that it ran out of something, and of memory not even by strerror's. (Of room for
-// thread-local data it says "cannot allocate memory in static TLS block": that never comes back.)
-bool loader_was_short(error& reason) {
-  const auto says = [&](std::string_view words) { return reason.system().find(words) != std::string::npos; };
-  for (const int number : {EMFILE, ENFILE, ENOMEM}) {
-    if (says(std::generic_category().message(number))) return true;
-  }
-  if (!says("failed to map segment") && !says("cannot create shared object descriptor")) return false;
-  reason.advise("the process is out of memory or of address space (ulimit -v, RLIMIT_AS); it is tried again");
-  return true;
-}
-
-std::uint64_t digest_of(std::span<const std::byte> bytes) {
-  return std::hash<std::string_view>{}({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-}
+constexpr stage_of_the_way stages[] = {
+    {read_file, &timings::snapshot},
+    {compare_with_what_is_known, &timings::inspect},
+    {inspect_bytes, &timings::inspect},
+    {compare_with_what_was_sent_away, &timings::inspect},
+    {copy_bytes, &timings::snapshot},
+    {copy_dependencies, &timings::snapshot},
+    {ask_guard, &timings::guard, [](const options& chosen) { return chosen.guard != nullptr; }},
+    {try_in_helper, &timings::trial, [](const options& chosen) { return chosen.trial.enabled; }},
+    {load_module, &timings::load},
+    {verify_module, &timings::verify},
+};
 
 }  // namespace
 
-// A trial that another thread waits for would hold up the engine's end for its whole time limit. A forked child has the
-// same eventfd and no business with its parent's trials.
-void engine_core::give_up_trial() noexcept {
-  closing_ = true;
-  if (cancel_ && !forked()) eventfd_write(cancel_.get(), 1);
+std::optional<setback> run_stages(const context& here, candidate& next) {
+  for (; next.stage < std::size(stages); ++next.stage) {
+    const stage_of_the_way& stage = stages[next.stage];
+    if (!stage.is_wanted(here.wanted.chosen)) continue;
+    if (answer no = stage.run(here, next)) return no;
+    next.lap(stage.time);
+  }
+  next.made.front().facts = std::move(next.facts);
+  return {};
 }
 
-// Load before unload, always: whatever ends this early leaves the running generation as it was.
-engine_core::outcome engine_core::run_pipeline(bool forced) {
-  timings times;
-  stopwatch watch(woken_);
-  const bool whole = options_.guard != nullptr;
-
-  // snapshot: bytes that nobody can change any more
-  const std::optional<file_identity> busy_before = std::exchange(busy_with_, std::nullopt);
-  snapshot_outcome taken = snapshotter_.take({file_, options_.trust, whole, &patience_});
-  switch (taken.state) {
-    case snapshot_state::ready: break;
-    case snapshot_state::busy:
-      awaited_.reset();
-      try_again(busy_before, taken.seen);
-      return outcome::waiting;
-    case snapshot_state::absent:
-      looked_at_.reset();
-      return wait_for(
-          error(stage::snapshot, path_, "there is no such file").advise("it is loaded as soon as it is there"));
-    case snapshot_state::failed:
-      taken.failure->rename(path_);
-      return taken.may_pass ? refuse_for_now(*std::move(taken.failure))
-                            : refuse_unremembered(*std::move(taken.failure));
-  }
-  looked_at_.reset();  // no verdict yet
-  times.snapshot = watch.lap();
-
-  // inspect: is it new, complete, and fit for the loader
-  const auto decided = [&, source = taken.image.source](outcome verdict) {
-    // A file that changed a moment ago may change again without getting another time: then look again when asked.
-    if (source.settled()) looked_at_ = source;
-    snapshotter_.drop();
-    return verdict;
-  };
-  const auto unchanged = [&] {
-    stop_waiting();
-    refused_.reset();
-    {
-      const std::lock_guard lock(names_);
-      failure_.reset();
-    }
-    return decided(outcome::unchanged);
-  };
-  const bool same = !forced && !running_.empty() && snapshotter_.same_content(running_.front().image);
-  // What a refusal is about, so that it is said once.
-  std::uint64_t needed_state = state_of(dependency_paths_);
-  const auto build = [&, from = taken.image.source] {
-    return digest_of(taken.bytes.first(std::min<std::size_t>(taken.bytes.size(), 65536))) ^
-           static_cast<std::uint64_t>(from.modified) ^ from.size ^ needed_state;
-  };
-  if (same && needed_state == dependency_state_) return unchanged();
-  if (!forced && refused_ && refused_ == build()) {
-    stop_waiting();
-    {
-      const std::lock_guard lock(names_);
-      failure_ = refusal_;
-    }
-    return decided(outcome::refused);
-  }
-  const auto refuse_content = [&](error reason) {
-    refused_ = build();
-    refusal_ = reason;
-    return decided(refuse(std::move(reason)));
-  };
-  const auto refuse_load = [&](error reason) {
-    return loader_was_short(reason) ? refuse_for_now(std::move(reason)) : refuse_content(std::move(reason));
-  };
-  inspection seen = inspect(taken.bytes);
-  if (seen.is == verdict::incomplete) {
-    return wait_for(error(stage::inspect, path_, seen.reason).advise(seen.advice));
-  }
-  if (seen.is == verdict::wrong) {
-    return refuse_content(error(stage::inspect, path_, seen.reason).advise(seen.advice));
-  }
-  if (options_.require_digest && !seen.facts.has_digest) {
-    return wait_for(error(stage::inspect, path_, std::string(no_digest)).advise(std::string(make_digest)));
-  }
-  seen.facts.thread_destructors = mentions({taken.bytes, seen.facts.segments, 0}, "__cxa_thread_atexit");
-  times.inspect = watch.lap();
-  if (result<void> kept = snapshotter_.keep(taken.image); !kept) {
-    return refuse_for_now(std::move(kept.error().rename(path_)));
-  }
-  times.snapshot += watch.lap();
-
-  // dependencies: the user's own libraries that it needs come along
-  dependencies needed = prepare_dependencies(path_, taken.image, taken.bytes, seen.facts,
-                                             {options_.trust, options_.require_digest, &patience_},
-                                             running_.empty() ? private_libraries() : running_.front().needs);
-  dependency_paths_ = needed.paths;
-  needed_state = needed.state;
-  if (needed.busy) try_again(busy_before, needed.busy);
-  if (needed.failure && needed.passing) return wait_for(*std::move(needed.failure));
-  if (needed.failure && needed.shortage) return refuse_for_now(*std::move(needed.failure));
-  if (needed.failure && needed.elsewhere) return refuse_unremembered(*std::move(needed.failure));
-  if (needed.failure) return refuse_content(*std::move(needed.failure));
-  if (same && needed.libraries == running_.front().needs) {  // touched, but not changed
-    dependency_state_ = needed.settled ? needed.state : 0;
-    return unchanged();
-  }
-
-  // guard: would its callers still fit
-  if (options_.guard != nullptr) {
-    guard_verdict opinion;
-    try {
-      const int running = running_.empty() ? -1 : running_.front().image.memory.get();
-      opinion = options_.guard->check({path_, taken.image.memory.get(), running, api_.symbols, api_.api_type});
-    } catch (const std::exception& thrown) {
-      return refuse_content(error(stage::guard, path_, "the ABI checker threw an exception").system(thrown.what()));
-    } catch (const cancellation&) {
-      throw;
-    } catch (...) {
-      return refuse_content(error(stage::guard, path_, "the ABI checker threw something that is no std::exception"));
-    }
-    std::string remarks;
-    for (const std::string& difference : opinion.differences) remarks += "\n  " + difference;
-    if (opinion.refuse) {
-      return refuse_content(error(stage::guard, path_, "its ABI does not fit the host:" + remarks)
-                                .advise("rebuild the host against the new header, or undo the change"));
-    }
-    for (const std::string& difference : opinion.differences) warn(number_ + 1, "ABI: " + difference);
-    for (const std::string& note : opinion.notes) warn(number_ + 1, "ABI: " + note);
-    times.guard = watch.lap();
-  }
-
-  // trial: what its constructors do is done to a helper process first
-  if (options_.trial.enabled) {
-    std::vector<std::string> names;
-    for (const symbol_info& symbol : api_.symbols) names.emplace_back(symbol.name);
-    std::vector<std::string> first;
-    for (const auto& library : needed.libraries) first.push_back(library->image.load_path);
-    const std::string by_name = taken.image.named ? taken.image.load_path : std::string();
-    bool shortage = false;
-    const result<void> tried = trial_load(
-        taken.image.memory.get(), path_,
-        {options_.trial, options_.load_flags, by_name, std::move(first), std::move(names), cancel_.get()}, &shortage);
-    if (!tried && closing_) return outcome::waiting;  // nobody wants the answer any more
-    if (!tried) return shortage ? refuse_for_now(tried.error()) : refuse_content(tried.error());
-    times.trial = watch.lap();
-  }
-
-  // load: all required symbols or nothing
-  if (const result<void> opened = open_dependencies(needed.libraries, path_, options_.load_flags); !opened) {
-    return refuse_load(opened.error());
-  }
-  generations next(1);
-  generation& made = next.front();
-  made.image = std::move(taken.image);
-  // A debugger reads debug information once, while dlopen maps the library: for its sake it has to be there by then.
-  if (!made.image.later.empty() && is_traced()) complete(made.image);
-  auto loaded = load(api_, path_, made.image, taken.bytes, options_.load_flags);
-  if (!loaded) return refuse_load(std::move(loaded.error()));
-  made.module = *std::move(loaded);
-  times.load = watch.lap();
-
-  // verify: it is the new one, and its symbols are its own
-  verification checked = verify(api_, path_, made.image, taken.bytes, seen.facts, *made.module);
-  if (checked.failure) return refuse_content(*std::move(checked.failure));
-  times.verify = watch.lap();
-
-  // publish: the next call of every thread is in the new generation
-  {
-    const std::lock_guard lock(names_);
-    tables_.reserve(tables_.size() + 1);
-  }
-  made.number = number_ + 1;
-  made.facts = seen.facts;
-  made.needs = std::move(needed.libraries);
-  made.crash_ticket = crash_table::add(made.number, path_, checked.base, seen.facts.segments, made.image.memory.get());
-  const void* const table = made.module->table();
-  bool published = false;
-  {
-    const std::lock_guard lock(names_);
-    if (forced || !paused_) {
-      std::erase_if(tables_, [&](const auto& one) { return one.first == table; });
-      tables_.emplace_back(table, made.number);
-      failure_.reset();
-      publish(*current_, table);
-      published = true;
-    }
-  }
-  if (!published) {  // resume() looks again
-    crash_table::remove(made.crash_ticket);
-    snapshotter_.drop();
-    return outcome::waiting;
-  }
-  // From here to the end of this block nothing can fail: old code with callers inside must be in somebody's hands.
-  number_ = made.number;
-  dependency_state_ = needed.settled ? needed.state : 0;
-  running_.swap(next);
-  if (!next.empty()) {
-    retired_.add(next, options_.keep_old);
-    sweep_pause_ = std::chrono::milliseconds(0);
-    sweep_at_ = clock::now();
-  }
-  times.publish = watch.lap();
-  times.total = watch.total();
-  stop_waiting();
-  refused_.reset();
-  snapshotter_.drop();
-
-  emit({event_kind::loaded, number_, path_, "", std::nullopt, times});
-  for (const std::string& warning : seen.warnings) warn(number_, warning);
-  for (const std::string& warning : needed.warnings) warn(number_, warning);
-  for (const std::string& warning : checked.warnings) warn(number_, warning);
-  if (running_.front().image.source.settled()) looked_at_ = running_.front().image.source;
-  return outcome::published;
+bool candidate::is_at(const std::string& file) const {
+  struct stat status {};
+  return stat(file.c_str(), &status) == 0 && file_identity::of(status) == source &&
+         state_of(needs.paths) == needs.state;
 }
 
-void engine_core::stop_waiting() noexcept {
-  awaited_.reset();
-  said_.clear();
+std::uint64_t digest_of(const candidate& next) {
+  const std::span<const std::byte> head = next.bytes.first(std::min<std::size_t>(next.bytes.size(), 65536));
+  const std::string_view text(reinterpret_cast<const char*>(head.data()), head.size());
+  return std::hash<std::string_view>{}(text) ^ static_cast<std::uint64_t>(next.source.modified) ^ next.source.size ^
+         next.needs.state;
 }
 
-// There is nothing to load for now. A linker at work goes through such states: only one that lasts is worth a word.
-engine_core::outcome engine_core::wait_for(error reason) {
-  snapshotter_.drop();
-  if (first_look_ && said_ != reason.what()) {
-    said_ = reason.what();
-    emit({event_kind::waiting, number_, path_, reason.reason(), reason, {}});
-  }
-  if (!awaited_ || std::string_view(awaited_->what()) != reason.what()) {
-    say_at_ = clock::now() + std::chrono::milliseconds(500);
-  }
-  {
-    const std::lock_guard lock(names_);
-    failure_ = reason;
-  }
-  awaited_ = std::move(reason);
-  return outcome::waiting;
-}
-
-engine_core::outcome engine_core::refuse(error reason) {
-  stop_waiting();
-  {
-    const std::lock_guard lock(names_);
-    const bool again = !refused_ && failure_ && std::string_view(failure_->what()) == reason.what();
-    failure_ = reason;
-    if (again) return outcome::refused;  // a shortage that lasts is reported once
-  }
-  emit({event_kind::refused, number_, path_, reason.reason(), std::move(reason), {}});
-  return outcome::refused;
-}
-
-// For what is not in the contents: the next look decides anew, and tells only what is new.
-engine_core::outcome engine_core::refuse_unremembered(error reason) {
-  looked_at_.reset();
-  refused_.reset();
-  snapshotter_.drop();
-  return refuse(std::move(reason));
-}
-
-// What has run out may be there again later, without any event to tell.
-engine_core::outcome engine_core::refuse_for_now(error reason) {
-  look_at_ = clock::now() + std::chrono::seconds(1);
-  return refuse_unremembered(std::move(reason));
-}
-
-// First that it is tried again, then the words, which take memory themselves.
-void engine_core::out_of_memory() noexcept {
-  look_at_ = clock::now() + std::chrono::seconds(1);
-  if (watch_) watch_->mark_moved();  // may have been taken, to no avail
-  snapshotter_.drop();
-  try {
-    refuse_for_now(
-        error(stage::use, path_, "out of memory").advise("the running generation goes on; it is tried again"));
-  } catch (const std::bad_alloc&) {
-  }
-}
-
-// Somebody is writing. The kernel tells when they close it; should it not (a forgotten descriptor in another process),
-// it is taken once it has not changed for a second.
-void engine_core::try_again(const std::optional<file_identity>& before, const std::optional<file_identity>& seen) {
-  const time_point now = clock::now();
-  snapshotter_.drop();
-  busy_with_ = seen;
-  if (before != seen || !before) busy_pause_ = std::chrono::milliseconds(10);
-  look_at_ = now + busy_pause_;
-  busy_pause_ = std::min(busy_pause_ * 2, std::chrono::milliseconds(250));
-  looked_at_.reset();
-}
-
-void engine_core::sweep() {
-  // First, so that a sweep for which there is no memory is not tried again at once.
-  sweep_pause_ = std::clamp(sweep_pause_ * 2, std::chrono::milliseconds(1), std::chrono::milliseconds(250));
-  sweep_at_ = clock::now() + sweep_pause_;
-  const std::vector<retirement> done = retired_.sweep();
-  {
-    const std::lock_guard lock(names_);
-    for (const retirement& one : done) {
-      if (one.unloaded) {
-        std::erase_if(tables_, [&](const auto& entry) { return entry.second == one.generation; });
-      }
-    }
-  }
-  if (!retired_.pending()) sweep_at_ = never;
-  report(done);
-}
-
-}  // namespace autoreload::detail
+}  // namespace autoreload

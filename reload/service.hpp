@@ -5,7 +5,10 @@
 // and the kernel grants a user about 128 inotify instances, while this needs one.
 #pragma once
 
+#include <signal.h>
+
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -29,27 +32,40 @@ class service {
   service& operator=(const service&) = delete;
 
   /// Null when the system grants no inotify instance: the engines poll.
-  [[nodiscard]] const std::shared_ptr<watch_hub>& hub() const noexcept { return state_->hub; }
+  [[nodiscard]] const std::shared_ptr<watch_hub>& hub() const noexcept { return hub_; }
 
+  /// Its libraries are loaded and unloaded under the calling thread's signal mask.
   void add(std::shared_ptr<detail::engine_core> engine);
   void remove(const detail::engine_core* engine);
   /// Makes the thread look at every engine again.
-  void wake() noexcept { state_->wake_up(); }
+  void wake() noexcept;
 
  private:
+  struct served {
+    std::shared_ptr<detail::engine_core> engine;
+    sigset_t mask;  // of the thread that constructed it
+  };
   // Shared with the thread, which may outlive the service: an observer can destroy the last engine on it.
   struct state {
     std::shared_ptr<watch_hub> hub;
-    unique_fd wake;
     std::mutex mutex;
-    std::vector<std::shared_ptr<detail::engine_core>> engines;  // guarded by mutex
-    std::atomic<bool> list_changed{false};                      // engines differs from the thread's copy
+    unique_fd wake;                         // guarded by mutex
+    std::vector<served> engines;            // guarded by mutex
+    std::atomic<bool> list_changed{false};  // engines differs from the thread's copy
     std::atomic<bool> stop{false};
 
-    void wake_up() noexcept;
+    // Whether there is a descriptor by which the thread can be woken, and it was.
+    bool wake_up() noexcept;
+    // The thread's own look before it sleeps. @return whether something had to be made anew
+    bool renew_if_closed();
     void run();
+    void wait(std::chrono::steady_clock::time_point until);
   };
+  void start();
+  void replace_thread() noexcept;
 
+  std::shared_ptr<watch_hub> hub_;
+  std::mutex mutex_;  // guards the next two
   std::shared_ptr<state> state_;
   std::thread thread_;
 };

@@ -134,6 +134,7 @@ undisturbed::undisturbed() noexcept {
   // has another number than the thread that sleeps. Cancellation is a flag in memory, which a child would obey.
   sigset_t all;
   sigfillset(&all);
+  sigdelset(&all, SIGSYS);  // a sandbox may answer system calls by it; blocked, it would end the process
   pthread_sigmask(SIG_SETMASK, &all, &signals_);
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation_);
 }

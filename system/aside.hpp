@@ -27,8 +27,8 @@ namespace autoreload {
 /// Async-signal-safe. Any thread.
 [[nodiscard]] pid_t run_aside(void (*work)(void*) noexcept, void* argument, int death_signal) noexcept;
 
-/// Blocks every signal of this thread, and its cancellation, for its own lifetime: what has to be around run_aside.
-/// Async-signal-safe.
+/// Blocks every signal of this thread but SIGSYS, and its cancellation, for its own lifetime: what has to be around
+/// run_aside. Async-signal-safe.
 class undisturbed {
  public:
   undisturbed() noexcept;

@@ -3,23 +3,34 @@
 // back.
 //
 // Each test takes the resource away in a child process of its own, so that they may run side by side.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <autoreload/autoreload.hpp>
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
 
+#include "in_a_child.hpp"
+#include "reload/setback.hpp"
 #include "support.hpp"
 
 namespace {
@@ -27,6 +38,7 @@ namespace {
 using autoreload::event_kind;
 using autoreload::event_queue;
 using support::build_library;
+using support::in_a_child;
 using support::patience;
 
 struct number_api {
@@ -34,35 +46,6 @@ struct number_api {
 };
 
 std::string source(int value) { return "int number(void) { return " + std::to_string(value) + "; }"; }
-
-constexpr int skipped = 77;
-
-// Runs a story in a child. It returns an empty text when all went well, what did not otherwise, or "skip: …".
-void in_a_child(const std::function<std::string()>& story) {
-  int report[2];
-  ASSERT_EQ(pipe(report), 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    std::string text;
-    try {
-      text = story();
-    } catch (const std::exception& failure) {
-      text = failure.what();
-    }
-    [[maybe_unused]] const ssize_t written = write(report[1], text.data(), text.size());
-    _exit(text.empty() ? 0 : text.starts_with("skip") ? skipped : 1);
-  }
-  close(report[1]);
-  std::string text;
-  char buffer[1024];
-  for (ssize_t got = 0; (got = read(report[0], buffer, sizeof buffer)) > 0;)
-    text.append(buffer, static_cast<std::size_t>(got));
-  close(report[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == skipped) GTEST_SKIP() << text;
-  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << text;
-}
 
 autoreload::options watched_by(event_queue& events) {
   autoreload::options chosen;
@@ -128,6 +111,10 @@ TEST(Exhaustion, OfDescriptorsAtAnyStepOfTheWayPassesWhenThereAreMoreAgain) {
       const rlimit few{static_cast<rlim_t>(highest + spare), limit.rlim_max};
       setrlimit(RLIMIT_NOFILE, &few);
       library.poll();
+      pollfd waiting{library.descriptor(), POLLIN, 0};
+      while (!library.last_failure() && library->number() != version && ::poll(&waiting, 1, 10'000) == 1) {
+        library.poll();  // its trial has ended
+      }
       const auto failure = library.last_failure();
       const int now = library->number();
       setrlimit(RLIMIT_NOFILE, &limit);
@@ -139,7 +126,6 @@ TEST(Exhaustion, OfDescriptorsAtAnyStepOfTheWayPassesWhenThereAreMoreAgain) {
       }
       // No event and no request from here on: it must come back by itself.
       const auto deadline = std::chrono::steady_clock::now() + patience;
-      pollfd waiting{library.descriptor(), POLLIN, 0};
       while (library->number() != version) {
         if (std::chrono::steady_clock::now() > deadline) return at + "it was not tried again: " + failure->what();
         ::poll(&waiting, 1, 1000);
@@ -222,10 +208,45 @@ TEST(Exhaustion, OfAddressSpaceRefusesALargeLibraryAndTakesItWhenThereIsRoom) {
   });
 }
 
+// As SELinux, a container's seccomp profile or systemd's MemoryDenyWriteExecute do it.
+bool forbid_mappings_of_code() {
+  constexpr auto protection = static_cast<std::uint32_t>(offsetof(seccomp_data, args) + 2 * sizeof(std::uint64_t));
+  std::array<sock_filter, 7> rules{{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, protection),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  const sock_fprog program{rules.size(), rules.data()};
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST(Exhaustion, OfTheRightToMapCodeIsNotCalledAWantOfMemoryNorTriedAgainAndAgain) {
+  in_a_child([]() -> std::string {
+    const support::temp_folder folder;
+    build_library(folder / "lib.so", source(1));
+    event_queue events;
+    autoreload::options chosen = watched_by(events);
+    chosen.drive = autoreload::drive_mode::manual;
+    if (!forbid_mappings_of_code()) return "skip: no seccomp";
+    const autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+    const auto why = library.last_failure();
+    if (!why) return "it was loaded all the same";
+    if (why->advice().find("seccomp") == std::string::npos) return why->what();
+    if (why->system().find("Operation not permitted") == std::string::npos) return why->what();
+    const autoreload::setback no =
+        autoreload::setback_of_dlopen(*why, open((folder / "lib.so").c_str(), O_RDONLY | O_CLOEXEC));
+    return no.kind == autoreload::setback_kind::refused_elsewhere ? "" : "it is taken for what passes by itself";
+  });
+}
+
 TEST(Exhaustion, OfProcessesRefusesATrialAndTakesItWhenThereAreMoreAgain) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can become a user without any other process";
   in_a_child([]() -> std::string {
-    const support::temp_folder folder;
+    const support::temp_folder folder(support::open_to_all());
     std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
     build_library(folder / "lib.so", source(1));
     if (setgid(54329) != 0 || setuid(54329) != 0) return "can't become another user";

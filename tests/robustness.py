@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: MIT
 """robustness: runs everything that shows what hostile builds do, and writes the page about it.
 
-usage: robustness.py --build FOLDER [--variants N] [--page FILE] [--only-page]
+usage: robustness.py --build FOLDER [--variants N] [--wide] [--only-wide] [--page FILE] [--only-page]
 
-What each part finds is kept as JSON in FOLDER/robustness; --only-page writes the page from what is there.
+What each part finds is kept as JSON in FOLDER/robustness; --only-page writes the page from what is there. --wide has the survey of
+libraries look at Debian's packages, too, which it fetches (some gigabytes, a quarter of an hour), and at one library built in some
+thousand ways; --only-wide does nothing else. Without them the page quotes the last wide survey from docs/refusals.md.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import datetime
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -34,6 +37,21 @@ def run(what, *words, env=None):
 
 def subjects(build):
     return sorted(p for size in ("small", "usual") for p in (build / "tests/mutate").glob(f"{size}-*.so"))
+
+
+def survey_wide(build, folder):
+    """Asks inspect and dlopen about Debian's packages, and about one library built in every way. Where from is kept beside the answers."""
+    survey = build / "tests/mutate/inspect_survey"
+    packages, builds = folder / "packages", folder / "builds"
+    failed = [run("libraries of Debian's packages", sys.executable, ROOT / "tests/survey/unpack_packages.py", packages),
+              run("one library, built in every way", sys.executable, ROOT / "tests/survey/odd_builds.py", builds)]
+    # As if they were installed: what a library needs is found among the others, and what a module needs is there, as in its interpreter.
+    paths = sorted({str(path.parent) for path in packages.rglob("lib*.so.*") if not any(odd in path.parts for odd in ("libx32", "lib32"))})
+    interpreters = "libpython3.11.so.1.0 libperl.so.5.36"
+    failed.append(run("inspect and dlopen on the packages", survey, "--any-name", "--json", folder / "survey-packages.json", packages,
+                      env={"LD_LIBRARY_PATH": ":".join(paths), "LD_PRELOAD": interpreters}))
+    failed.append(run("inspect and dlopen on the builds", survey, "--any-name", "--json", folder / "survey-builds.json", builds))
+    return any(failed)
 
 
 def measure(build, folder, variants):
@@ -210,6 +228,76 @@ def survey_part(found):
             f"\n\n`inspect` took {found['inspect_ms'] / 1000:.1f} s for {found['bytes'] / 1e6:,.0f} MB.")
 
 
+# Each kind of refusal was looked at once; what was found is said here. A kind that is not here is new: look at it.
+REMARKS = [
+    ("this is a 32-bit library", "true: packages for i386 code on amd64"),
+    ("this is a text file", "true: linker scripts, and Python for gdb"),
+    ("this is not an ELF file", "true: notes of a coverage run, data named like a library"),
+    ("not linked yet", "true: the debug information that gcc splits off (`.dwo`)"),
+    ("asks for an executable stack", "true: nested functions of GNU C and Ada, and GHC's own assembly; loading one makes the process's stack executable"),
+    ("text relocations", "true: `-mcmodel=medium` with a linker that allows it"),
+    ("packed for Android", "true: glibc does not read them"),
+    ("without addends (DT_REL)", "true: glibc's loader ends the process (x86-64 has addends)"),
+    ("only the debug information", "true: `objcopy --only-keep-debug`"),
+    ("bytes at 0x#, is outside of the segments", "`-fsanitize=hwaddress` puts tags into addresses; dlopen does not take it for want of its runtime"),
+    ("is not where the dynamic section says", "lld `--unique`: some constructors would not run; dlopen crashes on it"),
+    ("writable and executable", "true: such a library could change its own code"),
+]
+
+
+def kind_of(reason):
+    """The reason without what differs from file to file."""
+    return re.sub(r'"[^"]*"', "…", re.sub(r"0x[0-9a-f]+", "0x#", re.sub(r"(?<![0-9a-zA-Z-])[0-9][0-9,]*(?![0-9a-zA-Z-])", "#", reason)))
+
+
+def remark_on(kind):
+    return next((text for part, text in REMARKS if part in kind), "**not looked at yet**")
+
+
+def refusals_page(folder):
+    """What the wide survey found: counts, and every kind of refusal with the files that it hit."""
+    sources = {"installed": "installed (below /usr/lib)", "packages": "Debian's packages, unpacked", "builds": "one library, built in every way"}
+    found = {name: json.loads((folder / ("survey.json" if name == "installed" else f"survey-{name}.json")).read_text()) for name in sources}
+    total = {key: sum(one[key] for one in found.values()) for key in ("files", "accepted", "accepted_and_loads", "refused_wrongly", "refused_unfit")}
+    rows = [[text, number(found[name]["files"]), number(found[name]["accepted_and_loads"]), number(len(found[name]["accepted_and_does_not_load"])),
+             number(found[name]["refused_and_does_not_load"]), number(found[name]["refused_unfit"]), number(found[name]["refused_wrongly"])]
+            for name, text in sources.items()]
+    kinds = collections.OrderedDict()
+    for name, one in found.items():
+        for refusal in one["refusals"]:
+            key = (kind_of(refusal["reason"]), refusal["dlopen_takes_it"])
+            kinds.setdefault(key, []).append(Path(refusal["path"]).name)
+    listed = []
+    for (kind, takes), files in sorted(kinds.items(), key=lambda one: -len(one[1])):
+        names = sorted(set(files))
+        more = f" and {len(names) - 12} more names" if len(names) > 12 else ""
+        listed.append([kind, "yes" if takes else "no", number(len(files)), remark_on(kind), ", ".join(f"`{n}`" for n in names[:12]) + more])
+    taken = total["accepted_and_loads"] + total["refused_unfit"] + total["refused_wrongly"]
+    packages = (folder / "packages/packages").read_text().split() if (folder / "packages/packages").exists() else []
+    return f"""<!-- SPDX-License-Identifier: MIT -->
+# Refusals: what the inspector says of {number(total['files'])} libraries
+
+Made by `./dev robustness --wide` on {datetime.date.today().isoformat()}; nothing here is written by hand but the remarks, which are in `tests/robustness.py`.
+
+**Of {number(total['files'])} files, dlopen takes {number(taken)}; of those {number(total['refused_wrongly'])} are refused without a good reason.**
+{number(total['accepted'])} are accepted. What is accepted and not taken by dlopen lacks a library or a host's symbols, or a constructor ends the process.
+
+{table(['from', 'files', 'accepted, dlopen takes it', 'accepted, dlopen does not', 'refused, dlopen does not', 'refused, would harm the process', '**refused without reason**'], rows)}
+
+The packages are {number(len(packages))}, of languages, plug-ins and plain libraries in turn (`tests/survey/unpack_packages.py`); each build is one compiler,
+one linker and one list of flags, or a tool's rewrite of that (`tests/survey/odd_builds.py`).
+
+{table(['refused because', 'dlopen takes it', 'count', 'looked at', 'files'], listed)}
+"""
+
+
+def wide_summary():
+    """The bold sentence of the last wide survey's page."""
+    path = ROOT / "docs/refusals.md"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line for line in lines if line.startswith("**Of ")), "").strip("*")
+
+
 def page(folder):
     writers = json.loads((folder / "writers.json").read_text())
     torn = json.loads((folder / "torn.json").read_text())
@@ -249,7 +337,7 @@ Made by `./dev robustness` on {datetime.date.today().isoformat()}; nothing here 
   {every['digest']['loaded and wrong']} gave a wrong answer, of {number(sum(every['digest'].values()))}. A program that refused a damaged library was never the worse for it: {every['engine']['worse for a refusal']} of \
 {number(sum(every['engine'][k] for k in every['engine'] if k.startswith('refused') or k == 'waiting'))}.
 - **{number(survey['files'])} installed files**: of the {number(survey['accepted_and_loads'] + survey['refused_unfit'] + survey['refused_wrongly'])} that dlopen takes,
-  {number(survey['accepted_and_loads'])} are accepted, {survey['refused_wrongly']} are refused without a good reason.
+  {number(survey['accepted_and_loads'])} are accepted, {survey['refused_wrongly']} are refused without a good reason. [A wider survey](refusals.md): {wide_summary()}
 
 Made on {system()}, Linux {platform.release()}, {platform.libc_ver()[0]} {platform.libc_ver()[1]}, {os.cpu_count()} × {cpu()}.
 
@@ -309,6 +397,8 @@ Every file below /usr/lib, given to `inspect` and, in a child process, to dlopen
   through a mapping on a file system that does not update the file's time (tmpfs) is not seen.
 - A change of the mounts on the way (another file system mounted over a folder of it) is no event; nor is a write in place through a second hard
   link that was made after the file was last looked at. `reload()` or a `touch` of the library brings them in; polling sees both.
+- A library whose code has a table of zeros is loaded three seconds after its last change, if nobody has it open: the same goes for a damaged one. The
+  damaged libraries above are of that age, so that none is only waited for on that account.
 - A trial load knows the constructors, the destructors of an unused library and the resolvers of indirect functions, no calls.
 - aarch64: the inspector's rules are tested on aarch64 libraries, nothing is run there. Network file systems: polled, not tried here.
 """
@@ -320,13 +410,23 @@ def main():
     parser.add_argument("--variants", type=int, default=10800)
     parser.add_argument("--page", type=Path, default=ROOT / "docs/robustness.md")
     parser.add_argument("--only-page", action="store_true")
+    parser.add_argument("--wide", action="store_true")
+    parser.add_argument("--only-wide", action="store_true")
     chosen = parser.parse_args()
     build = chosen.build.resolve()
     folder = build / "robustness"
     folder.mkdir(exist_ok=True)
-    failed = False if chosen.only_page else measure(build, folder, chosen.variants)
-    chosen.page.write_text(page(folder))
-    print(chosen.page)
+    failed = False if chosen.only_page or chosen.only_wide else measure(build, folder, chosen.variants)
+    if chosen.wide or chosen.only_wide:
+        if not chosen.only_page:
+            failed |= survey_wide(build, folder)
+        if not (folder / "survey.json").exists():
+            failed |= bool(run("installed libraries", build / "tests/mutate/inspect_survey", "--any-name", "--json", folder / "survey.json"))
+        (ROOT / "docs/refusals.md").write_text(refusals_page(folder))
+        print(ROOT / "docs/refusals.md")
+    if not chosen.only_wide:
+        chosen.page.write_text(page(folder))
+        print(chosen.page)
     return 1 if failed else 0
 
 

@@ -23,6 +23,7 @@
 #include <string>
 
 #include "counters.hpp"
+#include "support.hpp"
 
 namespace autoreload::test {
 
@@ -44,7 +45,7 @@ inline const bool crashes_stay_crashes = [] {
 class temporary_folder {
  public:
   temporary_folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "autoreload-test-XXXXXX").string();
+    std::string name = (support::open_to_all() / "autoreload-test-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr)
       throw std::filesystem::filesystem_error("mkdtemp", std::error_code(errno, std::generic_category()));
     path_ = std::filesystem::canonical(name);

@@ -18,6 +18,20 @@ namespace support {
 /// Longer than any machine needs, so that only a hang runs into it.
 inline constexpr std::chrono::seconds patience{20};
 
+/// Where temporary files go that another user shall reach: TMPDIR, unless it or a directory above it is closed to
+/// others.
+inline std::filesystem::path open_to_all() {
+  const auto may_be_entered = [](std::filesystem::path at) {
+    for (at = std::filesystem::canonical(at);; at = at.parent_path()) {
+      using std::filesystem::perms;
+      if ((std::filesystem::status(at).permissions() & perms::others_exec) == perms::none) return false;
+      if (at == at.root_path()) return true;
+    }
+  };
+  const std::filesystem::path usual = std::filesystem::temp_directory_path();
+  return may_be_entered(usual) ? usual : std::filesystem::path("/tmp");
+}
+
 /// A folder that is empty, nobody else's, and gone at the end.
 class temp_folder {
  public:

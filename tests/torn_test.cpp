@@ -277,7 +277,7 @@ INSTANTIATE_TEST_SUITE_P(Writers, Torn, testing::ValuesIn(ways), [](auto& one) {
 // so this writer leaves it alone for longer than that now and then, and starts again at any time.
 TEST(TornForAnother, NothingThatIsLoadedIsAMixtureWithoutALeaseEither) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can be another user";
-  const support::temp_folder folder;
+  const support::temp_folder folder(support::open_to_all());
   std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
   const contents all(folder);
   const std::string path = folder / "lib.so";

@@ -58,7 +58,7 @@ int main(int count, char** words) {
     if (happened.kind == autoreload::event_kind::loaded) {
       std::printf("version %llu\n", static_cast<unsigned long long>(happened.generation));
     }
-    if (happened.failure) std::fprintf(stderr, "%s\n", happened.failure->what());
+    autoreload::log_to_stderr(happened);  // as without an observer
   };
   library greeting(words[1], options);
   greeting.poll();  // tells of the first version, too

@@ -42,9 +42,6 @@ int main(int count, char** words) {
 
   autoreload::options options;
   options.drive = autoreload::drive_mode::manual;
-  options.observer = [](const autoreload::event& happened) {
-    if (happened.failure) std::fprintf(stderr, "%s\n", happened.failure->what());
-  };
   autoreload::reloadable<scene_api> scene(words[1], options);
 
   constexpr std::chrono::milliseconds frame_time{16};

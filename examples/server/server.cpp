@@ -67,12 +67,7 @@ int main(int count, char** words) {
   sigaddset(&endings, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &endings, nullptr);
 
-  autoreload::options options;
-  options.observer = [](const autoreload::event& happened) {
-    std::fprintf(stderr, "generation %llu %s\n", static_cast<unsigned long long>(happened.generation),
-                 std::string(to_string(happened.kind)).c_str());
-  };
-  const autoreload::reloadable<handler_api> library(words[1], options);
+  const autoreload::reloadable<handler_api> library(words[1]);
 
   const int listener = listen_locally();
   std::vector<std::thread> workers;

@@ -41,13 +41,7 @@ int main(int count, char** words) {
     return 2;
   }
   std::deque<filter> filters;  // a deque never moves what it holds
-  autoreload::options options;
-  options.observer = [](const autoreload::event& happened) {
-    // On the watcher's thread; the word goes out by one call, so lines don't mix.
-    if (happened.kind == autoreload::event_kind::loaded) std::cerr << "loaded " + happened.path + "\n";
-    if (happened.failure) std::cerr << std::string(happened.failure->what()) + "\n";
-  };
-  for (int i = 1; i < count; ++i) filters.emplace_back(words[i], options);
+  for (int i = 1; i < count; ++i) filters.emplace_back(words[i]);
 
   for (std::string text; std::getline(std::cin, text);) {
     for (const filter& one : filters) {

@@ -73,7 +73,7 @@ int main(int count, char** words) {
   while (running != 0) {
     const auto happened = news.next(std::chrono::milliseconds(100));
     if (!happened) continue;
-    if (happened->failure) std::fprintf(stderr, "%s\n", happened->failure->what());
+    std::fprintf(stderr, "%s\n", to_string(*happened).c_str());
     if (happened->kind != autoreload::event_kind::loaded) continue;
     happened->path == packer.path() ? try_zlib(packer) : try_math(numbers);
   }

@@ -3,14 +3,17 @@
 #include "dwarf_reader.hpp"
 
 #include <dwarf.h>
+#include <strings.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
 #include "type_reader.hpp"
+#include "unit_facts.hpp"
 #include "units.hpp"
 
 namespace autoreload::abi {
@@ -26,7 +29,7 @@ struct target {
 using name_map = std::unordered_map<std::string_view, target>;
 
 // Calls `visit(entry, scope)` for everything in a unit that is in no function and no type; `scope` is `a::b::` inside
-// namespaces. Stops when visit says true.
+// namespaces and modules. Stops when visit says true.
 template <class Visit>
 bool walk(Dwarf_Die root, Visit visit) {
   std::vector<std::pair<Dwarf_Die, std::string>> scopes{{root, ""}};
@@ -37,7 +40,7 @@ bool walk(Dwarf_Die root, Visit visit) {
     Dwarf_Die of = parent;
     if (dwarf_child(&of, &entry) != 0) continue;
     do {
-      if (dwarf_tag(&entry) == DW_TAG_namespace) {
+      if (dwarf_tag(&entry) == DW_TAG_namespace || dwarf_tag(&entry) == DW_TAG_module) {
         const char* const name = dwarf_diename(&entry);
         scopes.emplace_back(entry, scope + (name == nullptr ? "" : name) + "::");
       } else if (visit(entry, scope)) {
@@ -48,13 +51,19 @@ bool walk(Dwarf_Die root, Visit visit) {
   return false;
 }
 
-name_map::iterator named(name_map& wanted, Dwarf_Die& entry) {
+// @param any_case  as Free Pascal's shorter form has names, in capitals
+name_map::iterator named(name_map& wanted, Dwarf_Die& entry, bool any_case) {
   for (const unsigned which : {DW_AT_linkage_name, DW_AT_MIPS_linkage_name, DW_AT_name}) {
     Dwarf_Attribute found;
     if (dwarf_attr_integrate(&entry, which, &found) == nullptr) continue;
     const char* const text = dwarf_formstring(&found);
-    const auto it = text == nullptr ? wanted.end() : wanted.find(text);
-    if (it != wanted.end()) return it;
+    if (text == nullptr) continue;
+    if (const auto it = wanted.find(text); it != wanted.end()) return it;
+    if (!any_case) continue;
+    const auto like = [&](const auto& w) {
+      return w.first.size() == std::strlen(text) && strcasecmp(w.second.symbol->name.c_str(), text) == 0;
+    };
+    if (const auto it = std::ranges::find_if(wanted, like); it != wanted.end()) return it;
   }
   return wanted.end();
 }
@@ -131,8 +140,22 @@ class reader {
       roots.try_emplace(root.addr, root, 0).first->second.second += by_address.count(address);
     }
     for (const auto& [key, root] : roots) find_functions(root.first, root.second, by_address, functions);
+    // Free Pascal exports a jump to the function, at an address of its own.
+    for (auto& [name, wanted] : functions) wanted.address = 0;
+    find_everywhere(functions, [&](Dwarf_Die root) {
+      if (language_of(root) != language::c) find_functions(root, functions.size(), {}, functions);
+    });
     find_everywhere(indirect, [&](Dwarf_Die root) { find_functions(root, indirect.size(), {}, indirect); });
     find_everywhere(variables, [&](Dwarf_Die root) { find_variables(root, variables); });
+    // clang's short form leaves functions out altogether.
+    if (!functions.empty()) {
+      for (const auto& [key, root] : roots) untyped_ |= terse_.is_terse(unit_of(root.first));
+    }
+    if (untyped_) {
+      made_.problems.emplace_back(
+          "its debug information has no types (-g1, -gline-tables-only): compile it with -g to have them compared");
+      return;
+    }
     for (const name_map* missing : {&functions, &variables, &indirect}) {
       for (const auto& [name, symbol] : *missing) {
         made_.problems.push_back(std::string(name) + " is not in its debug information");
@@ -146,15 +169,26 @@ class reader {
     units_.each([&](Dwarf_Die root) { return find(root), wanted.empty(); });
   }
 
-  void found(const wanted_symbol& symbol, bool function, type_index type) {
-    if (made_.find(symbol.name) == nullptr) made_.symbols.push_back({symbol.name, function, type});
+  void found(const wanted_symbol& symbol, bool function, type_index type, language written_in = language::c) {
+    if (made_.find(symbol.name) == nullptr) made_.symbols.push_back({symbol.name, function, type, written_in});
+  }
+
+  // One of the library's own, by the entry that defines it.
+  void found_here(const wanted_symbol& symbol, bool function, Dwarf_Die entry) {
+    if (terse_.silent(entry)) {
+      untyped_ = true;
+      return;
+    }
+    const type_index type = function ? types_.function_of(&entry) : types_.type_of(&entry);
+    found(symbol, function, type, language_of(unit_of(entry)));
   }
 
   // By name first. By address for what has another name in the source: an alias, a versioned symbol.
   // @param expected  after so many nothing more is looked for
   void find_functions(Dwarf_Die root, std::size_t expected, const address_map& by_address, name_map& by_name) {
-    if (dwarf_srclang(&root) == DW_LANG_Mips_Assembler) return;  // claims that every function is void (void)
+    if (is_assembly(root)) return;
     std::vector<std::pair<const wanted_symbol*, Dwarf_Die>> at_address;
+    const bool any_case = ignores_case(root);
     std::size_t seen = 0;
     walk(root, [&](Dwarf_Die& entry, const std::string&) {
       if (dwarf_tag(&entry) != DW_TAG_subprogram || dwarf_hasattr(&entry, DW_AT_declaration) != 0) return false;
@@ -165,10 +199,11 @@ class reader {
         at_address.emplace_back(it->second, entry);
         seen += it->second->address != 0 ? 1 : 0;
       }
-      const auto it = by_name.empty() || !flag(&entry, DW_AT_external) ? by_name.end() : named(by_name, entry);
+      const auto it =
+          by_name.empty() || !flag(&entry, DW_AT_external) ? by_name.end() : named(by_name, entry, any_case);
       // A weak function that another one replaced has the same name and another address.
       if (it != by_name.end() && (!has_code || it->second.address == 0 || it->second.address == low)) {
-        found(*it->second.symbol, true, types_.function_of(&entry));
+        found_here(*it->second.symbol, true, entry);
         by_name.erase(it);
         ++seen;
       }
@@ -176,7 +211,7 @@ class reader {
     });
     for (auto& [symbol, entry] : at_address) {
       if (symbol->address == 0) {
-        if (by_name.erase(symbol->name) != 0) found(*symbol, true, types_.function_of(&entry));
+        if (by_name.erase(symbol->name) != 0) found_here(*symbol, true, entry);
       } else if (std::optional<Dwarf_Die> argument = template_argument(entry)) {
         found(*symbol, symbol->function, types_.type_of(&*argument));
       }
@@ -184,11 +219,12 @@ class reader {
   }
 
   void find_variables(Dwarf_Die root, name_map& by_name) {
+    const bool any_case = ignores_case(root);
     walk(root, [&](Dwarf_Die& entry, const std::string&) {
       if (dwarf_tag(&entry) != DW_TAG_variable || dwarf_hasattr(&entry, DW_AT_declaration) != 0) return false;
-      const auto it = flag(&entry, DW_AT_external) ? named(by_name, entry) : by_name.end();
+      const auto it = flag(&entry, DW_AT_external) ? named(by_name, entry, any_case) : by_name.end();
       if (it == by_name.end()) return false;
-      found(*it->second.symbol, false, types_.type_of(&entry));
+      found_here(*it->second.symbol, false, entry);
       by_name.erase(it);
       return by_name.empty();
     });
@@ -336,6 +372,8 @@ class reader {
   description made_;
   units units_;
   type_reader types_;
+  terse_units terse_;
+  bool untyped_ = false;  // a symbol's entry says nothing of its type
 };
 
 }  // namespace

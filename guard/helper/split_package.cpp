@@ -67,10 +67,9 @@ constexpr std::pair<std::string_view, std::uint32_t> sliced[] = {
 
 }  // namespace
 
-debug_source open_package(int file, std::uint64_t id) {
-  debug_source source{file, elf_handle(elf_begin(file, ELF_C_READ_MMAP_PRIVATE, nullptr)), nullptr};
+bool narrow_package(debug_source& source, std::uint64_t id) {
   std::size_t names = 0;
-  if (!source.elf || elf_getshdrstrndx(source.elf.get(), &names) != 0) return source;
+  if (!source.elf || elf_getshdrstrndx(source.elf.get(), &names) != 0) return false;
   std::map<std::string_view, Elf_Data*> sections;
   for (Elf_Scn* s = elf_nextscn(source.elf.get(), nullptr); s != nullptr; s = elf_nextscn(source.elf.get(), s)) {
     GElf_Shdr header;
@@ -80,15 +79,15 @@ debug_source open_package(int file, std::uint64_t id) {
     if (name != nullptr && data != nullptr) sections[name] = data;
   }
   const auto index = sections.find(".debug_cu_index");
-  if (index == sections.end()) return source;
+  if (index == sections.end()) return false;
   const auto parts = unit_index(index->second).parts(id);
-  if (parts.empty()) return source;
+  if (parts.empty()) return false;
   for (const auto& [name, number] : sliced) {
     const auto section = sections.find(name);
     const auto part = parts.find(number);
     if (section == sections.end() || part == parts.end()) continue;
     Elf_Data& data = *section->second;
-    if (part->second.offset > data.d_size || part->second.size > data.d_size - part->second.offset) return source;
+    if (part->second.offset > data.d_size || part->second.size > data.d_size - part->second.offset) return false;
     data.d_buf = static_cast<char*>(data.d_buf) + part->second.offset;
     data.d_size = part->second.size;
   }
@@ -96,8 +95,7 @@ debug_source open_package(int file, std::uint64_t id) {
   for (const auto& [name, data] : sections) {
     if (name.starts_with(".debug_") && !name.ends_with(".dwo")) const_cast<char&>(name.front()) = '_';
   }
-  source.dwarf.reset(dwarf_begin_elf(source.elf.get(), DWARF_C_READ, nullptr));
-  return source;
+  return true;
 }
 
 }  // namespace autoreload::abi

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// split_package: opens one unit of a .dwp file, the archive that dwp makes of many .dwo files.
+// split_package: shows one unit of a .dwp file, the archive that dwp makes of many .dwo files.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,10 @@
 
 namespace autoreload::abi {
 
-/// The unit with the given id as if it were a .dwo file of its own, or a source without dwarf when it isn't there.
-/// libdw reads packages itself only from 0.191 on.
-/// @param file  stays the caller's to close, not before the source is gone
-[[nodiscard]] debug_source open_package(int file, std::uint64_t id);
+/// Makes the file look like the .dwo file of one unit. libdw reads packages itself only from 0.191 on.
+/// @param source  opened, but not begun to be read as DWARF
+/// @param id      the unit's
+/// @return whether it is there
+[[nodiscard]] bool narrow_package(debug_source& source, std::uint64_t id);
 
 }  // namespace autoreload::abi

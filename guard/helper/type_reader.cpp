@@ -150,6 +150,20 @@ std::optional<type> promoted(Dwarf_Die* parameter) {
   return std::nullopt;
 }
 
+// A type that is part of another's values, in some languages by another size: `type Level is range 0 .. 9`.
+std::optional<type> range(Dwarf_Die* entry) {
+  const std::optional<std::uint64_t> size = number(entry, DW_AT_byte_size);
+  Dwarf_Die of;
+  Dwarf_Attribute reference;
+  type made{.kind = kind::base, .encoding = encoding::signed_integer, .name = name_of(entry), .size = size.value_or(0)};
+  if (dwarf_attr_integrate(entry, DW_AT_type, &reference) == nullptr || dwarf_formref_die(&reference, &of) == nullptr) {
+    return made.size != 0 ? std::optional(made) : std::nullopt;
+  }
+  if (!size || number(&of, DW_AT_byte_size) == size) return std::nullopt;
+  made.encoding = meaning(number(&of, DW_AT_encoding).value_or(DW_ATE_signed));
+  return made;
+}
+
 bool plain_c(Dwarf_Die* entry) {
   Dwarf_Die unit;
   if (dwarf_diecu(entry, &unit, nullptr, nullptr) == nullptr) return false;
@@ -233,6 +247,9 @@ void type_reader::fill(type_index index, Dwarf_Die entry) {
     case DW_TAG_reference_type: return set({.kind = kind::pointer, .name = "&", .target = type_of(&entry)});
     case DW_TAG_rvalue_reference_type: return set({.kind = kind::pointer, .name = "&&", .target = type_of(&entry)});
     case DW_TAG_const_type: return set({.kind = kind::qualified, .name = "const", .target = type_of(&entry)});
+    case DW_TAG_packed_type:
+    case DW_TAG_shared_type:
+    case DW_TAG_immutable_type: return set({.kind = kind::alias, .name = name_of(&entry), .target = type_of(&entry)});
     case DW_TAG_volatile_type: return set({.kind = kind::qualified, .name = "volatile", .target = type_of(&entry)});
     case DW_TAG_restrict_type: return set({.kind = kind::qualified, .name = "restrict", .target = type_of(&entry)});
     case DW_TAG_atomic_type: return set({.kind = kind::qualified, .name = "_Atomic", .target = type_of(&entry)});
@@ -241,6 +258,22 @@ void type_reader::fill(type_index index, Dwarf_Die entry) {
     case DW_TAG_array_type: return fill_array(index, &entry);
     case DW_TAG_subprogram:
     case DW_TAG_subroutine_type: return fill_function(index, &entry);
+    case DW_TAG_subrange_type:
+      if (std::optional<type> own = range(&entry)) return set(std::move(*own));
+      return set({.kind = kind::alias, .name = name_of(&entry), .target = type_of(&entry)});
+    case DW_TAG_set_type:
+      return set({.kind = kind::base, .name = name_of(&entry), .size = number(&entry, DW_AT_byte_size).value_or(0)});
+    case DW_TAG_string_type: {
+      const auto length = number(&entry, DW_AT_byte_size);
+      type text{.kind = kind::array, .complete = length.has_value(), .size = length.value_or(0)};
+      text.target =
+          add({.kind = kind::base, .encoding = encoding::signed_integer, .name = "char", .size = sizeof(char)});
+      return set(std::move(text));
+    }
+    case DW_TAG_unspecified_type:  // of a null pointer, or of what has no values
+      if (name_of(&entry) == "decltype(nullptr)") return set({.kind = kind::pointer, .name = "*"});
+      return set({.kind = kind::unknown, .name = name_of(&entry)});
+    case DW_TAG_interface_type:
     case DW_TAG_class_type:
     case DW_TAG_structure_type: return fill_compound(index, &entry, kind::structure);
     case DW_TAG_union_type: return fill_compound(index, &entry, kind::unite);
@@ -255,8 +288,13 @@ void type_reader::fill_function(type_index index, Dwarf_Die* entry) {
   const bool old_style = !flag(entry, DW_AT_prototyped) && plain_c(entry);
   each_child(entry, [&](Dwarf_Die& child) {
     if (dwarf_tag(&child) == DW_TAG_formal_parameter) {
-      std::optional<type> wider = old_style ? promoted(&child) : std::nullopt;
-      made.members.push_back({.name = name_of(&child), .type = wider ? add(std::move(*wider)) : type_of(&child)});
+      member parameter{.name = name_of(&child)};
+      if (std::optional<type> wider = old_style ? promoted(&child) : std::nullopt) {
+        parameter.type = add(std::move(*wider));
+      } else {  // Fortran doesn't say what `type(c_ptr)` is
+        parameter.type = attribute(&child, DW_AT_type) ? type_of(&child) : add({.kind = kind::unknown, .name = "?"});
+      }
+      made.members.push_back(std::move(parameter));
     } else if (dwarf_tag(&child) == DW_TAG_unspecified_parameters) {
       // Old-style declarations, `int f()`, have them too; a definition without parameters takes none.
       made.variadic = !old_style;
@@ -294,6 +332,9 @@ void type_reader::fill_compound(type_index index, Dwarf_Die* entry, kind what) {
   if (!made.complete && !made.name.empty()) declarations_.push_back({*entry, index});
   each_child(entry, [&](Dwarf_Die& child) {
     const int tag = dwarf_tag(&child);
+    if (tag == DW_TAG_variant_part) {  // one of several lists of fields, which only its own language can tell
+      made.members.push_back({.name = "variants", .type = add({.kind = kind::unknown, .name = "?"})});
+    }
     if (tag != DW_TAG_member && tag != DW_TAG_inheritance) return;
     if (flag(&child, DW_AT_declaration)) return;  // a static member of a C++ class
     member field{.name = name_of(&child), .type = type_of(&child)};

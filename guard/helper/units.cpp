@@ -11,16 +11,19 @@
 #include <algorithm>
 #include <cstring>
 
+#include "inflate.hpp"
 #include "split_package.hpp"
 
 namespace autoreload::abi {
 
 namespace {
 
-debug_source open_debug(int file) {
-  debug_source source{file, elf_handle(elf_begin(file, ELF_C_READ_MMAP, nullptr)), nullptr};
+debug_source open_elf(int file) {
+  return {.file = file, .elf = elf_handle(elf_begin(file, ELF_C_READ_MMAP_PRIVATE, nullptr))};
+}
+
+void begin_dwarf(debug_source& source) {
   if (source.elf) source.dwarf.reset(dwarf_begin_elf(source.elf.get(), DWARF_C_READ, nullptr));
-  return source;
 }
 
 // The sum that .gnu_debuglink carries.
@@ -63,11 +66,13 @@ units::units(const std::string& path, int file, int debug_file, std::vector<std:
   elf_.reset(elf_begin(file, ELF_C_READ_MMAP, nullptr));
   if (!elf_) return;
   read_exported(elf_.get());
-  main_ = open_debug(debug_file >= 0 ? debug_file : file);
+  main_ = open_elf(debug_file >= 0 ? debug_file : file);
   if (debug_file >= 0 && main_.elf && !same_build(elf_.get(), main_.elf.get())) {
     problems_.emplace_back("its separate debug information belongs to another build");
-    main_.dwarf.reset();
+    return;
   }
+  main_.inflated = inflate_sections(main_.elf.get(), problems_);
+  begin_dwarf(main_);
 }
 
 void units::read_exported(Elf* elf) {
@@ -155,7 +160,9 @@ std::optional<Dwarf_Die> units::find_split(std::uint64_t id, const std::string& 
        {path_ + ".dwp", folder + "/" + name, folder + "/" + name.substr(name.rfind('/') + 1)}) {
     const int file = ::open(candidate.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0) continue;
-    debug_source source = candidate.ends_with(".dwp") ? open_package(file, id) : open_debug(file);
+    debug_source source = open_elf(file);
+    source.inflated = inflate_sections(source.elf.get(), problems_);
+    if (!candidate.ends_with(".dwp") || narrow_package(source, id)) begin_dwarf(source);
     Dwarf_CU* unit = nullptr;
     Dwarf_Die root;
     std::uint64_t unit_id = 0;

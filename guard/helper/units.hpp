@@ -28,8 +28,9 @@ using dwarf_handle = std::unique_ptr<Dwarf, dwarf_end_call>;
 /// An opened file of debug information; `dwarf` reads through `elf`.
 struct debug_source {
   int file = -1;
-  elf_handle elf;
-  dwarf_handle dwarf;
+  std::vector<std::unique_ptr<char[]>> inflated{};  // sections that libdw can't unpack itself
+  elf_handle elf{};
+  dwarf_handle dwarf{};
 };
 
 /// A symbol of the dynamic table.

@@ -65,7 +65,7 @@ class engine {
   engine& operator=(const engine&) = delete;
 
   void poll();
-  result<bool> reload();
+  result<void> reload();
   void pause();
   void resume();
   [[nodiscard]] int descriptor() const;

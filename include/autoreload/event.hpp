@@ -39,7 +39,8 @@ enum class event_kind : std::uint8_t {
   waiting,   ///< there is nothing (complete) at the path for now: see failure
   unloaded,  ///< an old generation left the process
   retained,  ///< an old generation can't leave: see text for why, or for what it waits
-  warning,   ///< loaded, but something about it will hurt: see text
+  warning,   ///< loaded, but something about it will hurt: see text. Told anew for each generation
+  current,   ///< after refused or waiting was told: what is at the path is again what runs
 };
 
 /// The kind's name in lower case. Never fails, any thread.
@@ -54,12 +55,16 @@ struct event {
   std::string text;              ///< for a person
   std::optional<error> failure;  ///< of refused and waiting
   timings times;                 ///< of loaded
+  /// Of loaded and refused: which build this was. Each that is loaded or refused counts once, from 1.
+  std::uint64_t attempt = 0;
 };
 
 /// The event as text for a person, of one line or more, without a newline at the end: the kind, the library, the
 /// generation, and all that `text`, `failure` and `times` say. For example
 /// ```
-/// loaded: "./libfoo.so": generation 2 after 189 us (snapshot 40, inspect 10, load 130, verify 7, publish 2)
+/// refused: build 2: inspect: "./libfoo.so": this is a text file
+///   generation 1 goes on
+/// loaded: "./libfoo.so": generation 2 (build 3) after 189 us (snapshot 40, inspect 10, load 130, verify 7, publish 2)
 /// warning: "./libfoo.so": generation 2: ABI: the library has no debug information (-g)
 /// ```
 /// Thread-safety: any thread.

@@ -103,6 +103,10 @@ inline pinned pin(const std::atomic<const void*>& current) {
 
 inline void unpin(pin_slot& slot) noexcept { slot.store(nullptr, std::memory_order_release); }
 
+// To be called in a handler around a call of a library's function: if the exception is the library's own, its
+// generation stays loaded for good, as nobody can say how long the exception is kept.
+[[gnu::cold, gnu::noinline]] void note_exception_from(const void* function) noexcept;
+
 }  // namespace autoreload::detail
 
 namespace autoreload {

@@ -107,8 +107,8 @@ class reloadable {
   [[nodiscard]] int descriptor() const { return engine_.descriptor(); }
 
   /// Loads what is at the path now, on the calling thread, also when paused and also when its content is what runs (so
-  /// the library's statics start anew). @return true, or why not
-  result<bool> reload() { return engine_.reload(); }
+  /// the library's statics start anew). @return nothing, or why it was not loaded
+  result<void> reload() { return engine_.reload(); }
   /// Stops reacting to changes; calls go on. Changes made meanwhile are taken by resume().
   void pause() { engine_.pause(); }
   /// Reacts to changes again, first to those that were made meanwhile.

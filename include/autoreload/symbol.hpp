@@ -36,6 +36,9 @@ struct symbol_info {
 
 namespace detail {
 
+// See pin.hpp.
+[[gnu::cold, gnu::noinline]] void note_exception_from(const void* function) noexcept;
+
 template <std::size_t N>
 struct fixed_string {
   char text[N]{};
@@ -123,6 +126,20 @@ struct field_base {
   ~field_base() = default;
 
   [[nodiscard]] bool is_there() const noexcept { return target_ != field<Name, T, Required>::stand_in(); }
+  // Costs a call that returns nothing: the handler is beside its way.
+  template <class Call>
+  [[gnu::always_inline]] decltype(auto) noting_exceptions(Call call) const {
+#ifdef __cpp_exceptions
+    try {
+      return call();
+    } catch (...) {
+      note_exception_from(reinterpret_cast<const void*>(target_));
+      throw;
+    }
+#else
+    return call();
+#endif
+  }
   [[noreturn]] static void refuse() {
     if constexpr (Required) {
       throw_not_loaded(Name.text);
@@ -169,7 +186,9 @@ class field<Name, R(A...), Required> : public detail::field_base<Name, R(A...), 
                                                                        : stand_in()) {}
 
   /// Calls it. @throws error when nothing is loaded yet, or an optional one is absent
-  R operator()(A... arguments) const { return this->target_(static_cast<A&&>(arguments)...); }
+  R operator()(A... arguments) const {
+    return this->noting_exceptions([&]() -> R { return this->target_(static_cast<A&&>(arguments)...); });
+  }
 
   /// What stands here when the library lacks it or is not loaded.
   static auto stand_in() noexcept -> R (*)(A...) { return &absent; }
@@ -190,7 +209,7 @@ class field<Name, R(A..., ...), Required> : public detail::field_base<Name, R(A.
   /// Calls it, as the other kind of function.
   template <class... More>
   R operator()(A... arguments, More... more) const {
-    return this->target_(static_cast<A&&>(arguments)..., more...);
+    return this->noting_exceptions([&]() -> R { return this->target_(static_cast<A&&>(arguments)..., more...); });
   }
 
   /// What stands here when the library lacks it or is not loaded.

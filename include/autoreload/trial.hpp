@@ -23,6 +23,10 @@ struct trial_policy {
   /// Unload it in the helper too, so that a destructor that crashes is refused. Without this only constructors are
   /// tried.
   bool destructors = true;
+  /// Load the running generation in the helper first, as it is in the host when the new one comes: for libraries that
+  /// register with the process and allow no second copy (protobuf's descriptors, Ada's elaboration), which abort at a
+  /// reload and not in a helper that is empty. Its constructors run once more in each trial.
+  bool beside_running = false;
 };
 
 }  // namespace autoreload

@@ -25,6 +25,16 @@ bool has_hole(std::span<const std::byte> code) noexcept {
   return false;
 }
 
+// Of a page of zeros nobody believes that it is meant: so looks a file whose writer, or whose machine, was stopped.
+bool has_empty_page(const image& lib, std::span<const std::byte> code) noexcept {
+  constexpr std::size_t page = 4096;
+  const auto offset = static_cast<std::size_t>(code.data() - lib.file.data());
+  for (std::size_t at = (page - offset % page) % page; at + page <= code.size(); at += page) {
+    if (all_zero(code.subspan(at, page))) return true;
+  }
+  return false;
+}
+
 bool begins_with_zeros(std::span<const std::byte> code) noexcept {
   return !code.empty() && all_zero(code.first(std::min<std::size_t>(code.size(), 4)));
 }
@@ -54,6 +64,20 @@ std::optional<std::uint32_t> size_by(const frame_description& description, std::
   if (relative(at + offsetof(frame_description, function), description.function) != function) return std::nullopt;
   if (description.size == 0 || description.size == UINT32_MAX) return std::nullopt;
   return description.size;
+}
+
+// `code` is that of the function at an address.
+outcome code_has_no_hole(const image& lib, std::span<const std::byte> code, std::uint64_t function,
+                         std::string_view name) {
+  const bool starts = !begins_with_zeros(code);
+  if (starts && !has_hole(code)) return passed;
+  const std::string what = (name.empty() ? "the code" : "the function " + std::string(name)) + " at " + hex(function);
+  if (!starts) return unfinished("parts of " + what + " are still zeros");
+  if (auto no = perhaps_unfinished(lib, "parts of " + what + " are still zeros")) return no;
+  if (!has_empty_page(lib, code)) return passed;
+  refusal no = unfinished("a whole page of " + what + " is zeros");
+  no.advice = "link it again; where the zeros are meant, put them into .rodata, or run autoreload-digest on it";
+  return no;
 }
 
 }  // namespace
@@ -95,10 +119,13 @@ code_at look_at_code(const image& lib, std::uint64_t address) {
                                                                                         : code_at::there;
 }
 
-bool is_written(const image& lib, std::uint64_t function, std::uint64_t size) {
-  if (const auto known = lib.function_around(function); known && known->start == function) return true;
+outcome code_is_written(const image& lib, std::uint64_t function, std::uint64_t size, const char* name) {
+  if (const auto known = lib.function_around(function); known && known->start == function) return passed;
+  if (look_at_code(lib, function) == code_at::zeros) {
+    return unfinished("parts of the function " + in_quotes(name) + " at " + hex(function) + " are still zeros");
+  }
   const auto code = lib.span_at(function, size);
-  return look_at_code(lib, function) != code_at::zeros && !(code && has_hole(*code));
+  return code ? code_has_no_hole(lib, *code, function, in_quotes(name)) : passed;
 }
 
 outcome notes_are_whole(image& lib) {
@@ -120,7 +147,9 @@ outcome notes_are_whole(image& lib) {
       if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof ELF_NOTE_GNU &&
           std::memcmp(lib.bytes(at + sizeof note, sizeof ELF_NOTE_GNU), ELF_NOTE_GNU, sizeof ELF_NOTE_GNU) == 0) {
         // ld.bfd writes it last of all.
-        if (all_zero(id)) return unfinished("the build-id is still zeros");
+        if (all_zero(id)) {
+          if (auto no = perhaps_unfinished(lib, "the build-id is still zeros")) return no;
+        }
         lib.answer.facts.build_id.assign(id.begin(), id.end());
       }
       const std::uint64_t step = std::min(left, padded(content + note.n_descsz));
@@ -168,8 +197,7 @@ outcome unwind_table_is_whole(image& lib) {
     if (!code) {
       return damaged("the function at " + hex(function) + " is said to have " + grouped(*bytes) + " bytes");
     }
-    if (begins_with_zeros(*code) || has_hole(*code))
-      return unfinished("parts of the code at " + hex(function) + " are still zeros");
+    if (auto no = code_has_no_hole(lib, *code, function, {})) return no;
   }
   lib.functions = *entries;
   lib.functions_base = base;

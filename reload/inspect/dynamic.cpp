@@ -57,6 +57,9 @@ constexpr sized table_sizes[] = {{DT_RELASZ, "DT_RELASZ", sizeof(Elf64_Rela)},
                                  {DT_INIT_ARRAYSZ, "DT_INIT_ARRAYSZ", sizeof(Elf64_Addr)},
                                  {DT_FINI_ARRAYSZ, "DT_FINI_ARRAYSZ", sizeof(Elf64_Addr)}};
 
+constexpr std::int64_t read_by_the_loader[] = {DT_STRTAB,  DT_SYMTAB, DT_HASH, DT_GNU_HASH, DT_VERSYM,
+                                               DT_VERNEED, DT_VERDEF, DT_RELA, DT_JMPREL,   DT_RELR};
+
 void split_at_colons(std::string_view list, std::vector<std::string>& into) {
   while (!list.empty()) {
     const std::size_t end = std::min(list.find(':'), list.size());
@@ -111,7 +114,16 @@ outcome may_be_loaded(image& lib) {
     return wrong("its code must be changed while it is loaded (text relocations)",
                  "compile all of it with -fPIC, and link it with -Wl,-z,text to see which part is not");
   }
-  if (dynamic.has(DT_REL)) return damaged("it has relocations of the kind without addends (DT_REL)");
+  if (dynamic.has(DT_REL)) {
+    return wrong(
+        "it has relocations of the kind without addends (DT_REL), which the loader of this machine does not read",
+        "link it without -Wl,-z,rel");
+  }
+  for (const Elf64_Dyn entry : lib.entries) {
+    if (entry.d_tag != DT_ANDROID_RELA && entry.d_tag != DT_ANDROID_RELR) continue;
+    return wrong("its relocations are packed for Android's loader",
+                 "link it without -Wl,--pack-dyn-relocs=android and -Wl,--use-android-relr-tags");
+  }
   lib.answer.facts.no_delete = (more_flags & DF_1_NODELETE) != 0;
   lib.answer.facts.static_tls = (flags & DF_STATIC_TLS) != 0;
   return passed;
@@ -122,6 +134,13 @@ outcome dynamic_entries_belong_together(image& lib) {
   for (const std::int64_t tag : {DT_STRTAB, DT_STRSZ, DT_SYMTAB, DT_SYMENT}) {
     if (!dynamic.has(tag))
       return damaged("the dynamic section lacks the entry with the tag " + grouped(static_cast<std::uint64_t>(tag)));
+  }
+  // Code may be there to be executed alone, but the loader reads these.
+  for (const std::int64_t tag : read_by_the_loader) {
+    const load_segment* const load = dynamic.has(tag) ? lib.holding(dynamic[tag], 0) : nullptr;
+    if (load != nullptr && (load->flags & PF_R) == 0) {
+      return damaged("the table at " + hex(dynamic[tag]) + " is in a segment that can't be read");
+    }
   }
   for (const together& pair : pairs) {
     if (dynamic.has(pair.tag) && !dynamic.has(pair.with)) {
@@ -174,6 +193,8 @@ outcome dynamic_strings_are_whole(image& lib) {
         }
         if (entry.d_tag == DT_NEEDED && *text == '\0') return damaged("the name of a needed library is empty");
         if (entry.d_tag == DT_NEEDED) facts.needed.emplace_back(text);
+        // Nothing but its runtime is in a library that gcc builds for this one.
+        if (entry.d_tag == DT_NEEDED && facts.needed.back().starts_with("liblsan.so")) facts.sanitizer = "leak";
         if (entry.d_tag == DT_SONAME) facts.soname = text;
         if (entry.d_tag == DT_RUNPATH || (entry.d_tag == DT_RPATH && !lib.dynamic.has(DT_RUNPATH))) {
           split_at_colons(text, facts.run_path);

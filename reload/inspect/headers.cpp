@@ -191,7 +191,8 @@ outcome segments_can_be_mapped(image& lib) {
       return wrong(numbered("segment", i) + " is writable and executable at once",
                    "link it without -Wl,--omagic and -Wl,--no-rosegment, and give no section both flags");
     }
-    if ((segment.p_flags & PF_R) == 0) return damaged(numbered("segment", i) + " can't be read");
+    // mold's --execute-only: what can be executed can be read on these machines, but where a protection key forbids it.
+    if ((segment.p_flags & (PF_R | PF_X)) == 0) return damaged(numbered("segment", i) + " can't be read");
     if ((segment.p_flags & PF_W) == 0 && segment.p_filesz != segment.p_memsz) {
       return damaged(numbered("segment", i) + " is read-only, but " + grouped(segment.p_memsz - segment.p_filesz) +
                      " of its bytes are not in the file");
@@ -213,15 +214,17 @@ outcome segments_can_be_mapped(image& lib) {
   return passed;
 }
 
-outcome stack_is_not_executable(image& lib) {
-  // Without the header, glibc takes the machine's default, which is an executable stack on x86-64.
-  static const std::string advice = "link it with -Wl,-z,noexecstack; assembly files need a .note.GNU-stack section";
+outcome stack_stays_as_it_is(image& lib) {
+  // Without the header, glibc takes the machine's default, which is an executable stack on x86-64: then the private
+  // copy gets one.
   for (const Elf64_Phdr segment : lib.programs) {
     if (segment.p_type != PT_GNU_STACK) continue;
-    if ((segment.p_flags & PF_X) == 0) return passed;
-    return wrong("it asks for an executable stack, which would make this whole program's stack executable", advice);
+    lib.answer.facts.stack_header = true;
+    if ((segment.p_flags & PF_X) == 0) continue;
+    return wrong("it asks for an executable stack, which would make this whole program's stack executable",
+                 "link it with -Wl,-z,noexecstack; assembly files need a .note.GNU-stack section");
   }
-  return wrong("it does not say that it can do without an executable stack, which makes glibc give it one", advice);
+  return passed;
 }
 
 outcome program_headers_agree(image& lib) {
@@ -285,9 +288,10 @@ outcome program_headers_agree(image& lib) {
                          grouped(segment.p_filesz) + " in the file");
         break;
       case PT_PHDR:
-        // The loader goes on reading the headers there, not at the file's start.
-        if (segment.p_offset != lib.header.e_phoff || !same_size ||
-            segment.p_filesz != lib.programs.size() * sizeof(Elf64_Phdr)) {
+        // The loader goes on reading the headers there, not at the file's start, as many as the ELF header counts. lld
+        // may count one more here, for which it left room.
+        if (segment.p_offset != lib.header.e_phoff || !same_size || segment.p_filesz % sizeof(Elf64_Phdr) != 0 ||
+            segment.p_filesz / sizeof(Elf64_Phdr) - lib.programs.size() > 1) {
           return damaged("the program header table is said to be at byte " + grouped(segment.p_offset));
         }
         break;

@@ -15,7 +15,7 @@ constexpr outcome (*passes[])(image&) = {
     header_tables_are_in_the_file,    // before anything is read through them; a truncated file ends here
     sections_are_in_the_file,         // the loader ignores sections, but a linker at work has not written them
     segments_can_be_mapped,           // from here on, addresses can be turned into bytes of the file
-    stack_is_not_executable,          // one library would make the whole process's stack executable
+    stack_stays_as_it_is,             // one library would make the whole process's stack executable
     program_headers_agree,            // the loader believes each of them without a look at the segments
     sections_agree_with_segments,     // two descriptions of one layout: damage to either makes them differ
     notes_are_whole,                  // the loader walks them; the build-id is the last thing some linkers write
@@ -60,6 +60,14 @@ refusal unfinished(std::string what) {
   return {verdict::incomplete, std::move(what) + ": the linker has not finished", {}};
 }
 
+outcome perhaps_unfinished(const image& lib, std::string what) {
+  if (lib.state == writing::is_over) return passed;
+  refusal answer = unfinished(std::move(what));
+  answer.may_be_meant = true;
+  answer.advice = "if they are meant, it is loaded some seconds after its last change, or at once with a digest";
+  return answer;
+}
+
 refusal damaged(std::string what) {
   return {verdict::wrong, std::move(what) + ": the file is damaged", "link it again"};
 }
@@ -81,16 +89,25 @@ std::string hex(std::uint64_t number) {
   return "0x" + digits;
 }
 
+std::string in_quotes(const char* name) {
+  // A damaged string table's names can be as long as the file.
+  const std::string_view text(name);
+  return text.size() <= 80 ? '"' + std::string(text) + '"' : '"' + std::string(text.substr(0, 77)) + "...\"";
+}
+
 }  // namespace inspecting
 
-inspection inspect(std::span<const std::byte> file, elf_machine machine) {
+inspection inspect(std::span<const std::byte> file, elf_machine machine, writing state) {
   inspection answer;
-  inspecting::image lib(file, machine, answer);
+  inspecting::image lib(file, machine, state, answer);
   for (const auto pass : inspecting::passes) {
-    if (auto refused = pass(lib)) {
-      answer = {refused->is, std::move(refused->reason), std::move(refused->advice), {}, {}};
-      return answer;
+    auto refused = pass(lib);
+    if (!refused) continue;
+    // The digest was made when all was written.
+    if (refused->may_be_meant && !inspecting::digest_agrees(lib) && answer.facts.has_digest) {
+      return inspect(file, machine, writing::is_over);
     }
+    return {refused->is, std::move(refused->reason), std::move(refused->advice), refused->may_be_meant, {}, {}};
   }
   answer.is = verdict::sound;
   answer.warnings = inspecting::what_makes_reloading_hard(answer.facts);
@@ -104,7 +121,7 @@ std::vector<std::string> exported_names(std::span<const std::byte> file) {
   Elf64_Ehdr header;
   if (file.size() < sizeof header) return names;
   std::memcpy(&header, file.data(), sizeof header);
-  image lib(file, static_cast<elf_machine>(header.e_machine), answer);
+  image lib(file, static_cast<elf_machine>(header.e_machine), writing::is_over, answer);
   // The same passes, up to the one that knows all symbols to be inside.
   for (const auto pass : passes) {
     if (pass(lib)) return names;
@@ -112,10 +129,9 @@ std::vector<std::string> exported_names(std::span<const std::byte> file) {
   }
   for (std::size_t i = 1; i < lib.symbols.size(); ++i) {
     const Elf64_Sym symbol = lib.symbols[i];
-    const unsigned type = ELF64_ST_TYPE(symbol.st_info), visibility = ELF64_ST_VISIBILITY(symbol.st_other);
-    const bool exported = symbol.st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol.st_info) != STB_LOCAL &&
-                          (visibility == STV_DEFAULT || visibility == STV_PROTECTED);
-    if (!exported || (type != STT_FUNC && type != STT_OBJECT && type != STT_GNU_IFUNC && type != STT_TLS)) continue;
+    const unsigned type = ELF64_ST_TYPE(symbol.st_info);
+    if (!is_exported(symbol)) continue;
+    if (type != STT_FUNC && type != STT_OBJECT && type != STT_GNU_IFUNC && type != STT_TLS) continue;
     if (symbol.st_shndx == SHN_ABS) continue;  // the names of versions
     names.emplace_back(lib.strings.at(symbol.st_name));
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// inspect_passes: what the passes of inspect() share, and their list; private to reload/inspect*.cpp.
+// inspect_passes: what the passes of inspect() share, and their list; private to reload/inspect/.
 //
 // Each pass relies on what the passes before it have proved, adds what it proves itself to the image, and answers
 // nothing when all is well. The order is in inspect.cpp.
@@ -11,20 +11,26 @@
 #include <string>
 
 #include "elf/view.hpp"
+#include "reload/inspect/inspect.hpp"
 
 namespace autoreload::inspecting {
+
+struct image;
 
 /// Why a pass refuses.
 struct refusal {
   verdict is;
   std::string reason;
   std::string advice;
+  bool may_be_meant = false;  // not once the writing is over
 };
 using outcome = std::optional<refusal>;
 inline constexpr std::nullopt_t passed = std::nullopt;
 
 /// `what` is not all in the file yet: whoever writes it will go on.
 [[nodiscard]] refusal unfinished(std::string what);
+/// The same, where it may also be what somebody meant: passed once the writing is over.
+[[nodiscard]] outcome perhaps_unfinished(const image& lib, std::string what);
 /// Everything is in the file, yet no linker writes it so.
 [[nodiscard]] refusal damaged(std::string what);
 /// A whole file that can't be loaded as it is.
@@ -32,6 +38,7 @@ inline constexpr std::nullopt_t passed = std::nullopt;
 
 [[nodiscard]] std::string grouped(std::uint64_t number);  ///< 92400 as "92,400"
 [[nodiscard]] std::string hex(std::uint64_t number);      ///< 0x168f0
+[[nodiscard]] std::string in_quotes(const char* name);    ///< "name", cut when it is long
 
 /// The dynamic section's entries, by tag. The loader keeps the last of each; a linker writes each but DT_NEEDED once.
 class dynamic_entries {
@@ -75,10 +82,11 @@ struct code_range {
 
 /// The library, as far as the passes have understood it.
 struct image : elf_view {
-  image(std::span<const std::byte> whole, elf_machine wanted, inspection& filled)
-      : elf_view{whole, {}, 0}, machine(wanted), answer(filled) {}
+  image(std::span<const std::byte> whole, elf_machine wanted, writing known, inspection& filled)
+      : elf_view{whole, {}, 0}, machine(wanted), state(known), answer(filled) {}
 
   elf_machine machine;
+  writing state;
   inspection& answer;
 
   Elf64_Ehdr header{};
@@ -101,43 +109,50 @@ struct image : elf_view {
   [[nodiscard]] bool cuts_a_function(std::uint64_t start, std::uint64_t size) const;
 };
 
-// inspect_headers.cpp
+// headers.cpp
 [[nodiscard]] outcome is_elf_for_this_machine(image& lib);
 [[nodiscard]] outcome is_a_shared_library(image& lib);
 [[nodiscard]] outcome header_tables_are_in_the_file(image& lib);
 [[nodiscard]] outcome sections_are_in_the_file(image& lib);
 [[nodiscard]] outcome segments_can_be_mapped(image& lib);
-[[nodiscard]] outcome stack_is_not_executable(image& lib);
+[[nodiscard]] outcome stack_stays_as_it_is(image& lib);
 [[nodiscard]] outcome program_headers_agree(image& lib);
 [[nodiscard]] outcome sections_agree_with_segments(image& lib);
 
-// inspect_dynamic.cpp
+// dynamic.cpp
 [[nodiscard]] outcome dynamic_section_is_whole(image& lib);
 [[nodiscard]] outcome may_be_loaded(image& lib);
 [[nodiscard]] outcome dynamic_entries_belong_together(image& lib);
 [[nodiscard]] outcome dynamic_strings_are_whole(image& lib);
 [[nodiscard]] outcome sections_agree_with_dynamic(image& lib);
 
-// inspect_symbols.cpp
+// hash_tables.cpp
+[[nodiscard]] std::uint32_t sysv_hash(const char* name) noexcept;
 [[nodiscard]] outcome hash_table_is_walkable(image& lib);
-[[nodiscard]] outcome symbols_are_inside(image& lib);
 [[nodiscard]] outcome names_can_be_found(image& lib);
+
+// symbols.cpp
+[[nodiscard]] bool is_defined(const Elf64_Sym& symbol);
+[[nodiscard]] bool is_exported(const Elf64_Sym& symbol);  ///< dlsym may answer it
+[[nodiscard]] outcome symbols_are_inside(image& lib);
+
+// versions.cpp
 [[nodiscard]] outcome versions_are_whole(image& lib);
 
-// inspect_relocations.cpp
+// relocations.cpp
 [[nodiscard]] outcome relocations_are_sound(image& lib);
 
-// inspect_digest.cpp
+// inspect_digest.cpp, in digest/
 [[nodiscard]] outcome digest_agrees(image& lib);
 
-// inspect_code.cpp
+// code.cpp
 [[nodiscard]] outcome notes_are_whole(image& lib);
 [[nodiscard]] outcome unwind_table_is_whole(image& lib);
 
 /// What stands at an address that will be called.
 enum class code_at : std::uint8_t { there, outside, inside, zeros };
 [[nodiscard]] code_at look_at_code(const image& lib, std::uint64_t address);
-/// Whether a function's code is without holes of zeros. The unwind table's functions are known to be.
-[[nodiscard]] bool is_written(const image& lib, std::uint64_t function, std::uint64_t size);
+/// Whether a function's code is there, as far as zeros tell. The unwind table's functions are known to be.
+[[nodiscard]] outcome code_is_written(const image& lib, std::uint64_t function, std::uint64_t size, const char* name);
 
 }  // namespace autoreload::inspecting

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // inspect_relocations: the pass over everything the loader writes while it loads, and over the functions that it calls.
-#include "reload/inspect/passes.hpp"
+#include <algorithm>
+
+#include "reload/inspect/written.hpp"
 
 namespace autoreload::inspecting {
 namespace {
@@ -54,58 +56,23 @@ action aarch64_action(std::uint32_t type) noexcept {
 
 constexpr bool is_thread_local(action what) { return what >= action::tls_module && what <= action::tls_function; }
 
-// Says when a number comes a second time. Numbers from the limit on are not remembered.
-class seen_before {
- public:
-  [[nodiscard]] bool operator()(std::uint64_t number) noexcept {
-    if (number >= seen_.size()) return false;
-    const bool was = seen_[number];
-    seen_[number] = true;
-    return was;
-  }
+// Which relocation is refused.
+struct place {
+  const char* table;
+  std::size_t index;
+  std::uint64_t target;
 
- private:
-  std::bitset<4096> seen_;
-};
-
-// DT_INIT_ARRAY or DT_FINI_ARRAY: addresses that the loader calls. In the file they lack the load base, so that each
-// must be the target of a relocation, which also says what it will be.
-struct function_array {
-  const char* name;
-  std::uint64_t address = 0;
-  std::uint64_t count = 0;
-  std::uint64_t relocated = 0;
-  seen_before index_seen{};
-
-  [[nodiscard]] bool holds(std::uint64_t target) const noexcept { return target - address < count * 8; }
-  // False when the entry is not one of the array's, or had its relocation already.
-  [[nodiscard]] bool relocate(std::uint64_t target) noexcept {
-    if ((target - address) % 8 != 0 || index_seen((target - address) / 8)) return false;
-    ++relocated;
-    return true;
+  [[nodiscard]] refusal operator()(const std::string& why) const {
+    return damaged("relocation " + grouped(index) + " of " + table + ", at " + hex(target) + ", " + why);
   }
 };
 
 class relocation_checker {
  public:
-  explicit relocation_checker(image& lib) : lib_(lib), init_{"DT_INIT_ARRAY"}, fini_{"DT_FINI_ARRAY"} {
-    const load_segment& last = lib.loads.back();
-    end_ = last.address + last.memory_size;
-    for (const load_segment& load : lib.loads) {
+  explicit relocation_checker(written_words& words) : words_(words), lib_(words.lib()) {
+    for (const load_segment& load : lib_.loads) {
       if ((load.flags & PF_W) != 0 && writable_start_ == 0) writable_start_ = load.address;
     }
-  }
-
-  [[nodiscard]] outcome array_is_inside(function_array& array, std::int64_t where, std::int64_t size) const {
-    array.address = lib_.dynamic[where];
-    array.count = lib_.dynamic[size] / 8;
-    if (array.count == 0) return passed;
-    const load_segment* const load = writable(array.address, array.count * 8);
-    if (load == nullptr || array.address % 8 != 0) {
-      return damaged(std::string(array.name) + ", " + grouped(array.count) + " functions at " + hex(array.address) +
-                     ", is not in a writable segment");
-    }
-    return passed;
   }
 
   [[nodiscard]] outcome table_is_sound(std::int64_t where, std::int64_t size, bool calls) {
@@ -129,13 +96,13 @@ class relocation_checker {
     for (std::size_t i = 0; i != relocations->size(); ++i) {
       const Elf64_Rela relocation = (*relocations)[i];
       const action what = action_of(relocation);
-      const auto refuse = [&](const std::string& why) {
-        return damaged("relocation " + grouped(i) + " of " + name + ", at " + hex(relocation.r_offset) + ", " + why);
-      };
+      const place refuse{name, i, relocation.r_offset};
       if (i < relative) {
         // The loader takes these for relative ones without a look at the type. Linkers sort them.
         if (what != action::add_base) return refuse("is not a relative one");
-        if (relocation.r_offset < next_relative) return refuse("is out of order");
+        if (relocation.r_offset < next_relative && !starts_a_section(lib_.dynamic[where] + i * sizeof relocation)) {
+          return refuse("is out of order");
+        }
         next_relative = relocation.r_offset + 8;
       } else if (what == action::add_base) {
         if (next_relative - relocation.r_offset - 1 < 15) return refuse("overlaps the one before it");
@@ -154,7 +121,8 @@ class relocation_checker {
         return unfinished("relocations before number " + grouped(i) + " of " + name + " are still zeros");
       }
       symbol_seen |= what != action::add_base;
-      if (what == action::jump_slot && !is_next_slot(relocation.r_offset)) return refuse("is out of order");
+      // tcc puts them among the others, where each is bound at once.
+      if (calls && what == action::jump_slot && !is_next_slot(relocation.r_offset)) return refuse("is out of order");
       if (auto no = is_sound(relocation, what, refuse)) return no;
       something_seen = true;
     }
@@ -163,62 +131,11 @@ class relocation_checker {
     return passed;
   }
 
-  [[nodiscard]] outcome relative_bitmaps_are_sound() {
-    const auto words = lib_.table_at<Elf64_Relr>(lib_.dynamic[DT_RELR], lib_.dynamic[DT_RELRSZ] / sizeof(Elf64_Relr));
-    if (!words) {
-      return damaged("the relative relocations of DT_RELR, " + grouped(lib_.dynamic[DT_RELRSZ]) + " bytes at " +
-                     hex(lib_.dynamic[DT_RELR]) + ", are not in a segment");
-    }
-    std::uint64_t next = 0;  // the word after the last one that was relocated: nothing may be relocated twice
-    std::uint64_t at = 0;
-    for (std::size_t i = 0; i != words->size(); ++i) {
-      const std::uint64_t word = (*words)[i];
-      if ((word & 1) == 0) {  // an address
-        if (word < next || word == 0) return damaged("word " + grouped(i) + " of DT_RELR is out of order");
-        if (auto no = bitmap_target_is_sound(word)) return no;
-        next = at = word + 8;
-      } else {  // a bit for each of the next 63 words
-        if (at == 0) return damaged("DT_RELR does not begin with an address");
-        std::uint64_t target = at;
-        for (std::uint64_t bits = word >> 1; bits != 0; bits >>= 1, target += 8) {
-          if ((bits & 1) == 0) continue;
-          if (auto no = bitmap_target_is_sound(target)) return no;
-          next = target + 8;
-        }
-        at += 63 * 8;
-      }
-    }
-    return passed;
-  }
-
   [[nodiscard]] outcome pointers_into_functions_are_meant() const {
-    // An interpreter has tables of labels, but nobody has a single label.
+    // An interpreter has tables of labels. A single one is rare: a garbage collector's return address, say.
     if (into_functions_ != 1) return passed;
-    return damaged("one pointer, and only one, leads into the middle of a function");
+    return perhaps_unfinished(lib_, "one pointer, and only one, leads into the middle of a function");
   }
-
-  [[nodiscard]] outcome arrays_are_relocated() const {
-    for (const function_array* array : {&init_, &fini_}) {
-      if (array->relocated != array->count) {
-        return damaged(std::string(array->name) + " has " + grouped(array->count) + " functions, but " +
-                       grouped(array->relocated) + " of them are relocated");
-      }
-    }
-    return passed;
-  }
-
-  [[nodiscard]] outcome is_callable(std::uint64_t address, const std::string& what) const {
-    switch (look_at_code(lib_, address)) {
-      case code_at::there: return passed;
-      case code_at::outside: return damaged(what + " is at " + hex(address) + ", where no code is");
-      case code_at::inside: return damaged(what + " is at " + hex(address) + ", in the middle of another");
-      case code_at::zeros: return unfinished(what + " at " + hex(address) + " is still zeros");
-    }
-    return passed;
-  }
-
-  function_array& init() { return init_; }
-  function_array& fini() { return fini_; }
 
  private:
   [[nodiscard]] action action_of(const Elf64_Rela& relocation) const noexcept {
@@ -235,9 +152,11 @@ class relocation_checker {
     return in_order;
   }
 
-  [[nodiscard]] const load_segment* writable(std::uint64_t address, std::uint64_t size) const noexcept {
-    const load_segment* const load = lib_.holding(address, size);
-    return load != nullptr && (load->flags & PF_W) != 0 ? load : nullptr;
+  // ld.bfd's --unique keeps the relocations of each section apart, and sorts each by itself.
+  [[nodiscard]] bool starts_a_section(std::uint64_t address) const {
+    return std::any_of(lib_.sections.begin(), lib_.sections.end(), [&](const Elf64_Shdr& section) {
+      return section.sh_type == SHT_RELA && (section.sh_flags & SHF_ALLOC) != 0 && section.sh_addr == address;
+    });
   }
 
   [[nodiscard]] bool points_into_a_function(std::uint64_t address) const {
@@ -246,31 +165,15 @@ class relocation_checker {
     return around && around->start != address;
   }
 
-  [[nodiscard]] bool hits_dynamic_section(std::uint64_t address, std::uint64_t size) const noexcept {
-    const Elf64_Phdr& dynamic = *lib_.dynamic_segment;
-    return address < dynamic.p_vaddr + dynamic.p_filesz && address + size > dynamic.p_vaddr;
-  }
-
-  // An address that the loader will write into a function array.
-  [[nodiscard]] outcome array_entry_is_sound(std::uint64_t target, std::optional<std::uint64_t> function) {
-    function_array* const array = init_.holds(target) ? &init_ : fini_.holds(target) ? &fini_ : nullptr;
-    if (array == nullptr) return passed;
-    if (!array->relocate(target)) {
-      return damaged(std::string("an entry of ") + array->name + " is relocated twice or in its middle");
-    }
-    if (!function) return passed;
-    return is_callable(*function, std::string("a function of ") + array->name);
-  }
-
-  template <class Refuse>
-  [[nodiscard]] outcome is_sound(const Elf64_Rela& relocation, action what, const Refuse& refuse) {
+  // What holds for every relocation; then the rules of its kind.
+  [[nodiscard]] outcome is_sound(const Elf64_Rela& relocation, action what, const place& refuse) {
     if (what == action::illegal) {
       return refuse("is of a type, " + grouped(ELF64_R_TYPE(relocation.r_info)) +
                     ", that has no place in a shared library");
     }
     const std::uint64_t size = what == action::tls_function ? 16 : 8;
-    if (writable(relocation.r_offset, size) == nullptr) return refuse("is outside of the writable segments");
-    if (hits_dynamic_section(relocation.r_offset, size)) return refuse("would change the dynamic section");
+    if (!words_.writable(relocation.r_offset, size)) return refuse("is outside of the writable segments");
+    if (words_.hits_dynamic_section(relocation.r_offset, size)) return refuse("would change the dynamic section");
     const std::uint64_t index = ELF64_R_SYM(relocation.r_info);
     if (index >= lib_.symbols.size()) {
       return refuse("uses symbol " + grouped(index) + " of " + grouped(lib_.symbols.size()));
@@ -279,53 +182,66 @@ class relocation_checker {
     if (what != action::address && what != action::add_base && relocation.r_offset % 8 != 0) {
       return refuse("is not aligned");
     }
-    const auto addend = static_cast<std::uint64_t>(relocation.r_addend);
-    switch (what) {
-      case action::add_base:
-      case action::call:
-        if (index != 0) return refuse("has a symbol that it does not need");
-        if (addend > end_) return refuse("points to " + hex(addend) + ", outside of the library");
-        if (what == action::call) return is_callable(addend, "a resolver function");
-        if (lib_.in_headers(addend)) return refuse("points to " + hex(addend) + ", into the headers");
-        // One pointer to the library's first byte may be meant; two in a row were not written yet.
-        if (addend == 0 && last_addend_ == 0)
-          return unfinished("the relocations up to " + hex(relocation.r_offset) + " are still zeros");
-        last_addend_ = addend;
-        into_functions_ += points_into_a_function(addend);
-        return array_entry_is_sound(relocation.r_offset, addend);
-      case action::slot:
-      case action::jump_slot:
-        if (index == 0 || addend != 0) return refuse("fills a slot without a symbol or with an addend");
-        if ((what == action::slot ? has_slot_ : has_jump_slot_)(index)) return refuse("gives a symbol a second slot");
-        break;
-      default: break;
+    if (what == action::add_base || what == action::call) return needs_no_symbol(relocation, what, refuse);
+    if (what == action::slot || what == action::jump_slot) {
+      if (index == 0 || relocation.r_addend != 0) return refuse("fills a slot without a symbol or with an addend");
+      if ((what == action::slot ? has_slot_ : has_jump_slot_)(index)) return refuse("gives a symbol a second slot");
     }
-    if (what != action::address && what != action::add_base && what != action::call) {
+    if (what != action::address) {
       // The linker keeps the slots together, in the global offset table.
       if (slot_seen_(relocation.r_offset / 8 - writable_start_ / 8))
         return refuse("fills a slot that is filled already");
       if (auto no = is_in_the_offset_table(relocation, what, refuse)) return no;
     }
+    return is_thread_local(what) ? finds_its_variable(relocation, what, refuse)
+                                 : finds_its_address(relocation, what, refuse);
+  }
+
+  [[nodiscard]] outcome needs_no_symbol(const Elf64_Rela& relocation, action what, const place& refuse) {
+    const auto addend = static_cast<std::uint64_t>(relocation.r_addend);
+    if (ELF64_R_SYM(relocation.r_info) != 0) return refuse("has a symbol that it does not need");
+    if (addend > words_.end()) return refuse("points to " + hex(addend) + ", outside of the library");
+    if (what == action::call) return words_.is_callable(addend, "a resolver function");
+    if (lib_.in_headers(addend)) return refuse("points to " + hex(addend) + ", into the headers");
+    // One pointer to the library's first byte may be meant; two in a row were not written yet.
+    if (addend == 0 && last_addend_ == 0) {
+      auto no = perhaps_unfinished(lib_, "the relocations up to " + hex(relocation.r_offset) + " are still zeros");
+      if (no) return no;
+    }
+    last_addend_ = addend;
+    into_functions_ += points_into_a_function(addend);
+    return words_.array_entry_is_sound(relocation.r_offset, addend);
+  }
+
+  [[nodiscard]] outcome finds_its_variable(const Elf64_Rela& relocation, action what, const place& refuse) {
+    const std::uint64_t index = ELF64_R_SYM(relocation.r_info);
     const Elf64_Sym symbol = lib_.symbols[index];
     const bool is_here = index == 0 || symbol.st_shndx != SHN_UNDEF;
     const unsigned type = ELF64_ST_TYPE(symbol.st_info);
-    if (is_thread_local(what)) {
-      if ((what == action::tls_module && addend != 0) || (what == action::tls_offset && index == 0)) {
-        return refuse("has an addend or lacks a symbol");
-      }
-      // The library's own block as a whole, for which gold uses the section's symbol.
-      const bool block = is_here && (index == 0 || type == STT_SECTION);
-      if (!block && is_here && type != STT_TLS) return refuse("wants a thread-local variable, but its symbol is none");
-      if (is_here && !lib_.tls) return refuse("wants thread-local data, but the library has none");
-      if (block && addend > lib_.tls->p_memsz) return refuse("wants thread-local data beyond the library's");
-      if (block && what == action::tls_module) {
-        // The word behind it is the place in the block, which needs no relocation.
-        const auto place = lib_.record_at<std::uint64_t>(relocation.r_offset + 8);
-        if (!place || *place > lib_.tls->p_memsz) return refuse("is not followed by a place in the thread-local data");
-      }
-      if (what == action::static_tls) lib_.answer.facts.static_tls = true;
-      return passed;
+    const auto addend = static_cast<std::uint64_t>(relocation.r_addend);
+    if ((what == action::tls_module && addend != 0) || (what == action::tls_offset && index == 0)) {
+      return refuse("has an addend or lacks a symbol");
     }
+    // The library's own block as a whole, for which gold uses the section's symbol.
+    const bool block = is_here && (index == 0 || type == STT_SECTION);
+    if (!block && is_here && type != STT_TLS) return refuse("wants a thread-local variable, but its symbol is none");
+    if (is_here && !lib_.tls) return refuse("wants thread-local data, but the library has none");
+    if (block && addend > lib_.tls->p_memsz) return refuse("wants thread-local data beyond the library's");
+    if (block && what == action::tls_module) {
+      // The word behind it is the place in the block, which needs no relocation.
+      const auto in_block = lib_.record_at<std::uint64_t>(relocation.r_offset + 8);
+      if (!in_block || *in_block > lib_.tls->p_memsz) {
+        return refuse("is not followed by a place in the thread-local data");
+      }
+    }
+    if (what == action::static_tls) lib_.answer.facts.static_tls = true;
+    return passed;
+  }
+
+  [[nodiscard]] outcome finds_its_address(const Elf64_Rela& relocation, action what, const place& refuse) {
+    const std::uint64_t index = ELF64_R_SYM(relocation.r_info);
+    const Elf64_Sym symbol = lib_.symbols[index];
+    const unsigned type = ELF64_ST_TYPE(symbol.st_info);
     if (type == STT_TLS) return refuse("wants an address, but its symbol is thread-local");
     if (what == action::jump_slot && type == STT_OBJECT) {
       return refuse("wants a function, but its symbol is a variable");
@@ -340,13 +256,13 @@ class relocation_checker {
     }
     if (what != action::address) return passed;
     if (index == 0) return refuse("adds nothing to nothing");
-    return array_entry_is_sound(relocation.r_offset, index != 0 && is_here && symbol.st_shndx != SHN_ABS
-                                                         ? std::optional(symbol.st_value + addend)
-                                                         : std::nullopt);
+    const bool known = symbol.st_shndx != SHN_UNDEF && symbol.st_shndx != SHN_ABS;
+    return words_.array_entry_is_sound(
+        relocation.r_offset,
+        known ? std::optional(symbol.st_value + static_cast<std::uint64_t>(relocation.r_addend)) : std::nullopt);
   }
 
-  template <class Refuse>
-  [[nodiscard]] outcome is_in_the_offset_table(const Elf64_Rela& relocation, action what, const Refuse& refuse) {
+  [[nodiscard]] outcome is_in_the_offset_table(const Elf64_Rela& relocation, action what, const place& refuse) {
     if (what == action::jump_slot || what == action::tls_function)
       return passed;  // these may have a table of their own
     const auto holds = [&](const Elf64_Shdr& section) {
@@ -361,32 +277,13 @@ class relocation_checker {
     return passed;
   }
 
-  // The loader adds the load base to what stands there.
-  [[nodiscard]] outcome bitmap_target_is_sound(std::uint64_t target) {
-    const auto content = lib_.record_at<std::uint64_t>(target);
-    if (!content || writable(target, 8) == nullptr || hits_dynamic_section(target, 8)) {
-      return damaged("DT_RELR relocates address " + hex(target) + ", outside of the writable segments");
-    }
-    if (*content > end_) {
-      return damaged("DT_RELR relocates address " + hex(target) + ", which holds " + hex(*content) +
-                     ", outside of the library");
-    }
-    // One pointer to the library's first byte may be meant; two in a row were not written yet.
-    if (*content == 0 && last_content_ == 0)
-      return unfinished("the pointers up to " + hex(target) + " are still zeros");
-    last_content_ = *content;
-    return array_entry_is_sound(target, *content);
-  }
-
+  written_words& words_;
   image& lib_;
-  std::uint64_t end_;
   std::uint64_t writable_start_ = 0;
   std::uint64_t next_slot_ = 0;
   bool slots_have_gaps_ = false;
   std::uint64_t last_addend_ = 1;
   std::size_t into_functions_ = 0;  // pointers into the middle of one
-  function_array init_, fini_;
-  std::uint64_t last_content_ = 1;  // of the word that DT_RELR relocated last
   seen_before slot_seen_, has_slot_, has_jump_slot_;
   std::optional<Elf64_Shdr> offset_table_;  // of the slots seen so far
 };
@@ -394,18 +291,18 @@ class relocation_checker {
 }  // namespace
 
 outcome relocations_are_sound(image& lib) {
-  relocation_checker check(lib);
-  if (auto no = check.array_is_inside(check.init(), DT_INIT_ARRAY, DT_INIT_ARRAYSZ)) return no;
-  if (auto no = check.array_is_inside(check.fini(), DT_FINI_ARRAY, DT_FINI_ARRAYSZ)) return no;
+  written_words words(lib);
+  relocation_checker check(words);
+  if (auto no = words.arrays_are_inside()) return no;
   if (auto no = check.table_is_sound(DT_RELA, DT_RELASZ, false)) return no;
   if (auto no = check.table_is_sound(DT_JMPREL, DT_PLTRELSZ, true)) return no;
-  if (auto no = check.relative_bitmaps_are_sound()) return no;
-  if (auto no = check.arrays_are_relocated()) return no;
+  if (auto no = relative_bitmaps_are_sound(words)) return no;
+  if (auto no = words.arrays_are_relocated()) return no;
   if (auto no = check.pointers_into_functions_are_meant()) return no;
   for (const auto& [tag, name] :
        {std::pair(DT_INIT, "the initialization function"), std::pair(DT_FINI, "the termination function")}) {
     if (!lib.dynamic.has(tag)) continue;
-    if (auto no = check.is_callable(lib.dynamic[tag], name)) return no;
+    if (auto no = words.is_callable(lib.dynamic[tag], name)) return no;
   }
   return passed;
 }

@@ -6,6 +6,8 @@
 #include <numeric>
 #include <string_view>
 
+#include "system/host_signals.hpp"
+
 namespace autoreload {
 namespace {
 
@@ -41,6 +43,7 @@ std::string nearest(const std::string& wanted, const std::vector<std::string>& n
 
 result<std::unique_ptr<detail::erased_module>> load(const detail::loader& api, const std::string& path, snapshot& image,
                                                     std::span<const std::byte> bytes, int flags) {
+  const hosts_signals while_constructors_run;
   auto loaded = api.load(image.load_path.c_str(), flags);
   image.named = {};
   if (loaded) return loaded;

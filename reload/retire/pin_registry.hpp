@@ -6,14 +6,16 @@
 
 #include <vector>
 
+#include "reload/retire/grace_period.hpp"
+
 namespace autoreload {
 
 /// Prepares the process for pins: registers with membarrier(2) and for fork(2). Any thread; the first call does it.
+/// @throws error of stage use when another version of this library is in use in the process
 void prepare_pins();
 
-/// After this returned true, no thread can newly pin a table that was unpublished before the call. About 10 µs. False:
-/// the system refused, so nothing may be unloaded on the strength of it; try again later.
-[[nodiscard]] bool grace_barrier() noexcept;
+/// After this has passed, no thread can newly pin a table that was unpublished before the call. After prepare_pins().
+[[nodiscard]] grace grace_barrier() noexcept;
 
 /// One pin: a table and the thread that announced it.
 struct held_pin {

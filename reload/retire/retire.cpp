@@ -13,10 +13,14 @@
 #include <algorithm>
 #include <mutex>
 #include <new>
+#include <system_error>
 #include <utility>
 
 #include "crash/crash_table.hpp"
+#include "reload/load/loaded.hpp"
+#include "reload/retire/left_behind.hpp"
 #include "reload/retire/pin_registry.hpp"
+#include "system/host_signals.hpp"
 
 namespace autoreload {
 namespace {
@@ -24,15 +28,12 @@ namespace {
 constexpr std::chrono::seconds patience{1};  // a call that is longer than this is worth a word
 
 bool still_mapped(const snapshot& image) {
-  // RTLD_NOLOAD finds it by its name, which its open descriptor keeps unique. Closing that reference again also makes
-  // glibc look whether libraries that waited for thread_local destructors can go.
-  void* const handle = dlopen(image.load_path.c_str(), RTLD_NOLOAD | RTLD_LAZY);
-  if (handle == nullptr) return false;
-  dlclose(handle);
-  void* const again = dlopen(image.load_path.c_str(), RTLD_NOLOAD | RTLD_LAZY);
-  if (again == nullptr) return false;
-  dlclose(again);
-  return true;
+  if (!is_loaded(image.load_path)) return false;
+  const hosts_signals while_destructors_run;
+  // Taking a reference and closing it makes glibc look whether libraries that waited for thread_local destructors can
+  // go.
+  if (void* const handle = dlopen(image.load_path.c_str(), RTLD_NOLOAD | RTLD_LAZY)) dlclose(handle);
+  return is_loaded(image.load_path);
 }
 
 struct obstacle {
@@ -57,6 +58,13 @@ obstacle why_it_stays(const elf_facts& facts) {
   return {false, "another loaded library refers to it, or somebody else opened it"};
 }
 
+std::string without_membarrier(const grace& period) {
+  std::string text = "membarrier(2) is refused by now (" + std::generic_category().message(period.refused) + "): ";
+  text += period.blind ? "without /proc nothing shows when old generations can go, so all stay; "
+                       : "old generations go when each thread that calls was seen asleep or switched out; ";
+  return text + "let the sandbox allow membarrier, or set it up before the first call";
+}
+
 enum class fate : std::uint8_t { waits, left, stays };
 
 fate fate_of(generation& one, const std::vector<held_pin>& pins, std::chrono::steady_clock::time_point now,
@@ -72,8 +80,14 @@ fate fate_of(generation& one, const std::vector<held_pin>& pins, std::chrono::st
       }
       return fate::waits;
     }
+    if (std::string kept = why_kept(one); !kept.empty()) {
+      done.push_back({one.number, false, std::move(kept)});
+      return fate::stays;
+    }
+    hold_system_libraries(one);
     one.closed = true;
     one.reported = false;
+    const hosts_signals while_destructors_run;
     if (const result<void> closed = one.module->unload(); !closed) {
       done.push_back({one.number, false, closed.error().what()});
     }
@@ -149,7 +163,7 @@ void orphanage::sweep() {
   } mine;
   if (mine.list.empty()) return;
   std::vector<retirement> nobody_asks;
-  if (grace_barrier()) sweep_all(mine.list, nobody_asks);
+  if (grace_barrier().passed) sweep_all(mine.list, nobody_asks);
 }
 
 }  // namespace
@@ -169,13 +183,20 @@ void retirer::add(generations& old, bool keep) noexcept {
 
 std::vector<retirement> retirer::sweep() {
   std::vector<retirement> done;
-  if (fresh_) fresh_ = !grace_barrier();
+  if (fresh_) {
+    const grace period = grace_barrier();
+    fresh_ = !period.passed;
+    if (period.refused != 0 && !waiting_.empty() && !std::exchange(told_, true)) {
+      done.push_back({waiting_.back().number, false, without_membarrier(period)});
+    }
+  }
   if (!waiting_.empty() && !fresh_) sweep_all(waiting_, done);
   orphanage::get().sweep();
   return done;
 }
 
 generation::~generation() {
+  const hosts_signals while_destructors_run;
   module.reset();
   let_go(std::move(image));
 }

@@ -44,10 +44,12 @@ class retirer {
 
   /// Whether another sweep could do something.
   [[nodiscard]] bool pending() const noexcept { return !waiting_.empty(); }
+  [[nodiscard]] const generations& waiting() const noexcept { return waiting_; }
 
  private:
   generations waiting_;
   bool fresh_ = false;  // something was added since the last grace_barrier
+  bool told_ = false;   // that membarrier is refused by now
 };
 
 }  // namespace autoreload

@@ -13,6 +13,7 @@
 #include "digest/digest.hpp"
 #include "elf/dynamic_section.hpp"
 #include "reload/retire/retire.hpp"
+#include "system/host_signals.hpp"
 
 namespace autoreload {
 namespace {
@@ -127,7 +128,7 @@ class preparation {
     private_libraries needs;
     const user here{facts, folders_of(facts, image), by};
     for (const std::string& name : facts.needed) {
-      if (answer_.failure) break;
+      if (answer_.no) break;
       if (const std::size_t slash = name.rfind('/'); slash != std::string::npos) {
         if (is_systems(name)) continue;
         fail("\"" + image.path + "\" needs \"" + name + "\" by its path, so no copy of that can be loaded",
@@ -177,8 +178,7 @@ class preparation {
     for (const std::string& folder : folders) {
       const std::string path = folder + "/" + name;
       if (std::none_of(running_.begin(), running_.end(), [&](const auto& one) { return one->path == path; })) continue;
-      fail(quoted(path) + " is not there", "it is loaded as soon as it is there");
-      answer_.passing = true;
+      fail(quoted(path) + " is not there", "it is loaded as soon as it is there", setback_kind::unfinished);
       break;
     }
     return {};
@@ -204,32 +204,13 @@ class preparation {
     }
     snapshotter taker;
     snapshot_outcome taken = taker.take({file.path, policy_.trust, false, policy_.patience});
-    if (taken.failure) {
-      cant_use(file.path, *taken.failure);
-      answer_.shortage = taken.may_pass;
-      answer_.elsewhere = true;  // in a folder's mode, say
+    if (taken.no) {
+      cant_use(file.path, *std::move(taken.no));
       return nullptr;
     }
-    if (taken.state == snapshot_state::absent) {  // it was there a moment ago
-      fail(quoted(file.path) + " is not there", "it is loaded as soon as it is there");
-      answer_.passing = true;
-      return nullptr;
-    }
-    if (taken.state == snapshot_state::busy) {
-      fail(quoted(file.path) + " is being written", "it is loaded when they are done");
-      answer_.passing = true;
-      answer_.busy = taken.seen;
-      return nullptr;
-    }
-    const inspection seen = inspect(taken.bytes);
-    if (seen.is != verdict::sound) {
-      cant_use(file.path, error(stage::inspect, file.path, seen.reason).advise(seen.advice));
-      answer_.passing = seen.is == verdict::incomplete;
-      return nullptr;
-    }
-    if (policy_.require_digest && !seen.facts.has_digest) {
-      cant_use(file.path, error(stage::inspect, file.path, std::string(no_digest)).advise(std::string(make_digest)));
-      answer_.passing = true;
+    const inspection seen = inspect(taken.bytes, this_machine, writing_of(taken.unfinished_for));
+    if (auto no = setback_of(seen, policy_.require_digest, taken.unfinished_for)) {
+      cant_use(file.path, *std::move(no));
       return nullptr;
     }
     // What can't be copied would be mapped from the file itself, which the next build may truncate under its callers.
@@ -247,15 +228,14 @@ class preparation {
     }
     auto library = std::make_shared<private_library>();
     library->path = file.path;
-    if (const result<void> kept = taker.keep(taken.image); !kept) {
-      cant_use(file.path, kept.error());
-      answer_.shortage = true;
+    if (result<void> kept = taker.keep(taken.image); !kept) {
+      cant_use(file.path, {setback_kind::shortage, std::move(kept.error())});
       return nullptr;
     }
     const std::size_t here = known_.size();
     known_.push_back({file.file, nullptr});
     library->needs = needs_of(taken.image, taken.bytes, seen.facts, &by);
-    if (answer_.failure) return nullptr;
+    if (answer_.no) return nullptr;
     const auto same = std::find_if(running_.begin(), running_.end(), [&](const auto& one) {
       return one->path == file.path && one->needs == library->needs && taker.same_content(one->image);
     });
@@ -283,12 +263,18 @@ class preparation {
   static std::string quoted(const std::string& file) { return "its dependency \"" + file + "\""; }
   static std::string soname_flag(const std::string& name) { return "-Wl,-soname," + name; }
 
-  void cant_use(const std::string& file, const error& why) {
-    fail(quoted(file) + " can't be used: " + why.reason(), why.advice());
-    answer_.failure->system(why.system());
+  void cant_use(const std::string& file, setback no) {
+    const bool gone = no.kind == setback_kind::unfinished && no.why->at() == stage::snapshot;  // it was there just now
+    std::string reason = quoted(file) + " can't be used: " + no.why->reason();
+    if (gone) reason = quoted(file) + " is not there";
+    if (no.kind == setback_kind::busy) reason = quoted(file) + " is being written";
+    fail(std::move(reason), no.why->advice(), no.kind == setback_kind::busy ? setback_kind::unfinished : no.kind);
+    answer_.no->why->system(no.why->system());
+    answer_.no->writing = no.writing;
+    answer_.no->again_in = no.again_in;
   }
-  void fail(std::string reason, std::string advice) {
-    answer_.failure = error(stage::snapshot, path_, std::move(reason)).advise(std::move(advice));
+  void fail(std::string reason, std::string advice, setback_kind kind = setback_kind::refused_content) {
+    answer_.no = {kind, error(stage::snapshot, path_, std::move(reason)).advise(std::move(advice))};
   }
 
   const std::string& path_;
@@ -302,6 +288,7 @@ class preparation {
 
 private_library::~private_library() {
   if (handle == nullptr) return;
+  const hosts_signals while_destructors_run;
   dlclose(handle);
   let_go(std::move(image));  // it may stay, and then its name must
 }
@@ -310,6 +297,7 @@ dependencies prepare_dependencies(const std::string& path, snapshot& image, std:
                                   const elf_facts& facts, const dependency_policy& policy,
                                   const private_libraries& running) {
   dependencies answer;
+  answer.looked_for = true;
   (void)preparation(path, image, policy, running, answer).needs_of(image, bytes, facts);
   return answer;
 }
@@ -318,6 +306,7 @@ result<void> open_dependencies(const private_libraries& libraries, const std::st
   for (const auto& library : libraries) {
     if (library->handle != nullptr) continue;
     complete(library->image);  // before a debugger reads it
+    const hosts_signals while_constructors_run;
     library->handle = dlopen(library->image.load_path.c_str(), flags);
     if (library->handle == nullptr) {
       const char* const text = dlerror();

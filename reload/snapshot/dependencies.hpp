@@ -42,15 +42,12 @@ using private_libraries = std::vector<std::shared_ptr<private_library>>;
 /// loaded by the host itself.
 struct dependencies {
   private_libraries libraries;        ///< needed ones first
+  bool looked_for = false;            ///< false: nobody has looked yet
   std::vector<std::string> paths;     ///< where they are, or would be looked for: to be watched
   std::uint64_t state = 0;            ///< of those paths as they were when they were looked at: see state_of
   bool settled = true;                ///< whether any later change of theirs would show in it
   std::vector<std::string> warnings;  ///< what can't be reloaded, and why
-  std::optional<error> failure;       ///< one of them can't be used
-  bool passing = false;               ///< the failure is one that a linker at work leaves behind: wait
-  std::optional<file_identity> busy;  ///< and this is the file that somebody writes: look again, no event may tell
-  bool shortage = false;              ///< the failure is for want of a resource: worth another try without any event
-  bool elsewhere = false;             ///< the failure is not in the files' contents: look again at any event
+  std::optional<setback> no;          ///< one of them can't be used
 };
 
 /// What is asked of them, as of the library itself.

@@ -25,6 +25,8 @@
 #include <system_error>
 
 #include "digest/digest.hpp"
+#include "reload/load/loaded.hpp"
+#include "reload/snapshot/stack_header.hpp"
 #include "reload/snapshot/trust.hpp"
 #include "system/file_limit.hpp"
 
@@ -34,6 +36,7 @@ namespace {
 constexpr std::uint64_t head_size = 4096;                // holds the ELF header and every sane program header table
 constexpr std::chrono::milliseconds without_lease{300};  // a file lies still for so long before it is taken
 constexpr std::chrono::seconds held_open{1};             // and before it is read, if somebody holds it open
+constexpr std::chrono::seconds finished{3};              // for so long nobody changed what nobody has open
 constexpr std::uint64_t small = 65536;                   // read whole: one more question would take longer than that
 constexpr std::size_t keep_warm = 1024 * 1024;           // a buffer of this size stays for the next reload
 constexpr std::size_t step = std::size_t{1} << 30;       // read(2) moves at most 2 GiB - 4 KiB at once
@@ -67,6 +70,20 @@ class read_lease {
   bool held_ = false;
   bool writer_ = false;
 };
+
+// See snapshot_outcome::unfinished_for. Anybody can set the time of modification, but a lease proves the file closed.
+std::chrono::nanoseconds rest_until_finished(const file_identity& is, bool nobody_writes, writer_patience* patience) {
+  timespec time{};
+  clock_gettime(CLOCK_REALTIME, &time);
+  const std::int64_t now = static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+  std::int64_t last = nobody_writes && is.modified <= now ? is.modified : std::max(is.modified, is.changed);
+  if (last > now && is.changed <= now) last = is.changed;
+  std::chrono::nanoseconds age(now - last);
+  // Of times in the future (the clock was set back) only ours is left.
+  if (last > now) age = {};
+  if (last > now && patience != nullptr) age = std::chrono::steady_clock::now() - patience->about(is).since;
+  return std::max<std::chrono::nanoseconds>(finished - age, {});
+}
 
 bool read_all(int file, std::byte* to, file_range range) {
   while (range.begin < range.end) {
@@ -260,9 +277,8 @@ void snapshotter::drop() {
 snapshot_outcome snapshotter::take(const request& wanted) {
   snapshot_outcome outcome;
   const auto fail = [&](const char* reason, int number) {
-    outcome.state = snapshot_state::failed;
-    outcome.failure = error(stage::snapshot, wanted.path, reason).system(system_text(number));
-    outcome.may_pass = is_shortage(number);
+    outcome.no = {is_shortage(number) ? setback_kind::shortage : setback_kind::refused_elsewhere,
+                  error(stage::snapshot, wanted.path, reason).system(system_text(number))};
     return std::move(outcome);
   };
 
@@ -274,7 +290,9 @@ snapshot_outcome snapshotter::take(const request& wanted) {
     file = unique_fd(open(wanted.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (!file) {
       if (errno == ENOENT || errno == ENOTDIR) {
-        outcome.state = snapshot_state::absent;
+        outcome.no = {
+            setback_kind::unfinished,
+            error(stage::snapshot, wanted.path, "there is no such file").advise("it is loaded as soon as it is there")};
         return outcome;
       }
       return fail("the file can't be opened", errno);
@@ -282,7 +300,7 @@ snapshot_outcome snapshotter::take(const request& wanted) {
     const result<void> trusted = check_trust(file.get(), wanted.path, wanted.trust);
     replaced = !trusted && trusted.error().reason() == replaced_meanwhile;
     if (!trusted && !replaced) {
-      outcome.failure = trusted.error();
+      outcome.no = {setback_kind::refused_elsewhere, trusted.error()};
       return outcome;
     }
   }
@@ -291,8 +309,11 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   struct stat status {};
   if (fstat(file.get(), &status) != 0) return fail("the file's status can't be read", errno);
   const file_identity identity = file_identity::of(status);
-  outcome.seen = identity;
-  outcome.state = snapshot_state::busy;  // unless all of it can be read in one state
+  // Unless all of it can be read in one state:
+  outcome.no = {
+      setback_kind::busy,
+      error(stage::snapshot, wanted.path, "somebody is writing the file").advise("it is loaded when they are done"),
+      identity};
   if (replaced) return outcome;
   // Without a lease the file's own time must tell, or ours if its clock is ahead.
   const bool in_doubt = lease.writer() || (!lease.granted() && !identity.settled(without_lease));
@@ -311,9 +332,10 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   // Without the lease its times must tell; with it they may change: by a rename over its name, say.
   if (!lease.kept() && (fstat(file.get(), &status) != 0 || !(file_identity::of(status) == identity))) return outcome;
   if (lease.writer() && !lies_still(*waited)) return outcome;
+  outcome.unfinished_for = lease.writer() ? finished : rest_until_finished(identity, lease.granted(), wanted.patience);
   lease.give_back();
 
-  outcome.state = snapshot_state::ready;
+  outcome.no.reset();
   outcome.bytes = {buffer_, static_cast<std::size_t>(size)};
   outcome.image.source = identity;
   outcome.image.size = size;
@@ -327,12 +349,17 @@ snapshotter::place snapshotter::in_memory(const std::string& name) {
   place made;
   made.memory = unique_fd(new_memfd(base_name(name)));
   if (made.memory) made.path = proc_path(made.memory.get());
+  // A number that somebody closed behind us names a library that is still loaded: the loader would answer with that.
+  while (!made.path.empty() && is_loaded(made.path)) {
+    made.memory = unique_fd(fcntl(made.memory.get(), F_DUPFD_CLOEXEC, made.memory.get() + 1));
+    made.path = made.memory ? proc_path(made.memory.get()) : std::string();
+  }
   if (made.path.empty()) made.memory = unique_fd();
   return made;
 }
 
 void snapshotter::prepare(const snapshot& last) {
-  if (ready_.memory || last.size > keep_warm) return;
+  if (ready_.memory.still_ours() || last.size > keep_warm) return;
   const quiet_file_limit quiet;
   ready_ = in_memory(last.path);
   // Its pages, too.
@@ -343,7 +370,8 @@ void snapshotter::prepare(const snapshot& last) {
 result<void> snapshotter::keep(snapshot& image) {
   const quiet_file_limit quiet;
   const std::string& path = image.path;
-  place into = ready_.memory ? std::exchange(ready_, {}) : in_memory(path);
+  place into = std::exchange(ready_, {});
+  if (!into.memory.still_ours()) into = in_memory(path);
   if (!into.memory) {
     const int reason = errno;
     into.memory = unique_fd(new_temporary(into.path));
@@ -384,6 +412,7 @@ result<void> snapshotter::keep(snapshot& image) {
     }
   }
   image.memory = std::move(memory);
+  if (!add_stack_header(image, {buffer_, used_})) return fail();
   return {};
 }
 
@@ -423,7 +452,7 @@ bool snapshot::patch(std::uint64_t offset, const std::string& original, const st
 }
 
 bool snapshotter::same_content(const snapshot& other) const {
-  if (!other.memory || other.size != used_) return false;
+  if (other.size != used_ || !other.memory.still_ours()) return false;
   std::array<std::byte, 16384> chunk;
   for (const file_range& range : copied_) {
     for (std::uint64_t at = range.begin; at < range.end;) {
@@ -461,20 +490,28 @@ bool copy_rest(const snapshot& image) {
       at += static_cast<std::uint64_t>(got);
     }
   }
-  Elf64_Ehdr header;
+  Elf64_Ehdr original;
+  Elf64_Ehdr header;  // where the program headers are may have been changed
   struct stat now {};
-  return pread(image.origin.get(), &header, sizeof header, 0) == sizeof header &&
-         fstat(image.origin.get(), &now) == 0 && file_identity::of(now) == image.source &&
-         pwrite(image.memory.get(), &header, sizeof header, 0) == sizeof header;
+  if (pread(image.origin.get(), &original, sizeof original, 0) != sizeof original ||
+      pread(image.memory.get(), &header, sizeof header, 0) != sizeof header || fstat(image.origin.get(), &now) != 0 ||
+      !(file_identity::of(now) == image.source)) {
+    return false;
+  }
+  header.e_shoff = original.e_shoff;
+  header.e_shnum = original.e_shnum;
+  header.e_shstrndx = original.e_shstrndx;
+  return pwrite(image.memory.get(), &header, sizeof header, 0) == sizeof header;
 }
 
 }  // namespace
 
 void complete(snapshot& image) {
-  if (image.origin && !image.later.empty()) (void)copy_rest(image);
+  const bool ours = image.memory.still_ours();  // another's file must not be written to
+  if (ours && image.origin.still_ours() && !image.later.empty()) (void)copy_rest(image);
   image.later.clear();
   image.origin = unique_fd();
-  fcntl(image.memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
+  if (ours) fcntl(image.memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
 }
 
 }  // namespace autoreload

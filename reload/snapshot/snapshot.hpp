@@ -16,6 +16,7 @@
 #include <autoreload/error.hpp>
 #include <autoreload/trust.hpp>
 
+#include "reload/setback.hpp"
 #include "reload/snapshot/file_identity.hpp"
 #include "system/unique_fd.hpp"
 
@@ -69,20 +70,13 @@ struct snapshot {
   bool patch(std::uint64_t offset, const std::string& original, const std::string& text);
 };
 
-enum class snapshot_state : std::uint8_t {
-  ready,   ///< image and bytes are there
-  absent,  ///< there is no file
-  busy,    ///< somebody has it open for writing, or it changed while it was read
-  failed,  ///< see failure
-};
-
 struct snapshot_outcome {
-  snapshot_state state = snapshot_state::failed;
   snapshot image;
-  std::span<const std::byte> bytes;   ///< the whole file, holes as zeros; valid until the next take() or drop()
-  std::optional<error> failure;       ///< of failed
-  bool may_pass = false;              ///< failed for want of a resource: worth another try without any event
-  std::optional<file_identity> seen;  ///< of busy
+  std::span<const std::byte> bytes;  ///< the whole file, holes as zeros; valid until the next take() or drop()
+  std::optional<setback> no;         ///< absent, busy, for want of a resource, or not to be trusted
+  /// How long it takes, if nothing changes, until the file counts as finished; zero when it does. Nobody has it open
+  /// for writing then, and it has not changed for some seconds.
+  std::chrono::nanoseconds unfinished_for{};
 };
 
 /// Since when files that somebody may be writing have been as they are. Nothing tells a writer that pauses, or has

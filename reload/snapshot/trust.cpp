@@ -152,7 +152,7 @@ class examination {
   }
   result<void> enter(const std::string& folder) {
     struct stat status {};
-    const std::string& name = folder.empty() ? root_ : folder;
+    const std::string name = folder.empty() ? "/" : folder;
     if (::lstat(name.c_str(), &status) != 0) return refuse(std::string(replaced_meanwhile), {});
     return enter(name, status);
   }
@@ -211,7 +211,6 @@ class examination {
     }
   }
 
-  inline static const std::string root_ = "/";
   int file_;
   const std::string& path_;
   const trust_policy& policy_;

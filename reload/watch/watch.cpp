@@ -80,12 +80,47 @@ result<std::shared_ptr<watch_hub>> watch_hub::make() {
       .advise("raise fs.inotify.max_user_instances, or watch by polling");
 }
 
+// The number of a closed descriptor may be another file's by now, which must be neither read nor closed. The kernel has
+// dropped the watches with the instance.
+bool watch_hub::renew_if_closed_locked() {
+  if (inotify_.still_ours()) return false;
+  inotify_ = unique_fd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));  // if that fails, arm() does, and is called again
+  shake_all_locked();
+  for (auto& [folder, watches] : watches_of_) {
+    for (watch* const one : watches) one->interests_.clear();
+  }
+  watches_of_.clear();
+  return true;
+}
+
+void watch_hub::shake_all_locked() {
+  for (auto& [folder, watches] : watches_of_) {
+    for (watch* const one : watches) {
+      one->renewed_.store(true, std::memory_order_release);
+      one->moved_.store(true, std::memory_order_release);
+      one->changed_.store(true, std::memory_order_release);
+    }
+  }
+}
+
+bool watch_hub::renew_if_closed() {
+  const std::lock_guard lock(mutex_);
+  return renew_if_closed_locked();
+}
+
+void watch_hub::tell_renewed() {
+  const std::lock_guard lock(mutex_);
+  shake_all_locked();
+}
+
 void watch_hub::drain() {
+  if (renew_if_closed()) return;
   alignas(inotify_event) std::array<char, 16384> buffer;
   constexpr ssize_t longest_event = sizeof(inotify_event) + NAME_MAX + 1;
+  const int inotify = readable();
   ssize_t length = 0;
   do {
-    length = read(inotify_.get(), buffer.data(), buffer.size());
+    length = read(inotify, buffer.data(), buffer.size());
     for (ssize_t at = 0; at < length;) {
       const auto* const event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
       tell(event->wd, event->mask, event->len > 0 ? std::string_view(event->name) : std::string_view());
@@ -133,6 +168,7 @@ void watch::detach() {
   if (hub_ == nullptr) return;
   {
     const std::lock_guard lock(hub_->mutex_);
+    hub_->renew_if_closed_locked();
     forget_folders({});
     interests_.clear();
   }
@@ -197,6 +233,7 @@ result<bool> watch::arm(const std::vector<std::string>& paths) {
   for (int round = 0; round < 8; ++round) {
     std::vector<interest> wanted;
     const std::lock_guard lock(hub_->mutex_);
+    if (hub_->renew_if_closed_locked()) renewed_.store(true, std::memory_order_release);
     std::optional<error> failure;
     for (const std::string& path : paths) {
       const std::vector<step> way = way_to(path);

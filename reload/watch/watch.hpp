@@ -2,10 +2,10 @@
 // watch: notices that something happened to a path, wherever on the way to it.
 //
 // SHARED  a hub's table and its watches' interests, guarded by the hub's mutex: the thread that drains the hub reads
-//         them, the thread that runs a library's pipeline changes them. `changed_` and `moved_` are flags between the
-//         two: set by the drainer after the event is in, taken (exchange) by the pipeline before it looks at the file,
-//         so an event that arrives while the pipeline looks makes it look again. Acquire and release order nothing but
-//         themselves here: what the pipeline then sees comes from the file system.
+//         them, the thread that runs a library's pipeline changes them. `changed_`, `moved_` and `renewed_` are flags
+//         between the two: set by the drainer after the event is in, taken (exchange) by the pipeline before it looks
+//         at the file, so an event that arrives while the pipeline looks makes it look again. Acquire and release order
+//         nothing but themselves here: what the pipeline then sees comes from the file system.
 #pragma once
 
 #include <atomic>
@@ -32,16 +32,26 @@ class watch_hub {
   [[nodiscard]] static result<std::shared_ptr<watch_hub>> make();
 
   /// Readable when drain() has something to do.
-  [[nodiscard]] int readable() const noexcept { return inotify_.get(); }
-  /// Reads every event that is there and tells the watches. Never blocks. Any thread.
+  [[nodiscard]] int readable() const {
+    const std::lock_guard lock(mutex_);
+    return inotify_.get();
+  }
+  /// Reads every event that is there and tells the watches. Never blocks. Any thread. When somebody has closed the
+  /// descriptor, makes another and tells all watches to arm themselves again.
   void drain();
+  /// The same without reading. @return whether another had to be made: readable() may be another number
+  bool renew_if_closed();
+  /// As if its descriptor had been closed: for an owner who has lost another one, so that it is said.
+  void tell_renewed();
 
  private:
   friend class watch;
   explicit watch_hub(unique_fd inotify) : inotify_(std::move(inotify)) {}
   void tell(int folder, std::uint32_t what, std::string_view name);
+  bool renew_if_closed_locked();
+  void shake_all_locked();
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   unique_fd inotify_;
   std::map<int, std::vector<watch*>> watches_of_;  // by inotify's watch descriptor: one for each folder (or file)
 };
@@ -70,6 +80,9 @@ class watch {
   [[nodiscard]] bool take_changed() noexcept { return changed_.exchange(false, std::memory_order_acq_rel); }
   /// Whether a folder or link on the way may lead elsewhere since the last call.
   [[nodiscard]] bool take_moved() noexcept { return moved_.exchange(false, std::memory_order_acq_rel); }
+
+  /// Whether somebody closed the hub's descriptor since the last call, so that it was made again.
+  [[nodiscard]] bool take_renewed() noexcept { return renewed_.exchange(false, std::memory_order_acq_rel); }
 
   /// The same without taking it.
   [[nodiscard]] bool has_changed() const noexcept { return changed_.load(std::memory_order_acquire); }
@@ -102,6 +115,7 @@ class watch {
   std::vector<interest> interests_;
   std::atomic<bool> changed_{false};
   std::atomic<bool> moved_{false};
+  std::atomic<bool> renewed_{false};
 };
 
 /// Whether the file's system is one whose changes inotify doesn't see (network and FUSE file systems). Follows the

@@ -101,14 +101,14 @@ def curves(results):
 
 
 def slope_text(curve, fit=None, show=text.duration):
-    """"12.3 µs per MB", "as x to the power 0.81" or "none"."""
+    """"12.3 µs per MB", "13 % more each time it doubles" (what is left of a power law in plain words) or "none found"."""
     fit = fit or curve.fit()
     if fit is None:
         return "–"
     if fit.kind == "flat":
         return "none found"
     if fit.kind == "power":
-        return f"as {curve.axis.x} to the power {text.ratio(fit.slope)}"
+        return f"{text.percent(2 ** fit.slope - 1)} more each time it doubles"
     return f"{show(fit.slope * curve.axis.per)} per {curve.axis.per_name}"
 
 
@@ -136,8 +136,9 @@ def sentence(curve):
     if fit is None or fit.kind == "flat":
         return f"No growth found beyond the noise of this run: {ends}."
     parts = [(share, counter) for share, counter in sources(curve)[:2] if share >= 0.15]
-    words = [f"{text.percent(share)} of it in `{STAGES[counter][0]}` ({STAGES[counter][1]})" for share, counter in parts]
-    return f"{ends}; the growth is {text.enumerate_words(words)}." if words else f"{ends}; no stage stands out."
+    words = [f"{text.percent(share)} {'of the growth is ' * (place == 0)}in `{STAGES[counter][0]}` ({STAGES[counter][1]})"
+             for place, (share, counter) in enumerate(parts)]
+    return f"{ends}; {text.enumerate_words(words)}." if words else f"{ends}; no stage stands out."
 
 
 def memory_sentence(curve):

@@ -72,7 +72,7 @@ class PinSeam : public testing::Test {
   // What the engine does: publish, then ask who may still be inside.
   void publish(const table& next) {
     autoreload::publish(current_, &next);
-    EXPECT_TRUE(autoreload::grace_barrier());
+    EXPECT_TRUE(autoreload::grace_barrier().passed);
   }
   ~PinSeam() override { autoreload::detail::unpin(slot_); }
 
@@ -639,7 +639,7 @@ class reclaimer {
     autoreload::publish(current_, next.get());
     if (newest_ != nullptr) retired_.push_back(std::move(newest_));
     newest_ = std::move(next);
-    EXPECT_TRUE(autoreload::grace_barrier());
+    EXPECT_TRUE(autoreload::grace_barrier().passed);
     const auto held = held_pins();
     std::erase_if(retired_, [&](std::unique_ptr<table>& old) {
       const auto holds = [&](const autoreload::held_pin& pin) { return pin.table == old.get(); };

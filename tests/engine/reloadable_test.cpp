@@ -267,15 +267,34 @@ TEST_F(Reloadable, AFileThatStaysOpenForWritingIsTakenWhenItNoLongerChanges) {
   EXPECT_EQ(lib->stamp(), 2U);
 }
 
+TEST_F(Reloadable, ARefusalSaysWhichBuildAndComingBackIsTold) {
+  put(path_, 1);
+  const library lib(path_, background());
+  EXPECT_EQ(expect(event_kind::loaded).attempt, 1U);
+  put(path_, "no library");
+  const event refused = expect(event_kind::refused);
+  EXPECT_EQ(refused.attempt, 2U);
+  EXPECT_EQ(refused.generation, 1U) << "which goes on";
+  put(path_, 1);
+  const event back = expect(event_kind::current);
+  EXPECT_EQ(back.generation, 1U);
+  EXPECT_EQ(lib.last_failure(), std::nullopt);
+  std::filesystem::remove(path_);
+  expect(event_kind::waiting);
+  put(path_, 1);
+  EXPECT_EQ(expect(event_kind::current).generation, 1U);
+  put(path_, 2);
+  EXPECT_EQ(expect(event_kind::loaded).attempt, 3U);
+}
+
 // ---- on request
 
 TEST_F(Reloadable, ReloadsOnRequestAlsoWhatIsTheSame) {
   put(path_, 1);
   library lib(path_, background());
   EXPECT_EQ(lib->count(), 1U);
-  const autoreload::result<bool> done = lib.reload();
+  const autoreload::result<void> done = lib.reload();
   ASSERT_TRUE(done) << done.error().what();
-  EXPECT_TRUE(*done);
   EXPECT_EQ(lib.generation(), 2U);
   EXPECT_EQ(lib->count(), 1U);
   EXPECT_EQ(expect(event_kind::unloaded).generation, 1U);

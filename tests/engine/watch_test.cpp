@@ -37,6 +37,7 @@ namespace {
 
 class Watch : public support::EngineTest, public testing::WithParamInterface<watch_mode> {
  protected:
+  Watch() : EngineTest(support::open_to_all()) {}
   [[nodiscard]] autoreload::options watching() {
     autoreload::options chosen = background();
     chosen.watch = GetParam();

@@ -3,6 +3,8 @@
 // can't be seen is said.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <string>
 #include <vector>
 
@@ -50,6 +52,15 @@ const std::vector<format> formats{
     {"gcc_compressed_the_gnu_way", "gcc -g -gz=zlib-gnu",
      "$CC -fPIC -c -o $S.o $S.c && "
      "$CC -shared -Wl,--compress-debug-sections=zlib-gnu -o $L $S.o"},
+    {"gcc_compressed_with_zstd", "gcc -g",
+     "$CC -fPIC -c -o $S.o $S.c && $CC -shared -Wl,--compress-debug-sections=zstd -o $L $S.o"},
+    {"clang_compressed_with_zstd", "clang -g -gz=none",
+     "$CC -fPIC -c -o $S.o $S.c && $CC -shared -Wl,--compress-debug-sections=zstd -o $L $S.o"},
+    {"zstd_in_a_separate_file", "gcc -g",
+     "$CC -fPIC -shared -o $L $S.c && objcopy --only-keep-debug --compress-debug-sections=zstd $L $L.debug && "
+     "strip -g $L && objcopy --add-gnu-debuglink=$L.debug $L"},
+    {"zstd_in_split_files", "gcc -g -gsplit-dwarf",
+     "$CC -fPIC -c -o $S.o $S.c && objcopy --compress-debug-sections=zstd $S.dwo && $CC -shared -o $L $S.o"},
     {"clang_with_aranges", "clang -g -gdwarf-aranges", direct},
     {"lld", "clang -g -fuse-ld=lld", direct, "ld.lld"},
     {"mold", "clang -g -fuse-ld=mold", direct, "mold"},
@@ -123,6 +134,89 @@ TEST_P(in_format, a_change_is_seen_and_no_change_is_none) {
       << text_of(changed);
   EXPECT_TRUE(says(changed.differences, "level: int became long")) << text_of(changed);
   EXPECT_EQ(changed.differences.size(), 3U) << text_of(changed);
+}
+
+// --- what says nothing of types ------------------------------------------------------------------
+
+class without_types : public testing::TestWithParam<const char*> {};
+
+TEST_P(without_types, an_unchanged_library_passes_and_the_reason_is_said) {
+  const std::string compiler = GetParam();
+  if (!installed(compiler.substr(0, compiler.find(' ')))) GTEST_SKIP() << "needs " << compiler;
+  const scratch_folder folder;
+  folder.write("it.c", before_source);
+  ASSERT_TRUE(folder.run(compiler + " -fPIC -shared -o it.so it.c"));
+  ASSERT_TRUE(folder.run("cc -g -fPIC -shared -o full.so it.c"));
+  const unique_fd terse = snapshot(folder / "it.so");
+  const unique_fd full = snapshot(folder / "full.so");
+  std::vector<symbol_info> symbols{function("weigh"), variable("level", sizeof(int))};
+  symbols[0].declaration = [](const char* name) {
+    return "int " + std::string(name) + "(const struct point *, enum mode)";
+  };
+  symbols[1].declaration = [](const char* name) { return "int " + std::string(name); };
+  const auto ask = [&](int candidate, int running, autoreload::abi_policy policy) {
+    return autoreload::make_abi_guard(patient({.policy = policy}))
+        ->check({folder / "it.so", candidate, running, symbols, ""});
+  };
+  for (const int running : {-1, terse.get(), full.get()}) {
+    const guard_verdict verdict = ask(terse.get(), running, autoreload::abi_policy::refuse);
+    EXPECT_FALSE(verdict.refuse) << text_of(verdict);
+    EXPECT_TRUE(says(verdict.notes, "the library: its debug information has no types (-g1")) << text_of(verdict);
+    EXPECT_FALSE(says(verdict.notes, "is not in its debug information")) << text_of(verdict);
+    EXPECT_TRUE(ask(terse.get(), running, autoreload::abi_policy::strict).refuse);
+  }
+  EXPECT_FALSE(ask(full.get(), terse.get(), autoreload::abi_policy::refuse).refuse);
+  // What the symbol table tells is still compared.
+  folder.write("it.c", after_source);
+  ASSERT_TRUE(folder.run(compiler + " -fPIC -shared -o it.so it.c"));
+  const guard_verdict changed = ask(snapshot(folder / "it.so").get(), full.get(), autoreload::abi_policy::refuse);
+  EXPECT_TRUE(says(changed.differences, "level: 4 bytes in the host, 8 in the library")) << text_of(changed);
+}
+
+INSTANTIATE_TEST_SUITE_P(debug_information, without_types,
+                         testing::Values("gcc -g1", "gcc -g1 -O2", "gcc -g1 -flto", "gcc -g1 -O2 -flto",
+                                         "gcc -gdwarf-4 -g1", "gcc -g1 -gno-record-gcc-switches", "clang -g1",
+                                         "clang -gline-tables-only -O2", "clang -g1 -flto -fuse-ld=lld"),
+                         [](const auto& made) {
+                           std::string name = made.param;
+                           std::ranges::replace_if(
+                               name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+                           return name;
+                         });
+
+TEST(without_types_but_void, functions_of_a_full_description_are_compared) {
+  const scratch_folder folder;
+  folder.write("it.cpp", "extern \"C\" void f(\n#ifdef AFTER\nint\n#endif\n) {}\n");
+  for (const std::string compiler : {"g++ -g", "clang++ -g"}) {
+    if (!installed(compiler.substr(0, compiler.find(' ')))) continue;
+    ASSERT_TRUE(folder.run(compiler + " -fPIC -shared -o before.so it.cpp && " + compiler +
+                           " -DAFTER -fPIC -shared -o after.so it.cpp"));
+    const unique_fd before = snapshot(folder / "before.so");
+    const unique_fd after = snapshot(folder / "after.so");
+    const guard_verdict verdict = autoreload::make_abi_guard(patient())->check(
+        {folder / "it.so", after.get(), before.get(), std::vector{function("f")}, ""});
+    EXPECT_TRUE(says(verdict.differences, "f: void (void) became void (int)")) << compiler << text_of(verdict);
+  }
+}
+
+// --- what can't be unpacked ----------------------------------------------------------------------
+
+TEST(packed_debug_information, that_is_not_understood_is_named) {
+  const scratch_folder folder;
+  folder.write("it.c", before_source);
+  ASSERT_TRUE(
+      folder.run("cc -g -fPIC -c it.c && cc -shared -Wl,--compress-debug-sections=zlib -o it.so it.o && "
+                 "readelf -SW it.so | sed -n 's/.* .debug_info  *[A-Z]*  *[0-9a-f]*  *\\([0-9a-f]*\\) .*/\\1/p' >at && "
+                 "test -s at"));
+  std::string bytes = contents(folder / "it.so");
+  const std::size_t header = std::stoul(contents(folder / "at"), nullptr, 16);
+  ASSERT_EQ(bytes.at(header), 1) << "the kind of packing stands first";
+  bytes.at(header) = 99;
+  const guard_verdict verdict = autoreload::make_abi_guard(patient())->check(
+      {folder / "it.so", in_memory(bytes).get(), -1, std::vector{function("weigh")}, ""});
+  EXPECT_FALSE(verdict.refuse) << text_of(verdict);
+  EXPECT_TRUE(says(verdict.notes, "its debug information is compressed in a way that is not known here (99)"))
+      << text_of(verdict);
 }
 
 INSTANTIATE_TEST_SUITE_P(debug_information, in_format, testing::ValuesIn(formats),

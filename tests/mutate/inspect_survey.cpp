@@ -139,7 +139,8 @@ int main(int argc, char** argv) {
       continue;
     }
     const auto start = std::chrono::steady_clock::now();
-    autoreload::inspection found = autoreload::inspect(std::as_bytes(std::span(content)));
+    autoreload::inspection found =
+        autoreload::inspect(std::as_bytes(std::span(content)), autoreload::this_machine, autoreload::writing::is_over);
     spent += std::chrono::steady_clock::now() - start;
     bytes += content.size();
     const opinion said = ask_dlopen(path);

@@ -49,7 +49,7 @@ class Growth(unittest.TestCase):
     def test_the_stage_that_grows_is_named(self):
         curve = self.curve(support.axis("size", [(16384, 100), (1048576, 1000), (16777216, 15000)],
                                         snapshot_us=lambda x: x / 1200, notice_us=lambda x: 30))
-        self.assertIn("100 % of it in `snapshot`", growth.sentence(curve))
+        self.assertIn("100 % of the growth is in `snapshot`", growth.sentence(curve))
         self.assertIn("µs per MB", growth.slope_text(curve))
 
     def test_slopes_go_through_the_fastest_reloads_where_those_are_known(self):
@@ -59,6 +59,10 @@ class Growth(unittest.TestCase):
         self.assertEqual(growth.slope_text(curve), "500 µs per MB")
         self.assertIn("108 µs at 16 KB", growth.sentence(curve))
         self.assertIn("`snapshot`", growth.sentence(curve))
+
+    def test_a_power_law_is_said_in_plain_words(self):
+        curve = self.curve(support.axis("debug_size", [(2 ** n, 100 * 2 ** (0.25 * n)) for n in range(14, 28, 2)]))
+        self.assertEqual(growth.slope_text(curve), "19 % more each time it doubles")
 
     def test_no_growth_is_said(self):
         curve = self.curve(support.axis("watched", [(1, 150), (10, 152), (100, 149)], process_kb=lambda x: 5000 + 30 * x))

@@ -26,8 +26,8 @@ int main(int count, char** words) {
     const auto heard = news.next(std::chrono::seconds(60));
     if (!heard) return 1;
     if (heard->kind == autoreload::event_kind::loaded) ++version;
-    if (heard->kind == autoreload::event_kind::warning) std::printf("%s\n", heard->text.c_str());
-    if (heard->kind == autoreload::event_kind::refused) std::printf("%s\n", heard->failure->what());
+    if (heard->kind == autoreload::event_kind::warning || heard->kind == autoreload::event_kind::refused)
+      std::printf("%s\n", to_string(*heard).c_str());
     if (heard->kind == autoreload::event_kind::loaded || heard->kind == autoreload::event_kind::refused)
       std::printf("mixed %d\n", library->mix(40, 2));
     std::fflush(stdout);

@@ -21,9 +21,12 @@ int main(int count, char** words) {
   autoreload::options options;
   options.observer = news.observer();
   const autoreload::reloadable<shout_api> library(words[1], options);
-  for (int version = 1; version <= 2; ++version) {
-    const auto loaded = news.next(autoreload::event_kind::loaded, std::chrono::seconds(60));
-    if (!loaded) return 1;
+  for (int version = 0; version < 2;) {
+    const auto heard = news.next(std::chrono::seconds(60));
+    if (!heard) return 1;
+    std::fprintf(stderr, "%s\n", to_string(*heard).c_str());
+    if (heard->kind != autoreload::event_kind::loaded) continue;
+    ++version;
     std::array<char, 64> said{};
     const std::size_t length = library->shout("hello", said.data(), said.size());
     std::printf("%zu %s\n", length, said.data());

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT
+// build_tool: asks ninja, make and CMake's files.
+#include "rebuild/build_tool.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <set>
+#include <sstream>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "reload/snapshot/trust.hpp"
+#include "system/unique_fd.hpp"
+
+namespace autoreload::building {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::chrono::seconds question_time{20};             // a tool that has not answered by then is stopped
+constexpr std::size_t longest_answer = std::size_t{1} << 28;  // bytes
+
+std::string read_text(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    if (!line.empty()) lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+// The names by which a tool in this folder may know the library: as the path is written, and where its links lead.
+std::vector<std::string> names_of(const std::string& library, const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  const fs::path real_folder = fs::weakly_canonical(folder, ignored);
+  const fs::path parent = fs::weakly_canonical(fs::path(library).parent_path(), ignored);
+  for (const fs::path& path : {parent / fs::path(library).filename(), fs::weakly_canonical(library, ignored)}) {
+    std::string name = path.lexically_relative(real_folder);
+    if (!name.empty() && !name.starts_with("..") && std::find(names.begin(), names.end(), name) == names.end()) {
+      names.push_back(std::move(name));
+    }
+  }
+  return names;
+}
+
+// Whether a file that a tool makes is the library, or will be when its versioned name (`libfoo.so.1.2`) gets its links.
+bool makes(const fs::path& made, const fs::path& library) {
+  std::error_code ignored;
+  const fs::path real = fs::weakly_canonical(made, ignored);
+  if (real == fs::weakly_canonical(library, ignored)) return true;
+  const fs::path folder = fs::weakly_canonical(library.parent_path(), ignored);
+  const std::string name = real.filename();
+  const std::string start = library.filename().string() + ".";
+  return real.parent_path() == folder && name.starts_with(start) &&
+         name.find_first_not_of("0123456789.", start.size()) == std::string::npos;
+}
+
+std::string processors() { return std::to_string(std::max(1U, std::thread::hardware_concurrency())); }
+
+}  // namespace
+
+result<void> tool_finder::trusts(const std::string& file) const {
+  const unique_fd opened(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!opened) return error(stage::build, file, "it can't be read").system(std::strerror(errno));
+  trust_policy policy = trust_;
+  policy.honour_noexec = false;  // it is read, not mapped
+  result<void> judged = check_trust(opened.get(), file, policy);
+  if (judged) return {};
+  error refused(stage::build, file, "the build is not run: " + judged.error().reason());
+  refused.system(judged.error().system()).advise(judged.error().advice());
+  return refused;
+}
+
+std::optional<std::string> tool_finder::answer(const std::vector<std::string>& words, const std::string& directory) {
+  if (interrupted_ || !ask_.start({words, directory, environment_}, longest_answer)) return std::nullopt;
+  const clock::time_point deadline = clock::now() + question_time;
+  for (bool stopped = false;;) {
+    if (std::optional<ending> ended = ask_.advance()) {
+      if (!ended->succeeded() || stopped) return std::nullopt;
+      return std::move(ended->output);
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now()).count();
+    std::array<pollfd, 4> waits{};
+    for (std::size_t i = 0; i < 2; ++i) {
+      waits[i] = {ask_.readable()[i], POLLIN, 0};
+      waits[i + 2] = {stopped ? -1 : interrupt_[i], POLLIN, 0};
+    }
+    ::poll(waits.data(), waits.size(), stopped ? -1 : static_cast<int>(std::max<long>(left, 0)));
+    interrupted_ = interrupted_ || waits[2].revents != 0 || waits[3].revents != 0;
+    if ((interrupted_ || left <= 0) && !std::exchange(stopped, true)) ask_.stop();
+  }
+}
+
+result<std::optional<build_tool>> tool_finder::try_ninja(const fs::path& folder, const std::string& library) {
+  const fs::path file = folder / "build.ninja";
+  if (!is_file(file)) return std::optional<build_tool>{};
+  if (auto trusted = trusts(file); !trusted) return trusted.error();
+  std::vector<std::string> names = names_of(library, folder);
+  std::error_code ignored;
+  if (!fs::exists(library, ignored)) {
+    for (const std::string& line : lines_of(answer({"ninja", "-t", "targets", "all"}, folder).value_or(""))) {
+      const std::string name = line.substr(0, line.rfind(": "));
+      if (makes(folder / name, library)) names.push_back(name);
+    }
+  }
+  for (const std::string& name : names) {
+    if (!answer({"ninja", "-t", "query", name}, folder)) continue;
+    build_tool made{tool_kind::ninja, {{"ninja", name}, folder, environment_}, name, {file}, {}, {}};
+    made.found = "ninja -C " + folder.string() + " " + name;
+    return std::optional(std::move(made));
+  }
+  return std::optional<build_tool>{};
+}
+
+// CMake's Makefiles know a library by its target's name. CMakeFiles/TargetDirectories.txt lists the folders of all
+// targets, and each has the command that links it.
+result<std::optional<build_tool>> tool_finder::try_cmake(const fs::path& folder, const std::string& library) {
+  const fs::path cache = folder / "CMakeCache.txt";
+  if (!is_file(cache) || !is_file(folder / "Makefile")) return std::optional<build_tool>{};
+  std::istringstream targets(read_text(folder / "CMakeFiles/TargetDirectories.txt"));
+  for (std::string line; std::getline(targets, line);) {
+    const fs::path target = line;
+    std::istringstream words(read_text(target / "link.txt"));
+    bool here = false;
+    for (std::string word, before; words >> word; before = std::exchange(word, {})) {
+      const fs::path made = target.parent_path().parent_path() / word;
+      here = here || (before == "-o" && makes(made, library));
+    }
+    if (!here) continue;
+    for (const fs::path& file : {cache, folder / "Makefile", target / "build.make"}) {
+      if (auto trusted = trusts(file); !trusted) return trusted.error();
+    }
+    std::string make = "make";
+    std::istringstream entries(read_text(cache));
+    for (std::string entry; std::getline(entries, entry);) {
+      if (entry.starts_with("CMAKE_MAKE_PROGRAM:")) make = entry.substr(entry.find('=') + 1);
+    }
+    const std::string name = target.stem();
+    build_tool made{
+        tool_kind::cmake_make, {{make, "-j" + processors(), name}, folder, environment_}, name, {}, target, {}};
+    made.found = make + " -C " + folder.string() + " " + name + " (CMake's Makefiles)";
+    made.build_files = {cache};
+    return std::optional(std::move(made));
+  }
+  return std::optional<build_tool>{};
+}
+
+result<std::optional<build_tool>> tool_finder::try_make(const fs::path& folder, const std::string& library) {
+  for (const char* const name : {"GNUmakefile", "makefile", "Makefile"}) {
+    const fs::path file = folder / name;
+    if (!is_file(file)) continue;
+    if (auto trusted = trusts(file); !trusted) return trusted.error();
+    for (const std::string& target : names_of(library, folder)) {
+      // `make -n` fails when there is no rule, unless the file is there already; then it says that nothing is to be
+      // done.
+      const std::optional<std::string> plan = answer({"make", "-n", target}, folder);
+      if (!plan || plan->find("Nothing to be done for '" + target + "'") != std::string::npos) continue;
+      build_tool made{tool_kind::make, {{"make", target}, folder, environment_}, target, {file}, {}, {}};
+      made.found = "make -C " + folder.string() + " " + target;
+      return std::optional(std::move(made));
+    }
+    break;  // as make does: the first of these names only
+  }
+  return std::optional<build_tool>{};
+}
+
+result<build_tool> tool_finder::find(const std::string& library) {
+  std::error_code ignored;
+  // Above the library as it is named, then above the file that its links lead to.
+  std::vector<fs::path> starts{fs::path(library).parent_path()};
+  if (const fs::path real = fs::weakly_canonical(library, ignored).parent_path(); real != starts[0])
+    starts.push_back(real);
+  for (const fs::path& start : starts) {
+    for (fs::path folder = start;; folder = folder.parent_path()) {
+      for (const auto attempt : {&tool_finder::try_ninja, &tool_finder::try_cmake, &tool_finder::try_make}) {
+        result<std::optional<build_tool>> tried = (this->*attempt)(folder, library);
+        if (!tried) return tried.error();
+        if (*tried) return **std::move(tried);
+      }
+      if (folder == folder.parent_path()) break;
+    }
+  }
+  return error(stage::build, library, "no build.ninja or Makefile in its folder, or above it, knows how to build it")
+      .advise("name the command and its directory by rebuild_options::command and rebuild_options::directory");
+}
+
+namespace {
+
+// `ninja -t inputs` writes a name as a shell would need it: 'with a space'.
+std::vector<std::string> unquoted(std::vector<std::string> names) {
+  for (std::string& name : names) {
+    if (name.size() < 2 || name.front() != '\'' || name.back() != '\'') continue;
+    name = name.substr(1, name.size() - 2);
+    for (std::size_t at = 0; (at = name.find("'\\''", at)) != std::string::npos; ++at) name.replace(at, 4, "'");
+  }
+  return names;
+}
+
+// `ninja -t deps` prints for each object `NAME: #deps 3, …` and then its files, indented.
+std::vector<std::string> read_ninja_deps(const std::string& text, const std::set<std::string>& objects) {
+  std::vector<std::string> found;
+  bool wanted = false;
+  for (const std::string& line : lines_of(text)) {
+    if (line.starts_with(' ')) {
+      if (wanted) found.push_back(line.substr(line.find_first_not_of(' ')));
+    } else {
+      wanted = objects.contains(line.substr(0, line.find(": #deps")));
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
+tool_inputs tool_finder::inputs(const build_tool& of) {
+  tool_inputs found;
+  const std::string& folder = of.run.directory;
+  const auto ask = [&](const std::vector<std::string>& words) { return answer(words, folder).value_or(""); };
+  if (of.kind == tool_kind::ninja) {
+    const std::vector<std::string> all = unquoted(lines_of(ask({"ninja", "-t", "inputs", of.target})));
+    const std::set<std::string> objects(all.begin(), all.end());
+    for (const std::string& line : lines_of(ask({"ninja", "-t", "targets", "all"}))) {
+      // Meson and CMake list what the build files are made from as phony targets: those are sources.
+      if (!line.ends_with(": phony")) found.products.push_back(line.substr(0, line.rfind(": ")));
+    }
+    found.sources = read_ninja_deps(ask({"ninja", "-t", "deps"}), objects);
+    found.sources.insert(found.sources.end(), all.begin(), all.end());
+    // What the tool's own files are made from, such as meson.build and CMakeLists.txt.
+    for (std::string& name : unquoted(lines_of(ask({"ninja", "-t", "inputs", "build.ninja"}))))
+      found.sources.push_back(std::move(name));
+  } else if (of.kind == tool_kind::make) {
+    found = read_make_database(ask({"make", "-pn", of.target}), of.target);
+  } else if (of.kind == tool_kind::cmake_make) {
+    std::error_code problem;
+    for (const auto& entry : fs::recursive_directory_iterator(of.target_folder, problem)) {
+      if (entry.path().extension() != ".d") continue;
+      for (std::string& name : read_depfile(read_text(entry.path()))) found.sources.push_back(std::move(name));
+    }
+    // The list of what its own Makefiles are made from.
+    const std::string list = read_text(fs::path(folder) / "CMakeFiles/Makefile.cmake");
+    for (std::size_t at = 0; (at = list.find('"', at)) != std::string::npos;) {
+      const std::size_t end = std::min(list.find('"', at + 1), list.size());
+      const std::string name = list.substr(at + 1, end - at - 1);
+      if (name.ends_with(".txt") || name.ends_with(".cmake")) found.sources.push_back(name);
+      at = end + 1;
+    }
+  }
+  found.complete = !interrupted_;
+  return found;
+}
+
+std::vector<std::string> read_depfile(std::string_view text) {
+  std::vector<std::string> words;
+  std::string word;
+  bool after_colon = false;
+  const auto end_word = [&] {
+    if (!word.empty() && after_colon && word.back() != ':') words.push_back(word);
+    if (!word.empty() && word.back() == ':') after_colon = true;
+    word.clear();
+  };
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    const char next = at + 1 < text.size() ? text[at + 1] : '\0';
+    if (c == '\\' && (next == '\n' || next == '\r')) {
+      end_word();
+      at += next == '\r' ? 2 : 1;
+    } else if (c == '\\' && (next == ' ' || next == '#' || next == ':')) {
+      word += next;
+      ++at;
+    } else if (c == '$' && next == '$') {
+      word += next;
+      ++at;
+    } else if (c == ' ' || c == '\n' || c == '\t' || c == '\r') {
+      end_word();
+      if (c == '\n') after_colon = false;
+    } else {
+      word += c;
+    }
+  }
+  end_word();
+  return words;
+}
+
+tool_inputs read_make_database(std::string_view text, const std::string& target) {
+  std::map<std::string, std::vector<std::string>> rules;
+  const std::string whole(text.substr(std::min(text.find("\n# Files"), text.size())));
+  for (const std::string& line : lines_of(whole)) {
+    if (line.front() == '#' || line.front() == '\t') continue;
+    const std::size_t colon = line.find(": ");
+    if (colon == std::string::npos) continue;
+    std::istringstream words(line.substr(colon + 1));
+    std::vector<std::string>& prerequisites = rules[line.substr(0, colon)];
+    for (std::string word; words >> word;) {
+      if (word != "|") prerequisites.push_back(word);
+    }
+  }
+  std::set<std::string> seen{target};
+  tool_inputs found;
+  for (std::vector<std::string> left{target}; !left.empty();) {
+    const std::string name = std::move(left.back());
+    left.pop_back();
+    const auto rule = rules.find(name);
+    if (rule == rules.end() || rule->second.empty()) {
+      if (name != target) found.sources.push_back(name);
+      continue;
+    }
+    found.products.push_back(name);
+    for (const std::string& one : rule->second) {
+      if (seen.insert(one).second) left.push_back(one);
+    }
+  }
+  return found;
+}
+
+}  // namespace autoreload::building

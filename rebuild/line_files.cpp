@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// line_files: the file tables of .debug_line, whole.
+#include "rebuild/line_files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <set>
+#include <string_view>
+
+#include "elf/line_table.hpp"
+#include "system/unique_fd.hpp"
+
+namespace autoreload::building {
+namespace {
+
+constexpr std::size_t most_files = 100'000;
+
+// A later part that starts with a slash makes the earlier ones void.
+std::string joined(std::string_view root, std::string_view folder, std::string_view file) {
+  std::string path;
+  for (const std::string_view part : {root, folder, file}) {
+    if (part.starts_with('/')) path.clear();
+    if (!path.empty() && !part.empty()) path += '/';
+    path += part;
+  }
+  return path;
+}
+
+void add_version_5(const line_unit& of, const line_strings& texts, std::set<std::string>& into) {
+  byte_reader tables(of.tables);
+  std::vector<std::string_view> folders;  // number 0 is where the compiler was started
+  read_entries(tables, of, texts, [&](std::uint64_t, const line_entry& one) {
+    if (folders.size() < most_files) folders.push_back(one.path);
+  });
+  read_entries(tables, of, texts, [&](std::uint64_t, const line_entry& one) {
+    if (one.path.empty() || folders.empty() || into.size() >= most_files) return;
+    const std::string_view folder = one.folder != 0 && one.folder < folders.size() ? folders[one.folder] : "";
+    into.insert(joined(folders[0], folder, one.path));
+  });
+}
+
+// Folders and files are counted from 1, and each list ends with an empty name.
+void add_version_2(const line_unit& of, std::set<std::string>& into) {
+  byte_reader tables(of.tables);
+  std::vector<std::string_view> folders{{}};
+  while (tables.more()) {
+    const std::string_view folder = tables.string();
+    if (folder.empty()) break;
+    folders.push_back(folder);
+  }
+  while (tables.more() && into.size() < most_files) {
+    const std::string_view name = tables.string();
+    if (name.empty()) break;
+    const std::uint64_t folder = tables.unsigned_leb();
+    tables.unsigned_leb();  // time
+    tables.unsigned_leb();  // size
+    if (!tables.failed()) into.insert(joined({}, folder < folders.size() ? folders[folder] : "", name));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> list_line_files(file_bytes library) {
+  const elf_sections sections(library);
+  const line_strings texts{sections.content(".debug_line_str"), sections.content(".debug_str")};
+  byte_reader lines(sections.content(".debug_line"));
+  line_unit one;
+  std::set<std::string> found;
+  while (lines.more() && next_line_unit(lines, one)) {
+    if (one.version == 5) add_version_5(one, texts, found);
+    if (one.version >= 2 && one.version < 5) add_version_2(one, found);
+  }
+  return {found.begin(), found.end()};
+}
+
+std::vector<std::string> list_line_files(const std::string& library) {
+  const unique_fd file(::open(library.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  struct stat status {};
+  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  // Read, not mapped: a linker may cut the file at any moment.
+  std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t size = ::read(file.get(), bytes.data() + done, bytes.size() - done);
+    if (size <= 0) break;
+    done += static_cast<std::size_t>(size);
+  }
+  return list_line_files(file_bytes(bytes).first(done));
+}
+
+}  // namespace autoreload::building

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// sources: paths, and a hash of each file's content.
+#include "rebuild/sources.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <set>
+#include <string_view>
+#include <system_error>
+
+#include "system/unique_fd.hpp"
+
+namespace autoreload::building {
+namespace fs = std::filesystem;
+namespace {
+
+bool lies_in(const std::string& path, std::string_view folder) {
+  return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
+}
+
+bool is_systems(const std::string& path) {
+  constexpr std::array systems{"/usr", "/lib", "/lib64", "/opt", "/proc", "/sys", "/dev", "/nix", "/gnu"};
+  if (lies_in(path, "/usr/src") || lies_in(path, "/usr/local/src")) return false;
+  return std::any_of(systems.begin(), systems.end(), [&](const char* folder) { return lies_in(path, folder); });
+}
+
+// Quick rather than strong: two saves of one file must not look the same by accident.
+std::uint64_t hash(std::string_view bytes, std::uint64_t from) {
+  constexpr std::uint64_t factor = 0x9fb21c651e98df25;
+  std::uint64_t sum = from ^ bytes.size() * factor;
+  while (bytes.size() >= 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data(), 8);
+    sum = (sum ^ word) * factor;
+    sum ^= sum >> 29;
+    bytes.remove_prefix(8);
+  }
+  for (const char c : bytes) {
+    sum = (sum ^ static_cast<unsigned char>(c)) * factor;
+    sum ^= sum >> 31;
+  }
+  return sum;
+}
+
+bool same_look(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_size == b.st_size &&
+         a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
+         a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
+}
+
+bool before(const timespec& a, const timespec& b) {
+  return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
+}
+
+}  // namespace
+
+std::vector<std::string> users_files(const file_choice& from) {
+  // Absolute and without `..`; empty when there is no such file of the user's.
+  const auto find = [&](const std::string& name) -> std::string {
+    if (name.empty() || name.front() == '<') return {};  // <built-in>
+    const auto there = [](const std::string& path) {
+      std::error_code problem;
+      return fs::is_regular_file(path, problem);
+    };
+    std::string path = fs::path(name).lexically_normal();
+    for (std::size_t i = 0; name.front() != '/' && i < from.folders.size(); ++i) {
+      path = (fs::path(from.folders[i]) / name).lexically_normal();
+      if (there(path)) break;
+    }
+    return path.front() == '/' && !is_systems(path) && there(path) ? path : std::string{};
+  };
+  std::set<std::string> found;
+  for (const std::string& name : from.names) found.insert(find(name));
+  for (const std::string& name : from.products) found.erase(find(name));
+  found.erase(std::string());
+  // In a build folder of its own every file is the build's.
+  const auto outside = [&](const std::string& path) { return !lies_in(path, from.build_folder); };
+  if (!from.build_folder.empty() && std::any_of(found.begin(), found.end(), outside)) {
+    std::erase_if(found, [&](const std::string& path) { return !outside(path); });
+  }
+  return {found.begin(), found.end()};
+}
+
+bool source_states::look(const std::string& path, state& into) {
+  const unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat now {};
+  if (!file || ::fstat(file.get(), &now) != 0 || !S_ISREG(now.st_mode)) return false;
+  std::uint64_t sum = 0;
+  std::array<char, 65536> piece;
+  for (ssize_t size = 0; (size = ::read(file.get(), piece.data(), piece.size())) > 0;) {
+    sum = hash(std::string_view(piece.data(), static_cast<std::size_t>(size)), sum);
+  }
+  into.look = now;
+  into.content = sum;
+  into.known = true;
+  return true;
+}
+
+void source_states::watch(const std::vector<std::string>& files, timespec since) {
+  std::map<std::string, state> kept;
+  for (const std::string& path : files) {
+    state& one = kept[path];
+    if (const auto known = files_.find(path); known != files_.end()) {
+      one = known->second;
+    } else if (look(path, one)) {
+      one.built = before(one.look.st_mtim, since) ? one.content : ~one.content;
+    }
+  }
+  files_ = std::move(kept);
+}
+
+std::vector<std::string> source_states::changed() {
+  std::vector<std::string> found;
+  touched_.clear();
+  for (auto& [path, one] : files_) {
+    struct stat now {};
+    if (::stat(path.c_str(), &now) != 0) continue;
+    if (!one.known || !same_look(now, one.look)) {
+      if (!look(path, one)) continue;
+      touched_.push_back(path);
+    }
+    if (forgotten_ || one.content != one.built) found.push_back(path);
+  }
+  return found;
+}
+
+void source_states::accept() {
+  for (auto& [path, one] : files_) one.built = one.content;
+  forgotten_ = false;
+}
+
+void source_states::make_newer_than(const std::vector<std::string>& files, timespec from, timespec to) {
+  for (const std::string& path : files) {
+    const auto known = files_.find(path);
+    if (known == files_.end()) continue;
+    state& one = known->second;
+    if (before(one.look.st_mtim, from) || before(to, one.look.st_mtim)) continue;
+    std::array<timespec, 2> times{timespec{0, UTIME_OMIT}, timespec{}};
+    ::clock_gettime(CLOCK_REALTIME, &times[1]);
+    if (::utimensat(AT_FDCWD, path.c_str(), times.data(), 0) == 0) ::stat(path.c_str(), &one.look);
+  }
+}
+
+}  // namespace autoreload::building

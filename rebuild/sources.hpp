@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// sources: which files are watched, and which of them were really changed.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace autoreload::building {
+
+/// Which files out of `names` are the user's: those that exist, without what lies under the system's folders (/usr but
+/// for /usr/src and /usr/local/src, /lib, /opt …).
+struct file_choice {
+  std::vector<std::string> names;     ///< absolute, or relative to the first of the folders in which the file is there
+  std::vector<std::string> folders;   ///< absolute
+  std::vector<std::string> products;  ///< files that a build makes, which are left out; names like the others
+  std::string build_folder;           ///< its files are left out, unless all are in it; or empty
+};
+/// @return absolute, without `.` and `..`, links kept; sorted, each once
+[[nodiscard]] std::vector<std::string> users_files(const file_choice& from);
+
+/// Remembers what was in each file when a build last started.
+class source_states {
+ public:
+  /// Takes these files from now on; what is known of one that stays is kept. A new one counts as unchanged, unless it
+  /// was written since the last build started.
+  /// @param since  when that was (CLOCK_REALTIME)
+  void watch(const std::vector<std::string>& files, timespec since);
+  /// The files whose content differs from what it was at the last accept(). Reads only those whose times or size
+  /// differ from the last look. A file that is missing for the moment is not counted: an editor is about to put it
+  /// back.
+  [[nodiscard]] std::vector<std::string> changed();
+  /// The files that were written since the last call, whatever their content.
+  [[nodiscard]] const std::vector<std::string>& touched() const noexcept { return touched_; }
+  /// What is there now is what the next build is made from.
+  void accept();
+  /// Sets a file's time to now when a build could take it for older than what was made from it before it was saved:
+  /// the time of a file has steps of some milliseconds. Its content stays.
+  /// @param from, to  a build that ran while it was saved (CLOCK_REALTIME)
+  void make_newer_than(const std::vector<std::string>& files, timespec from, timespec to);
+  /// As if nothing was built from any file yet.
+  void forget() noexcept { forgotten_ = true; }
+
+ private:
+  struct state {
+    struct stat look {};        // at the last look
+    std::uint64_t content = 0;  // then
+    std::uint64_t built = 0;    // the content that was accepted
+    bool known = false;
+  };
+  static bool look(const std::string& path, state& into);
+
+  std::map<std::string, state> files_;
+  std::vector<std::string> touched_;
+  bool forgotten_ = false;
+};
+
+}  // namespace autoreload::building

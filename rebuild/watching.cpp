@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// watching: the worker's part that finds the tool and the sources, and has them watched.
+#include <algorithm>
+#include <filesystem>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include "rebuild/line_files.hpp"
+#include "rebuild/worker.hpp"
+
+namespace autoreload {
+
+using namespace building;
+namespace fs = std::filesystem;
+
+bool rebuilder::worker::have_runner() {
+  if (runner_) return true;
+  result<runner> made = runner::make(options_.output_limit);
+  if (!made) {
+    tell_failure(made.error());
+    return false;
+  }
+  runner_.emplace(*std::move(made));
+  return true;
+}
+
+void rebuilder::worker::find_tool() {
+  if (!options_.command.empty()) {
+    std::error_code ignored;
+    const fs::path folder = options_.directory.empty() ? fs::current_path(ignored) : fs::absolute(options_.directory);
+    build_tool named{tool_kind::named, {options_.command, folder, environment_}, {}, {}, {}, {}};
+    for (const std::string& word : options_.command) named.found += (named.found.empty() ? "" : " ") + word;
+    named.found += " in " + folder.string();
+    tool_ = std::move(named);
+  } else {
+    if (!have_runner()) return;
+    result<build_tool> found = tool_finder(*runner_, environment_, options_.trust).find(library_);
+    if (!found) return tell_failure(found.error());
+    tool_ = *std::move(found);
+  }
+  const std::lock_guard lock(mutex_);
+  told_.command = tool_->found;
+}
+
+void rebuilder::worker::refresh() {
+  refresh_due_ = false;
+  if (!tool_) return arm();
+  line_files_ = list_line_files(library_);
+  if (tool_->kind != tool_kind::named && have_runner()) {
+    const bool patient = refreshes_interrupted_ >= 3;
+    const std::array<int, 2> interrupt{patient ? -1 : wake_.get(), patient || !hub_ ? -1 : hub_->readable()};
+    tool_inputs asked = tool_finder(*runner_, environment_, options_.trust, interrupt).inputs(*tool_);
+    if (!asked.complete) {  // a save comes first
+      ++refreshes_interrupted_;
+      refresh_due_ = true;
+      return;
+    }
+    refreshes_interrupted_ = 0;
+    inputs_ = std::move(asked);
+  }
+  file_choice choice;
+  choice.folders = {tool_->run.directory, fs::path(library_).parent_path()};
+  if (tool_->kind != tool_kind::named && tool_->kind != tool_kind::make) choice.build_folder = tool_->run.directory;
+  choice.products = inputs_.products;
+  for (const std::vector<std::string>& list : {line_files_, inputs_.sources, options_.sources}) {
+    choice.names.insert(choice.names.end(), list.begin(), list.end());
+  }
+  std::vector<std::string> files = users_files(choice);
+  for (const std::string& file : tool_->build_files) {
+    if (std::find(inputs_.products.begin(), inputs_.products.end(), fs::path(file).filename()) ==
+        inputs_.products.end()) {
+      files.push_back(file);
+    }
+  }
+  const bool any =
+      files.size() > tool_->build_files.size() || !users_files({options_.sources, choice.folders, {}, {}}).empty();
+  timespec since = build_started_;
+  if (build_ == 0) since.tv_sec = std::numeric_limits<time_t>::max();
+  sources_.watch(files, since);
+  built_library_.watch({library_}, {std::numeric_limits<time_t>::max(), 0});
+  const bool news = std::exchange(watched_, files) != files || !ready_;
+  arm();
+  {
+    const std::lock_guard lock(mutex_);
+    told_.sources = std::move(files);
+  }
+  if (!any && build_ > 0 && !due_) {
+    return tell_failure(error(stage::build, {}, "no source of it is known, so no save will be noticed")
+                            .advise("build it with -g, or name its sources by rebuild_options::sources"));
+  }
+  ready_ = true;
+  if (!news) return;
+  rebuild_event event;
+  event.kind = rebuild_kind::ready;
+  event.text = tool_->found + ", " + std::to_string(watched_.size()) + " files watched";
+  tell(std::move(event));
+}
+
+// Also the library itself: a build that somebody else ran may have changed the list of its sources. And while no tool
+// is known, the files by which one would be found.
+void rebuilder::worker::arm() {
+  std::vector<std::string> paths = watched_;
+  paths.push_back(library_);
+  if (!tool_) {
+    fs::path folder = fs::path(library_).parent_path();
+    for (int levels = 0; levels < 4; ++levels, folder = folder.parent_path()) {
+      for (const char* const name : {"build.ninja", "Makefile", "CMakeCache.txt"}) paths.push_back(folder / name);
+    }
+  }
+  result<bool> armed = watch_->arm(paths);
+  polling_ = hub_ == nullptr || !armed;
+  if (!armed || *armed) watch_->mark_changed();  // what happened before it was watched
+}
+
+}  // namespace autoreload

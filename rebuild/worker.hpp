@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// worker: the rebuilder's thread: waits for saves and for the end of builds, and decides what comes next.
+//
+// SHARED  - `wake_`, an eventfd, and the flags `stopping_` and `asked_`: set by any thread, then the eventfd is
+// written;
+//           read by the worker's thread after it was woken. The eventfd orders them; relaxed would do.
+//         - `told_`, what the public members answer: guarded by `mutex_`, written by the worker's thread.
+//         All else belongs to the worker's thread.
+#pragma once
+
+#include <time.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <autoreload/rebuild.hpp>
+
+#include "rebuild/build_tool.hpp"
+#include "rebuild/judge.hpp"
+#include "rebuild/runner.hpp"
+#include "rebuild/sources.hpp"
+#include "reload/watch/watch.hpp"
+#include "system/unique_fd.hpp"
+
+namespace autoreload {
+
+class rebuilder::worker {
+ public:
+  worker(std::string library, rebuild_options options);
+  ~worker();
+
+  void ask();
+  [[nodiscard]] std::string command() const;
+  [[nodiscard]] std::vector<std::string> sources() const;
+
+ private:
+  void run();
+  void wait();
+  void look_at_sources();
+  void start();
+  void check_limits();
+  void finish(building::ending ended);
+  bool have_runner();
+  void find_tool();
+  void refresh();
+  void arm();
+  void tell(rebuild_event happened);
+  void tell_failure(error failure);
+  void wake() const;
+
+  const std::string named_;    // the library, as the user named it
+  const std::string library_;  // absolute
+  const rebuild_options options_;
+  std::vector<std::string> environment_;
+
+  std::optional<building::runner> runner_;
+  std::optional<building::build_tool> tool_;
+  std::shared_ptr<watch_hub> hub_;
+  std::unique_ptr<watch> watch_;
+  bool polling_ = false;
+
+  building::source_states sources_;
+  building::source_states built_library_;
+  std::vector<std::string> line_files_;
+  building::tool_inputs inputs_;
+  std::vector<std::string> watched_;
+  bool ready_ = false;             // it was told
+  bool refresh_due_ = true;        // the list of sources may be another
+  int refreshes_interrupted_ = 0;  // in a row
+  std::string last_trouble_;       // told last: not to be told again and again
+
+  bool due_ = false;  // a build is to start
+  std::vector<std::string> due_files_;
+  building::clock::time_point noticed_;
+  std::uint64_t build_ = 0;
+  std::vector<std::string> building_files_;
+  std::chrono::nanoseconds notice_time_{};
+  building::clock::time_point deadline_;
+  building::cut cut_ = building::cut::none;
+  timespec build_started_{};  // CLOCK_REALTIME, as the times of files
+  timespec build_ended_{};
+
+  unique_fd wake_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> asked_{false};
+  mutable std::mutex mutex_;
+  struct {
+    std::string command;
+    std::vector<std::string> sources;
+  } told_;
+  std::thread thread_;
+};
+
+}  // namespace autoreload

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// alarm: manual drive's descriptor, readable when poll() has something to do: at a time, or when another one is
+// readable.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <autoreload/error.hpp>
+
+#include "reload/memory.hpp"
+#include "system/unique_fd.hpp"
+
+namespace autoreload {
+
+class alarm_clock {
+ public:
+  /// Until then there is no descriptor, and nothing is ever due. @param with_bell  ring() will be called
+  result<void> open(bool with_bell) {
+    if (with_bell) bell_ = unique_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    return open_as(-1, with_bell);
+  }
+  /// Makes anew what somebody has closed, under the same number if that is free. What was added has to be added again.
+  /// @return whether anything was made; when there are no descriptors, not, and the next call tries again
+  [[nodiscard]] bool renew_if_closed() {
+    if (!epoll_ || (epoll_.still_ours() && timer_.still_ours() && (!bell_ || bell_.still_ours()))) return false;
+    if (bell_ && !bell_.still_ours()) {
+      const std::lock_guard lock(bell_mutex_);
+      bell_ = unique_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    }
+    return static_cast<bool>(open_as(epoll_.get(), static_cast<bool>(bell_)));  // the host's loop knows the number
+  }
+}
+/// From now on readable when this descriptor is.
+result<void>
+add(int descriptor) {
+  epoll_event interest{EPOLLIN, {}};
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &interest) == 0) return {};
+  return error(stage::use, {}, "descriptor() can't tell of all events")
+      .system(std::generic_category().message(errno))
+      .advise("raise fs.epoll.max_user_watches, or watch by polling");
+}
+/// Readable from then on. `never`: not because of the time.
+void set(time_point then) {
+  if (!timer_.still_ours()) return;
+  itimerspec when{};
+  if (then != never) {
+    const auto since = std::max(then.time_since_epoch(), time_point::duration{1});
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
+    when.it_value = {seconds.count(), std::chrono::nanoseconds(since - seconds).count()};
+  }
+  timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+}
+/// Readable from now on, until hush(). Any thread.
+void ring() noexcept {
+  const std::lock_guard lock(bell_mutex_);
+  if (bell_.still_ours()) eventfd_write(bell_.get(), 1);
+}
+void hush() noexcept {
+  eventfd_t rung = 0;
+  if (bell_.still_ours()) eventfd_read(bell_.get(), &rung);
+}
+[[nodiscard]] int descriptor() const noexcept { return epoll_.get(); }
+
+private:
+result<void> open_as(int number, bool with_bell) {
+  unique_fd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  unique_fd epoll(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll || !timer || (with_bell && !bell_)) {
+    return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
+  }
+  if (number >= 0 && epoll.get() != number && !epoll_.still_ours()) {
+    // F_DUPFD gives that number or a higher one, and takes nobody's place.
+    unique_fd same(fcntl(epoll.get(), F_DUPFD_CLOEXEC, number));
+    if (same.get() == number) epoll = std::move(same);
+  }
+  epoll_ = std::move(epoll);
+  timer_ = std::move(timer);
+  if (result<void> added = add(timer_.get()); !added || !with_bell) return added;
+  return add(bell_.get());
+}
+
+unique_fd epoll_;
+unique_fd timer_;
+std::mutex bell_mutex_;  // held where another thread than poll()'s touches the bell, and where it is made anew
+unique_fd bell_;
+};
+
+}  // namespace autoreload

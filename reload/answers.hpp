@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// answers: what anybody may ask of an engine at any time, also while its pipeline runs.
+//
+// SHARED  tables and failure are guarded by one mutex for all engines, held for a few instructions, so that questions
+//         don't wait for a dlopen; and held across fork, because they are also asked in a child, where nobody would
+//         ever unlock it. A generation is published under it, and `paused_` set: once pause() has returned, none is
+//         published but by reload(). `number_` stands alone.
+#pragma once
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <autoreload/error.hpp>
+
+#include "reload/publish.hpp"
+
+namespace autoreload {
+
+class answers {
+ public:
+  [[nodiscard]] std::uint64_t number() const noexcept { return number_; }
+  [[nodiscard]] std::uint64_t number_of(const void* table) const {
+    const std::lock_guard lock(mutex_);
+    const auto found =
+        std::find_if(tables_.begin(), tables_.end(), [&](const auto& one) { return one.first == table; });
+    return found == tables_.end() ? 0 : found->second;
+  }
+  [[nodiscard]] std::optional<error> failure() const {
+    const std::lock_guard lock(mutex_);
+    return failure_;
+  }
+  [[nodiscard]] bool paused() const noexcept { return paused_; }
+
+  void pause(bool yes) {
+    const std::lock_guard lock(mutex_);
+    paused_ = yes;
+  }
+  void set_failure(const std::optional<error>& why) {
+    std::optional<error> copy = why;
+    const std::lock_guard lock(mutex_);
+    failure_.swap(copy);
+  }
+  /// So that publishing takes no memory.
+  void make_room() {
+    const std::lock_guard lock(mutex_);
+    tables_.reserve(tables_.size() + 1);
+  }
+  /// Makes a table the one that is called, unless paused meanwhile. @param current  read under the lock: see redirect()
+  /// @param anyway  also when paused
+  [[nodiscard]] bool publish(std::atomic<const void*>* const& current, const void* table, std::uint64_t number,
+                             bool anyway) {
+    const std::lock_guard lock(mutex_);
+    if (paused_ && !anyway) return false;
+    std::erase_if(tables_, [&](const auto& one) { return one.first == table; });
+    tables_.emplace_back(table, number);
+    failure_.reset();
+    autoreload::publish(*current, table);
+    number_ = number;
+    return true;
+  }
+  void unpublish(std::atomic<const void*>& current, const void* not_loaded) {
+    autoreload::publish(current, not_loaded);
+    number_ = 0;
+  }
+  /// Unpublishes, and lets what is published from now on go elsewhere: the owner of the pointer is gone in a moment.
+  void redirect(std::atomic<const void*>*& current, std::atomic<const void*>& elsewhere, const void* not_loaded) {
+    const std::lock_guard lock(mutex_);
+    autoreload::publish(*current, not_loaded);
+    current = &elsewhere;
+  }
+  void forget(std::uint64_t number) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(tables_, [&](const auto& one) { return one.second == number; });
+  }
+
+ private:
+  static std::mutex& one_mutex() {
+    static auto* const one = [] {
+      auto* const made = new std::mutex;
+      pthread_atfork([] { one_mutex().lock(); }, [] { one_mutex().unlock(); }, [] { one_mutex().unlock(); });
+      return made;
+    }();
+    return *one;
+  }
+
+  std::mutex& mutex_ = one_mutex();
+  std::vector<std::pair<const void*, std::uint64_t>> tables_;
+  std::optional<error> failure_;
+  std::atomic<std::uint64_t> number_{0};
+  std::atomic<bool> paused_{false};
+};
+
+}  // namespace autoreload

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// pipeline: the way of a new library into the process, one stage after the other.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <autoreload/engine.hpp>
+
+#include "reload/generation.hpp"
+#include "reload/history.hpp"
+#include "reload/memory.hpp"
+#include "reload/setback.hpp"
+#include "reload/snapshot/snapshot.hpp"
+#include "trial/beside.hpp"
+
+namespace autoreload {
+
+/// What an engine was made with.
+struct order {
+  const detail::loader api;
+  const std::string path;  ///< as the user named it
+  const std::string file;  ///< the same from the root: the host may change its working directory
+  const options chosen;
+};
+
+/// What the stages may know.
+struct context {
+  const order& wanted;
+  const memory& known;
+  const history& past;
+  bool forced;                               ///< load it also when its contents are what runs, or were refused
+  bool patient;                              ///< wait here for its trial load
+  int cancel;                                ///< a descriptor that ends such a wait when it becomes readable
+  const std::function<void()>& trial_ended;  ///< called on a thread of the trial's, if nobody waits for it here
+  snapshotter& reader;
+  writer_patience& patience;
+};
+
+/// A build on its way. What it holds goes with it, whatever ends the way.
+struct candidate {
+  explicit candidate(time_point woken) : lap_began(woken), began(woken) {}
+
+  struct give_back {
+    void operator()(snapshotter* reader) const { reader->drop(); }
+  };
+  std::size_t stage = 0;                          // the next one
+  std::unique_ptr<snapshotter, give_back> lease;  // of the bytes
+  std::span<const std::byte> bytes;               // the whole file
+  snapshot image;
+  file_identity source;                       // what the bytes were read from
+  std::chrono::nanoseconds unfinished_for{};  // see snapshot_outcome
+  bool is_running = false;                    // its own contents are what runs; its dependencies may not be
+  elf_facts facts;
+  dependencies needs;
+  std::unique_ptr<trial_beside> trial;  // while it runs
+  generations made{1};                  // the generation that it becomes
+  std::uintptr_t base = 0;
+  std::vector<std::string> warnings;
+  timings times;
+  time_point lap_began;
+  time_point began;
+
+  /// Whether what is at the path is what this was read from, and its dependencies are as they were.
+  [[nodiscard]] bool is_at(const std::string& file) const;
+  /// Adds the time since the last lap to one of the timings.
+  void lap(timings::duration timings::*of) {
+    const time_point now = std::chrono::steady_clock::now();
+    times.*of += now - std::exchange(lap_began, now);
+    times.total = now - began;
+  }
+};
+
+/// Takes a build through all stages up to verification; one that is on trial goes on where it was. Load before unload,
+/// always: whatever ends this early leaves the running generation as it was.
+/// @return why it can't be published, or nothing
+[[nodiscard]] std::optional<setback> run_stages(const context& here, candidate& next);
+
+/// A digest of a build's contents and its dependencies' state. @param next  its bytes are read
+[[nodiscard]] std::uint64_t digest_of(const candidate& next);
+
+}  // namespace autoreload

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// change_source: inotify, polling, and the fall-back from the one to the other.
+//
+// SHARED  polling's next look and whether it polls, which the worker writes and any thread may read: each stands alone.
+#include "reload/watch/change_source.hpp"
+
+#include <sys/stat.h>
+
+#include <atomic>
+#include <new>
+#include <optional>
+#include <utility>
+
+#include "reload/snapshot/dependencies.hpp"
+
+namespace autoreload {
+namespace {
+
+constexpr const char* descriptors_closed =
+    "somebody closed descriptors of this library behind its back (closefrom, close_range, a loop over all numbers): "
+    "they were made again; with drive_mode::manual ask for descriptor() again";
+
+class inotify_source final : public change_source {
+ public:
+  inotify_source(std::string file, std::shared_ptr<watch_hub> hub, bool wary)
+      : file_(std::move(file)), hub_(std::move(hub)), watch_(hub_, wary) {}
+
+  result<bool> arm(const std::vector<std::string>& needed) override {
+    if (!watch_.take_moved() && armed_for_ == needed) return false;
+    try {
+      std::vector<std::string> paths = needed;
+      paths.push_back(file_);
+      armed_for_ = needed;
+      return watch_.arm(paths);
+    } catch (const std::bad_alloc&) {
+      watch_.mark_moved();
+      throw;
+    }
+  }
+  bool take(time_point, const memory&) override { return watch_.take_changed(); }
+  [[nodiscard]] bool pending() const noexcept override { return watch_.has_changed(); }
+  void drain() override { hub_->drain(); }
+  [[nodiscard]] bool renew_if_closed(bool lost) override {
+    if (hub_->renew_if_closed()) return true;
+    if (lost) hub_->tell_renewed();
+    return false;
+  }
+  [[nodiscard]] int readable() const override { return hub_->readable(); }
+  /// Whether somebody closed descriptors since the last call.
+  [[nodiscard]] bool take_renewed() noexcept { return watch_.take_renewed(); }
+  [[nodiscard]] watch_mode mode() const noexcept override { return watch_mode::inotify; }
+  void stop() noexcept override { watch_.detach(); }
+  /// Lets the next arm() try again.
+  void distrust() noexcept { watch_.mark_moved(); }
+
+ private:
+  const std::string file_;
+  const std::shared_ptr<watch_hub> hub_;
+  watch watch_;
+  std::optional<std::vector<std::string>> armed_for_;
+};
+
+class polling_source final : public change_source {
+ public:
+  polling_source(std::string file, std::chrono::milliseconds interval) : file_(std::move(file)), interval_(interval) {}
+
+  result<bool> arm(const std::vector<std::string>&) override { return false; }
+  bool take(time_point now, const memory& known) override {
+    if (now < due_.load()) return false;
+    rest();
+    struct stat status {};
+    if (stat(file_.c_str(), &status) != 0) return known.looked_at.has_value() || !known.awaited;
+    return known.looked_at != file_identity::of(status) || state_of(known.needed) != known.needed_state;
+  }
+  [[nodiscard]] time_point due() const noexcept override { return due_; }
+  [[nodiscard]] watch_mode mode() const noexcept override { return watch_mode::polling; }
+  /// The next look is an interval away.
+  void rest() noexcept { due_ = std::chrono::steady_clock::now() + interval_; }
+
+ private:
+  const std::string file_;
+  const std::chrono::milliseconds interval_;
+  std::atomic<time_point> due_ = std::chrono::steady_clock::now() + interval_;
+};
+
+// Inotify; and polling as long as inotify can't be armed, which is tried again at each look of polling's.
+class fallback_source final : public change_source {
+ public:
+  fallback_source(watch_order wanted, std::shared_ptr<watch_hub> hub)
+      : wanted_(std::move(wanted)),
+        inotify_(wanted_.file, std::move(hub), wanted_.mode == watch_mode::automatic),
+        polling_(wanted_.file, wanted_.interval) {}
+
+  result<bool> arm(const std::vector<std::string>& needed) override {
+    result<bool> armed = inotify_.arm(needed);
+    if (!armed) {
+      inotify_.distrust();
+      polling_.rest();
+      if (polls_.exchange(true)) return false;
+      wanted_.warn("polling every " + std::to_string(wanted_.interval.count()) +
+                   " ms instead of inotify, which is tried again each time: " + armed.error().what());
+      return false;
+    }
+    if (polls_.exchange(false)) wanted_.warn("inotify is to be had again: no more polling");
+    return armed;
+  }
+  bool take(time_point now, const memory& known) override {
+    if (inotify_.take_renewed()) wanted_.warn(descriptors_closed);
+    if (inotify_.take(now, known)) return true;
+    if (!polls_ || now < polling_.due()) return false;
+    const bool changed = polling_.take(now, known);
+    const result<bool> armed = arm(known.needed);
+    return changed || (armed && *armed);
+  }
+  [[nodiscard]] bool pending() const noexcept override { return inotify_.pending(); }
+  [[nodiscard]] time_point due() const noexcept override { return polls_ ? polling_.due() : never; }
+  void drain() override { inotify_.drain(); }
+  [[nodiscard]] bool renew_if_closed(bool lost) override { return inotify_.renew_if_closed(lost); }
+  [[nodiscard]] int readable() const override { return inotify_.readable(); }
+  [[nodiscard]] watch_mode mode() const noexcept override { return polls_ ? polling_.mode() : inotify_.mode(); }
+  void stop() noexcept override { inotify_.stop(); }
+
+ private:
+  const watch_order wanted_;
+  inotify_source inotify_;
+  polling_source polling_;
+  std::atomic<bool> polls_{false};
+};
+
+}  // namespace
+
+std::unique_ptr<change_source> make_change_source(watch_order wanted) {
+  const bool polls =
+      wanted.mode == watch_mode::polling || (wanted.mode == watch_mode::automatic && needs_polling(wanted.file));
+  if (!polls) {
+    result<std::shared_ptr<watch_hub>> hub = wanted.hub();
+    if (hub) return std::make_unique<fallback_source>(std::move(wanted), *std::move(hub));
+    wanted.warn("polling every " + std::to_string(wanted.interval.count()) +
+                " ms instead of inotify: " + hub.error().what());
+  }
+  return std::make_unique<polling_source>(std::move(wanted.file), wanted.interval);
+}
+
+}  // namespace autoreload

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// change_source: the seam between the engine and whatever notices that a file may have changed.
+//
+// Another mechanism is another implementation, in a file of its own, that make_change_source() chooses.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <autoreload/options.hpp>
+
+#include "reload/memory.hpp"
+#include "reload/watch/watch.hpp"
+
+namespace autoreload {
+
+/// Says when the file is worth a look. pending(), mode() and due(): any thread; the others: the thread that works.
+class change_source {
+ public:
+  virtual ~change_source() = default;
+  /// Watches what leads to the library and to these dependencies now. Call it before the first look, and after each: it
+  /// does nothing unless a name on the way may lead elsewhere, or the dependencies are others.
+  /// @return whether anything is watched now that was not before: then look again;
+  ///         or an error of stage watch when a change could remain unseen
+  [[nodiscard]] virtual result<bool> arm(const std::vector<std::string>& needed) = 0;
+  /// Whether something may have happened since the last call. @param known  what the last look came to
+  [[nodiscard]] virtual bool take(time_point now, const memory& known) = 0;
+  /// Whether take() is worth a call before due().
+  [[nodiscard]] virtual bool pending() const noexcept { return false; }
+  /// When take() is worth a call in any case.
+  [[nodiscard]] virtual time_point due() const noexcept { return never; }
+  /// Manual drive: gets the events in, so that pending() knows. Readable: see watch_hub::readable.
+  virtual void drain() {}
+  /// Manual drive: makes anew what somebody has closed behind us. @param lost  something else of ours was: say so
+  /// @return whether it has: then readable() has to be added to the event loop's descriptor again
+  [[nodiscard]] virtual bool renew_if_closed([[maybe_unused]] bool lost) { return false; }
+  /// A descriptor that is readable when drain() has something to do, or -1.
+  [[nodiscard]] virtual int readable() const { return -1; }
+  /// How it watches at the moment.
+  [[nodiscard]] virtual watch_mode mode() const noexcept = 0;
+  /// Watches nothing from now on.
+  virtual void stop() noexcept {}
+};
+
+/// What a source is made for.
+struct watch_order {
+  std::string file;  ///< from the root
+  watch_mode mode = watch_mode::automatic;
+  std::chrono::milliseconds interval{1000};                 ///< between two looks of polling
+  std::function<result<std::shared_ptr<watch_hub>>()> hub;  ///< asked for if inotify is to be used
+  std::function<void(const std::string&)> warn;  ///< told when it has to watch in another way than it was asked to
+};
+
+/// Inotify, polling, or inotify with polling while that fails, as the mode and the file system ask for.
+[[nodiscard]] std::unique_ptr<change_source> make_change_source(watch_order wanted);
+
+}  // namespace autoreload
