@@ -40,60 +40,58 @@ class alarm_clock {
     }
     return static_cast<bool>(open_as(epoll_.get(), static_cast<bool>(bell_)));  // the host's loop knows the number
   }
-}
-/// From now on readable when this descriptor is.
-result<void>
-add(int descriptor) {
-  epoll_event interest{EPOLLIN, {}};
-  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &interest) == 0) return {};
-  return error(stage::use, {}, "descriptor() can't tell of all events")
-      .system(std::generic_category().message(errno))
-      .advise("raise fs.epoll.max_user_watches, or watch by polling");
-}
-/// Readable from then on. `never`: not because of the time.
-void set(time_point then) {
-  if (!timer_.still_ours()) return;
-  itimerspec when{};
-  if (then != never) {
-    const auto since = std::max(then.time_since_epoch(), time_point::duration{1});
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
-    when.it_value = {seconds.count(), std::chrono::nanoseconds(since - seconds).count()};
+  /// From now on readable when this descriptor is.
+  result<void> add(int descriptor) {
+    epoll_event interest{EPOLLIN, {}};
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &interest) == 0) return {};
+    return error(stage::use, {}, "descriptor() can't tell of all events")
+        .system(std::generic_category().message(errno))
+        .advise("raise fs.epoll.max_user_watches, or watch by polling");
   }
-  timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
-}
-/// Readable from now on, until hush(). Any thread.
-void ring() noexcept {
-  const std::lock_guard lock(bell_mutex_);
-  if (bell_.still_ours()) eventfd_write(bell_.get(), 1);
-}
-void hush() noexcept {
-  eventfd_t rung = 0;
-  if (bell_.still_ours()) eventfd_read(bell_.get(), &rung);
-}
-[[nodiscard]] int descriptor() const noexcept { return epoll_.get(); }
+  /// Readable from then on. `never`: not because of the time.
+  void set(time_point then) {
+    if (!timer_.still_ours()) return;
+    itimerspec when{};
+    if (then != never) {
+      const auto since = std::max(then.time_since_epoch(), time_point::duration{1});
+      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
+      when.it_value = {seconds.count(), std::chrono::nanoseconds(since - seconds).count()};
+    }
+    timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+  }
+  /// Readable from now on, until hush(). Any thread.
+  void ring() noexcept {
+    const std::lock_guard lock(bell_mutex_);
+    if (bell_.still_ours()) eventfd_write(bell_.get(), 1);
+  }
+  void hush() noexcept {
+    eventfd_t rung = 0;
+    if (bell_.still_ours()) eventfd_read(bell_.get(), &rung);
+  }
+  [[nodiscard]] int descriptor() const noexcept { return epoll_.get(); }
 
-private:
-result<void> open_as(int number, bool with_bell) {
-  unique_fd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  unique_fd epoll(epoll_create1(EPOLL_CLOEXEC));
-  if (!epoll || !timer || (with_bell && !bell_)) {
-    return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
+ private:
+  result<void> open_as(int number, bool with_bell) {
+    unique_fd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    unique_fd epoll(epoll_create1(EPOLL_CLOEXEC));
+    if (!epoll || !timer || (with_bell && !bell_)) {
+      return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
+    }
+    if (number >= 0 && epoll.get() != number && !epoll_.still_ours()) {
+      // F_DUPFD gives that number or a higher one, and takes nobody's place.
+      unique_fd same(fcntl(epoll.get(), F_DUPFD_CLOEXEC, number));
+      if (same.get() == number) epoll = std::move(same);
+    }
+    epoll_ = std::move(epoll);
+    timer_ = std::move(timer);
+    if (result<void> added = add(timer_.get()); !added || !with_bell) return added;
+    return add(bell_.get());
   }
-  if (number >= 0 && epoll.get() != number && !epoll_.still_ours()) {
-    // F_DUPFD gives that number or a higher one, and takes nobody's place.
-    unique_fd same(fcntl(epoll.get(), F_DUPFD_CLOEXEC, number));
-    if (same.get() == number) epoll = std::move(same);
-  }
-  epoll_ = std::move(epoll);
-  timer_ = std::move(timer);
-  if (result<void> added = add(timer_.get()); !added || !with_bell) return added;
-  return add(bell_.get());
-}
 
-unique_fd epoll_;
-unique_fd timer_;
-std::mutex bell_mutex_;  // held where another thread than poll()'s touches the bell, and where it is made anew
-unique_fd bell_;
+  unique_fd epoll_;
+  unique_fd timer_;
+  std::mutex bell_mutex_;  // held where another thread than poll()'s touches the bell, and where it is made anew
+  unique_fd bell_;
 };
 
 }  // namespace autoreload

@@ -151,7 +151,7 @@ std::optional<setback> engine_core::examine(bool forced) {
   result.needs_state = next->needs.settled ? next->needs.state : 0;
   if (no && no->kind == setback_kind::on_trial) {
     on_trial_ = std::move(next);
-  } else if (was_on_trial) {
+  } else if (was_on_trial && (!no || no->kind == setback_kind::refused_content)) {
     asked_ = true;  // a change meanwhile may not have shown in the file's times
   }
   remember(result);
@@ -206,6 +206,12 @@ void engine_core::remember(const attempt& result) {
   for (event& one : after.events) tell(std::move(one));
 }
 
+bool engine_core::is_due(time_point now) {
+  const bool changed = source_->take(now, memory_);
+  const bool asked = asked_.exchange(false);
+  return changed || asked || memory_.look_at <= now;
+}
+
 // News first; what nobody waits for is left to the next step, so that the reload's caller can go on. But it is not left
 // for long: a file that changes all the time must not make the old generations pile up, nor keep the caller here.
 void engine_core::step() {
@@ -215,9 +221,7 @@ void engine_core::step() {
     const at_work mine(*this, work_lock::how::try_once);
     if (!mine->held() || current_ == nullptr) return;
     try {
-      const time_point now = clock::now();
-      const bool due =
-          !answers_.paused() && (source_->take(now, memory_) | asked_.exchange(false) | (memory_.look_at <= now));
+      const bool due = !answers_.paused() && is_due(clock::now());
       if (!due || untidy_) maintain();
       if (due) look();
     } catch (const std::bad_alloc&) {

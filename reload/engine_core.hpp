@@ -83,6 +83,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   }
 
   // looking
+  [[nodiscard]] bool is_due(time_point now);
   void look();
   [[nodiscard]] std::optional<setback> examine(bool forced);
   [[nodiscard]] std::optional<setback> examine_or_wait_for_memory(bool forced);

@@ -68,12 +68,4 @@ void throw_not_loaded(const char* symbol) {
       .advise("wait for the first event of kind loaded, or test loaded() before the call");
 }
 
-void throw_absent(const char* symbol) {
-  throw error(
-      stage::use, {},
-      std::string(symbol) + " was used, but the running generation of its library lacks it, or none is loaded yet")
-      .advise(
-          "use try_call, or test it on the pin that it is then called on: between two pins a reload may take it away");
-}
-
 }  // namespace autoreload

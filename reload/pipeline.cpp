@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "elf/dynamic_section.hpp"
+#include "reload/load/live_files.hpp"
 #include "reload/load/load.hpp"
 #include "reload/load/traced.hpp"
 #include "reload/load/verify.hpp"
@@ -73,9 +74,12 @@ answer compare_with_what_was_sent_away(const context& here, candidate& next) {
 }
 
 answer copy_bytes(const context& here, candidate& next) {
-  if (result<void> kept = here.reader.keep(next.image); !kept) {
+  const options& chosen = here.wanted.chosen;
+  const loader_name name = name_for(chosen.name, {next.bytes, next.facts.segments, 0});
+  if (result<void> kept = here.reader.keep(next.image, {name, chosen.trust}); !kept) {
     return setback{setback_kind::shortage, std::move(kept.error().rename(here.wanted.path))};
   }
+  if (!next.image.remark.empty()) next.warnings.push_back(next.image.remark);
   return {};
 }
 
@@ -84,7 +88,7 @@ answer copy_dependencies(const context& here, candidate& next) {
   const options& chosen = here.wanted.chosen;
   const generation* const running = here.past.running();
   next.needs = prepare_dependencies(here.wanted.path, next.image, next.bytes, next.facts,
-                                    {chosen.trust, chosen.require_digest, &here.patience},
+                                    {chosen.trust, chosen.name, chosen.require_digest, &here.patience},
                                     running != nullptr ? running->needs : private_libraries());
   if (next.needs.no) return std::move(next.needs.no);
   if (next.is_running && next.needs.libraries == running->needs) return setback{setback_kind::unchanged};
@@ -159,6 +163,7 @@ answer try_in_helper(const context& here, candidate& next) {
 // All required symbols or nothing.
 answer load_module(const context& here, candidate& next) {
   const order& wanted = here.wanted;
+  const loaded_libraries before;
   auto opened = open_dependencies(next.needs.libraries, wanted.path, wanted.chosen.load_flags);
   if (!opened) return setback_of_dlopen(std::move(opened.error()), next.image.memory.get());
   generation& made = next.made.front();
@@ -169,6 +174,7 @@ answer load_module(const context& here, candidate& next) {
   auto loaded = load(wanted.api, wanted.path, made.image, next.bytes, wanted.chosen.load_flags);
   if (!loaded) return setback_of_dlopen(std::move(loaded.error()), made.image.memory.get());
   made.module = *std::move(loaded);
+  for (std::string& warning : live_files(before, made, next.needs.left)) next.warnings.push_back(std::move(warning));
   return {};
 }
 

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include <autoreload/function_type.hpp>
+
 namespace autoreload::detail {
 
 // The compiler's own spelling of T, cut out of the name of this function.
@@ -19,6 +21,17 @@ constexpr std::string_view compiler_name() {
   if (end == std::string_view::npos) end = text.rfind(']');
   return text.substr(begin, end - begin);
 }
+
+// Whether a parameter of type Pointer is a va_list. g++ gives what one points to attributes, and warns wherever a
+// template names that type; as a parameter of a function it comes in without being named.
+void take_va_list(__builtin_va_list);
+template <class Pointer, class Function>
+inline constexpr bool takes = false;
+template <class Pointer>
+inline constexpr bool takes<Pointer, void(Pointer)> =
+    !std::is_same_v<Pointer, char*> && !std::is_same_v<Pointer, void*>;
+template <class Pointer>
+inline constexpr bool is_va_list = takes<Pointer, decltype(take_va_list)>;
 
 template <class T>
 std::string c_base_name() {
@@ -57,7 +70,13 @@ std::string c_pointer(const std::string& name, const char* cv) {
 
 template <class T>
 struct c_declarator<T*> {
-  static std::string of(const std::string& name) { return c_pointer<T>(name, ""); }
+  static std::string of(const std::string& name) {
+    if constexpr (is_va_list<T*>) {
+      return "va_list" + (name.empty() ? "" : " " + name);
+    } else {
+      return c_pointer<T>(name, "");
+    }
+  }
 };
 #if defined(__x86_64__)
 // What a va_list parameter is there. g++ warns of each template that gets the compiler's own type as an argument, because
@@ -81,7 +100,13 @@ struct c_declarator<T&> {  // a C header has no references; a C++ library's `ext
 };
 template <class T, std::size_t N>
 struct c_declarator<T[N]> {
-  static std::string of(const std::string& name) { return c_declarator<T>::of(name + "[" + std::to_string(N) + "]"); }
+  static std::string of(const std::string& name) {
+    if constexpr (N == 1 && is_va_list<T*>) {
+      return "va_list" + (name.empty() ? "" : " " + name);
+    } else {
+      return c_declarator<T>::of(name + "[" + std::to_string(N) + "]");
+    }
+  }
 };
 template <class T>
 struct c_declarator<T[]> {
@@ -112,7 +137,11 @@ struct c_declarator<R(A..., ...)> {
 /// `name` declared with type T in C: `c_declaration<int(const char*)>("f")` is `int f(const char *)`.
 template <class T>
 std::string c_declaration(const char* name) {
-  return c_declarator<T>::of(name);
+  if constexpr (std::is_function_v<T>) {
+    return c_declarator<typename function_parts<T*>::plain>::of(name);
+  } else {
+    return c_declarator<T>::of(name);
+  }
 }
 
 }  // namespace autoreload::detail

@@ -51,7 +51,11 @@ struct module_of final : erased_module {
 
 template <class Api, class Backend>
 loader loader_for() {
-  return {&module_of<Api, Backend>::load, symbols_of<Api>(), compiler_name<Api>(), &not_loaded_api<Api>()};
+  if constexpr (checked_api<Api>::fits) {
+    return {&module_of<Api, Backend>::load, symbols_of<Api>(), compiler_name<Api>(), &not_loaded_api<Api>()};
+  } else {
+    return {};
+  }
 }
 
 class engine_core;

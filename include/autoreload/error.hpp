@@ -10,6 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include <autoreload/language.hpp>
+
 namespace autoreload {
 
 /// Where in the pipeline something went wrong: watch, snapshot, inspect, guard (the ABI), trial, load, verify, publish,

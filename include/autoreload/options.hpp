@@ -28,6 +28,21 @@ enum class drive_mode : std::uint8_t {
   manual,      ///< no thread: the owner calls poll(), in a frame loop or when descriptor() is readable
 };
 
+/// Under which name the dynamic loader knows a library: what dladdr tells of it, and where its `$ORIGIN` is. What is
+/// loaded is a private copy either way.
+enum class loader_name : std::uint8_t {
+  /// `beside` for a library that can look for itself (it calls dladdr or dlinfo, or dlopen with `$ORIGIN`),
+  /// `descriptor`
+  /// for every other.
+  automatic,
+  /// `/proc/PID/fd/N`: leaves nothing behind on disk, whatever ends the process.
+  descriptor,
+  /// A hidden file in the library's own folder, `.autoreload-…-NAME`, there as long as the library is loaded. What a
+  /// killed process leaves behind, the next one removes. Where none can be made it is `descriptor`, and a warning says
+  /// why.
+  beside,
+};
+
 /// How an engine watches, is driven, checks and loads. Read once, by the constructor.
 struct options {
   /// How changes are noticed.
@@ -38,6 +53,8 @@ struct options {
   std::chrono::milliseconds poll_interval{1000};
   /// dlopen's flags. RTLD_LAZY is refused: an undefined symbol would end the process at its first call.
   int load_flags = default_load_flags;
+  /// What the library finds when it looks for itself: its own folder, or none.
+  loader_name name = loader_name::automatic;
   /// Never unload old generations: for libraries that leave threads, handlers or pointers behind. Each costs its memory
   /// and a file descriptor; a reload that finds none left is refused.
   bool keep_old = false;

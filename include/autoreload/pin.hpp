@@ -20,6 +20,8 @@
 #include <cstdint>
 #include <utility>
 
+#include <autoreload/language.hpp>
+
 namespace autoreload::detail {
 
 inline constexpr std::size_t cache_line = 64;
@@ -30,7 +32,7 @@ using pin_slot = std::atomic<const void*>;
 // A thread's slots. The first is for the call that isn't nested; the others, and further blocks, serve calls inside
 // calls and pins held across calls. One cache line, so that two threads never write to the same.
 struct alignas(cache_line) pin_block {
-  pin_slot slots[slots_per_block]{};
+  pin_slot pins[slots_per_block]{};
   std::atomic<pin_block*> more{nullptr};
 };
 
@@ -95,7 +97,7 @@ struct pinned {
 [[gnu::cold, gnu::noinline]] pinned pin_slowly(const std::atomic<const void*>& current);
 
 inline pinned pin(const std::atomic<const void*>& current) {
-  pin_slot& slot = this_thread->slots[0];
+  pin_slot& slot = this_thread->pins[0];
   if (slot.load(std::memory_order_acquire) != nullptr) [[unlikely]]
     return pin_slowly(current);
   return {announce<false>(slot, current, no_seam{}), &slot};

@@ -44,7 +44,7 @@ namespace autoreload {
 ///
 /// @tparam Api      a struct of required and optional symbols (see symbol.hpp)
 /// @tparam Backend  a loader_backend
-template <api_struct Api, loader_backend Backend = symbols::backend>
+template <class Api, loader_backend Backend = symbols::backend>
 class reloadable {
  public:
   /// @param path    the library: a file, or a symbolic link to one; need not exist yet
@@ -100,7 +100,8 @@ class reloadable {
   [[nodiscard]] std::optional<error> last_failure() const { return engine_.last_failure(); }
 
   /// Manual drive: looks, reloads if there is something new, unloads what nobody uses any more, and delivers events.
-  /// Does not block but for the work itself. In background mode it only delivers events that are due.
+  /// Does not block but for the work itself; a trial load runs beside, and a later poll() goes on with the build. In
+  /// background mode it only delivers events that are due.
   void poll() { engine_.poll(); }
   /// Manual drive: a descriptor for poll(2), epoll or an event loop, readable when poll() has something to do. Owned by
   /// the engine: don't read or close it. -1 in background mode.
@@ -123,7 +124,7 @@ class reloadable {
   reloadable& operator=(const reloadable&) = delete;
 
  private:
-  alignas(detail::cache_line) std::atomic<const void*> current_{&not_loaded_api<Api>()};
+  alignas(detail::cache_line) std::atomic<const void*> current_{detail::not_loaded_table<Api>()};
   detail::engine engine_;
 };
 

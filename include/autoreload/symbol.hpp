@@ -14,6 +14,7 @@
 
 #include <autoreload/c_type.hpp>
 #include <autoreload/error.hpp>
+#include <autoreload/function_type.hpp>
 
 namespace autoreload {
 
@@ -67,19 +68,6 @@ consteval auto name_of() {
   return fixed_string<name.size() + 1>(name);
 }
 
-template <class T>
-struct without_noexcept {
-  using type = T;
-};
-template <class R, class... A>
-struct without_noexcept<R(A...) noexcept> {
-  using type = R(A...);
-};
-template <class R, class... A>
-struct without_noexcept<R(A..., ...) noexcept> {
-  using type = R(A..., ...);
-};
-
 template <auto& Symbol>
 using type_of = typename without_noexcept<std::remove_reference_t<decltype(Symbol)>>::type;
 
@@ -115,7 +103,10 @@ struct field_base {
   field_base& operator=(const field_base&) = delete;
 
   /// Whether the library has the symbol. Where symbols are hidden, ask in the module that made the `reloadable`.
-  [[nodiscard]] explicit operator bool() const noexcept requires(!Required) { return is_there(); }
+  [[nodiscard]] explicit operator bool() const noexcept {
+    static_assert(!Required, "a required symbol is always there: declare it autoreload::optional to ask for it");
+    return is_there();
+  }
 
   /// The bare pointer, for a C interface that wants one (qsort's comparator, say); null for an absent optional symbol.
   /// It dangles as soon as its generation is unloaded: keep a pin for as long as anybody holds it.
@@ -176,47 +167,49 @@ class field : public detail::field_base<Name, T, Required> {  // an object: a va
   static T* stand_in() noexcept { return nullptr; }
 };
 
-/// A function.
-template <detail::fixed_string Name, class R, class... A, bool Required>
-class field<Name, R(A...), Required> : public detail::field_base<Name, R(A...), Required> {
- public:
-  /// For `bind` alone.
-  field(detail::resolver_key, void* address) noexcept
-      : detail::field_base<Name, R(A...), Required>(address != nullptr ? reinterpret_cast<R (*)(A...)>(address)
-                                                                       : stand_in()) {}
+namespace detail {
 
+// The call operator takes what the plain type says; the call itself goes by T's convention.
+template <fixed_string Name, class T, bool Required, class Plain>
+struct callable;
+template <fixed_string Name, class T, bool Required, class R, class... A>
+struct callable<Name, T, Required, R(A...)> : field_base<Name, T, Required> {
+  using field_base<Name, T, Required>::field_base;
   /// Calls it. @throws error when nothing is loaded yet, or an optional one is absent
   R operator()(A... arguments) const {
     return this->noting_exceptions([&]() -> R { return this->target_(static_cast<A&&>(arguments)...); });
   }
-
-  /// What stands here when the library lacks it or is not loaded.
-  static auto stand_in() noexcept -> R (*)(A...) { return &absent; }
-
- private:
-  static R absent(A...) { field::refuse(); }
 };
-
-/// A function with a variable number of arguments, as printf.
-template <detail::fixed_string Name, class R, class... A, bool Required>
-class field<Name, R(A..., ...), Required> : public detail::field_base<Name, R(A..., ...), Required> {
- public:
-  /// For `bind` alone.
-  field(detail::resolver_key, void* address) noexcept
-      : detail::field_base<Name, R(A..., ...), Required>(
-            address != nullptr ? reinterpret_cast<R (*)(A..., ...)>(address) : stand_in()) {}
-
-  /// Calls it, as the other kind of function.
+// As printf.
+template <fixed_string Name, class T, bool Required, class R, class... A>
+struct callable<Name, T, Required, R(A..., ...)> : field_base<Name, T, Required> {
+  using field_base<Name, T, Required>::field_base;
+  /// Calls it. @throws error when nothing is loaded yet, or an optional one is absent
   template <class... More>
   R operator()(A... arguments, More... more) const {
     return this->noting_exceptions([&]() -> R { return this->target_(static_cast<A&&>(arguments)..., more...); });
   }
+};
+
+}  // namespace detail
+
+/// A function.
+template <detail::fixed_string Name, class T, bool Required>
+requires std::is_function_v<T>
+class field<Name, T, Required>
+    : public detail::callable<Name, T, Required, typename detail::function_parts<T*>::plain> {
+ public:
+  /// For `bind` alone.
+  field(detail::resolver_key, void* address) noexcept
+      : field::callable(address != nullptr ? reinterpret_cast<T*>(address) : stand_in()) {}
 
   /// What stands here when the library lacks it or is not loaded.
-  static auto stand_in() noexcept -> R (*)(A..., ...) { return &absent; }
+  static T* stand_in() noexcept { return &detail::function_parts<T*>::template refuse<refusal>; }
 
  private:
-  static R absent(A..., ...) { field::refuse(); }
+  struct refusal {
+    [[noreturn]] static void refuse() { field::refuse(); }
+  };
 };
 
 // Aliases, not classes with an `auto&` of their own: such a class would make clang 14 -O0 -g ask the linker for the
@@ -250,12 +243,12 @@ struct maker {
 };
 
 template <class Api>
-concept struct_of_fields =
-    std::is_aggregate_v<Api> && std::is_standard_layout_v<Api> && !std::is_copy_constructible_v<Api> &&
-    sizeof(Api) % sizeof(void*) == 0;
-
-template <class Api>
 inline constexpr std::size_t field_count = sizeof(Api) / sizeof(void*);
+
+// Whether pointers and the like could fill the struct as it is laid out; what they are, maker finds out.
+template <class Api>
+concept struct_of_fields = std::is_aggregate_v<Api> && std::is_standard_layout_v<Api> && !std::is_empty_v<Api> &&
+                           sizeof(Api) % sizeof(void*) == 0;
 
 template <class Api, class Visit, std::size_t... I>
 auto make_api(Visit& visit, std::index_sequence<I...>) -> decltype(Api{((void)I, maker<Visit>{visit})...}) {
@@ -268,13 +261,33 @@ auto make_api(Visit& visit) -> decltype(make_api<Api>(visit, std::make_index_seq
   return make_api<Api>(visit, std::make_index_sequence<field_count<Api>>{});
 }
 
+// A field says who it is; other members, which may be made of one by chance, don't.
+template <class Api>
+concept filled_by_fields =
+    struct_of_fields<Api> && !std::is_copy_constructible_v<Api> && requires(void* (&visit)(const symbol_info&)) {
+  make_api<Api>(visit);
+};
+
 }  // namespace detail
 
 /// A struct whose every member is made by required, optional, required_as or optional_as, and which has at least one.
 template <class Api>
-concept api_struct = detail::struct_of_fields<Api> && requires(void* (&visit)(const symbol_info&)) {
-  detail::make_api<Api>(visit);
+concept api_struct = detail::filled_by_fields<Api>;
+
+namespace detail {
+
+// Says once for each struct what is wrong with it. Who takes any class as an API struct asks for `fits`, and goes no
+// further when it is false: a compiler that went on would bury the sentence under its own.
+template <class Api>
+struct checked_api {
+  static constexpr bool fits = api_struct<Api>;
+  static constexpr bool empty = std::is_empty_v<Api> && std::is_class_v<Api>;
+  static_assert(!empty, "this API struct is empty: give it a member, such as autoreload::required<::foo> foo;");
+  static_assert(fits || empty,
+                "an API struct has nothing but members of autoreload::required, optional, required_as and optional_as");
 };
+
+}  // namespace detail
 
 /// The symbols of an API struct, in the order of its members. Any thread; the list is built once.
 template <api_struct Api>
@@ -299,12 +312,21 @@ template <api_struct Api>
   return api;
 }
 
+namespace detail {
+// As not_loaded_api, for any class.
+template <class Api>
+const void* not_loaded_table() {
+  if constexpr (checked_api<Api>::fits) return &not_loaded_api<Api>();
+  return nullptr;
+}
+}  // namespace detail
+
 /// Fills an API struct whole, or says every required symbol that is missing.
 ///
 /// @param find  `void* find(const symbol_info&)`: the symbol's address, or null when the library lacks it
 /// @param path  the library, for the error
 /// @return the struct on the heap (its fields can't move), or an error of stage load
-template <api_struct Api, class Find>
+template <class Api, class Find>
 [[nodiscard]] result<std::unique_ptr<const Api>> bind(const char* path, Find&& find) {
   std::vector<missing_symbol> missing;
   auto visit = [&](const symbol_info& info) -> void* {
@@ -312,7 +334,8 @@ template <api_struct Api, class Find>
     if (address == nullptr && info.required) missing.push_back({info.name, info.declaration(info.name), {}});
     return address;
   };
-  std::unique_ptr<const Api> api(new Api(detail::make_api<Api>(visit)));
+  std::unique_ptr<const Api> api;
+  if constexpr (detail::checked_api<Api>::fits) api.reset(new Api(detail::make_api<Api>(visit)));
   if (missing.empty()) return api;
   return error(stage::load, path, "required symbols are missing").missing(std::move(missing));
 }

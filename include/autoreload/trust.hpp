@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include <autoreload/language.hpp>
+
 namespace autoreload {
 
 /// Which group may write to a library or to a folder on its way.

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <string_view>
 
+#include "reload/load/absent.hpp"
 #include "system/host_signals.hpp"
 
 namespace autoreload {
@@ -45,8 +46,8 @@ result<std::unique_ptr<detail::erased_module>> load(const detail::loader& api, c
                                                     std::span<const std::byte> bytes, int flags) {
   const hosts_signals while_constructors_run;
   auto loaded = api.load(image.load_path.c_str(), flags);
-  image.named = {};
-  if (loaded) return loaded;
+  image.loaded();
+  if (loaded) return remember_table(*std::move(loaded), api, path);
   error failure = std::move(loaded.error());
   failure.rename(path);
   if (!failure.missing().empty()) {

@@ -61,7 +61,7 @@ pinned pin_slowly(const std::atomic<const void*>& current) {
   for (pin_block* block = &record.block; block != nullptr && free == nullptr;
        block = block->more.load(std::memory_order_relaxed)) {
     last = block;
-    for (pin_slot& slot : block->slots) {
+    for (pin_slot& slot : block->pins) {
       if (slot.load(std::memory_order_acquire) == nullptr) {
         free = &slot;
         break;
@@ -71,7 +71,7 @@ pinned pin_slowly(const std::atomic<const void*>& current) {
   if (free == nullptr) {
     auto* const block = new pin_block;
     last->more.store(block, std::memory_order_release);
-    free = &block->slots[0];
+    free = &block->pins[0];
   }
   const void* const table =
       membarrier_works ? announce<false>(*free, current, no_seam{}) : announce<true>(*free, current, no_seam{});
@@ -113,7 +113,7 @@ std::vector<held_pin> held_pins() {
   if (registry == nullptr) return held;
   for (pin_record* one = registry->records.load(); one != nullptr; one = one->next) {
     for (pin_block* block = &one->block; block != nullptr; block = block->more.load(std::memory_order_acquire)) {
-      for (pin_slot& slot : block->slots) {
+      for (pin_slot& slot : block->pins) {
         const void* const table = slot.load(std::memory_order_acquire);
         if (table != nullptr) held.push_back({table, one->thread.load(std::memory_order_relaxed)});
       }

@@ -127,6 +127,7 @@ struct orphanage {
   // be taken for it. That is the one thing that is given up on purpose.
   void keep(generations& from, generations::iterator first, generations::iterator last) noexcept {
     const std::lock_guard lock(mutex);
+    for (auto one = first; one != last; ++one) one->image.named = {};  // or it would outlive the process
     staying.splice(staying.end(), from, first, last);
   }
 

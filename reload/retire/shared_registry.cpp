@@ -123,7 +123,7 @@ void make_mutex(pthread_mutex_t& mutex) {
 bool is_empty(pin_record& record) {
   for (detail::pin_block* block = &record.block; block != nullptr;
        block = block->more.load(std::memory_order_acquire)) {
-    for (detail::pin_slot& slot : block->slots) {
+    for (detail::pin_slot& slot : block->pins) {
       if (slot.load(std::memory_order_acquire) != nullptr) return false;
     }
   }

@@ -1,68 +1,21 @@
 // SPDX-License-Identifier: MIT
 // dependencies: finds, copies, renames and opens private dependencies.
-//
-// SHARED  the counter of aliases, which is atomic and only has to be different each time.
 #include "reload/snapshot/dependencies.hpp"
 
 #include <dlfcn.h>
+#include <link.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstring>
+#include <optional>
 
-#include "digest/digest.hpp"
-#include "elf/dynamic_section.hpp"
 #include "reload/retire/retire.hpp"
+#include "reload/snapshot/alias.hpp"
+#include "reload/snapshot/packaged.hpp"
 #include "system/host_signals.hpp"
 
 namespace autoreload {
 namespace {
-
-constexpr std::size_t tag_length = 5;  // 36^4 aliases of one name before one comes again
-
-constexpr std::string_view system_roots[] = {"/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib"};
-
-// Whether the system's packages see to it: they replace files, and never write into them.
-bool is_systems(const std::string& path) {
-  return std::any_of(std::begin(system_roots), std::end(system_roots), [&](std::string_view root) {
-    return path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
-  });
-}
-
-// Whether the loader looks there by itself: /usr/lib, and Debian's /usr/lib/x86_64-linux-gnu.
-bool is_searched(const std::string& folder) {
-  return is_systems(folder) &&
-         (folder.ends_with("-linux-gnu") ||
-          std::find(std::begin(system_roots), std::end(system_roots), folder) != std::end(system_roots));
-}
-
-std::string expanded(std::string entry, const std::string& folder) {
-  for (const std::string token : {"${ORIGIN}", "$ORIGIN"}) {
-    for (std::size_t at = 0; (at = entry.find(token, at)) != std::string::npos; at += folder.size()) {
-      entry.replace(at, token.size(), folder);
-    }
-  }
-  return entry;
-}
-
-// The folders of the run path that are the user's, and those that only $ORIGIN leads to: the loader finds nothing by
-// that, since the copy lies elsewhere. It is the folder of the library's name, for the loader; where that is a link, a
-// build may mean the folder that it leads to.
-std::vector<std::string> folders_of(const elf_facts& facts, const snapshot& image) {
-  std::vector<std::string> folders;
-  if (facts.run_path.empty()) return folders;
-  const std::string origins[] = {image.path.substr(0, image.path.rfind('/')), image.folder()};
-  for (const std::string& entry : facts.run_path) {
-    if (expanded(entry, {}).find('$') != std::string::npos) continue;  // $LIB or $PLATFORM: the loader's own matter
-    for (const std::string& origin : origins) {
-      std::string whole = expanded(entry, origin);
-      const bool loaders = whole == entry ? is_systems(whole) : is_searched(whole);
-      const bool known = std::find(folders.begin(), folders.end(), whole) != folders.end();
-      if (whole.starts_with('/') && !loaders && !known) folders.push_back(std::move(whole));
-    }
-  }
-  return folders;
-}
 
 // Adds what a path leads to now, if anything (a step of FNV-1a for each number). Says what that is.
 std::optional<file_identity> mix(std::uint64_t& state, const std::string& path) {
@@ -80,35 +33,6 @@ std::optional<file_identity> mix(std::uint64_t& state, const std::string& path) 
   return now;
 }
 
-// A name of the same length that no other library has.
-std::string alias_for(const std::string& name) {
-  static std::atomic<unsigned> count{0};
-  constexpr char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-  std::string alias = name;
-  alias[0] = '~';
-  unsigned number = count.fetch_add(1, std::memory_order_relaxed);
-  for (std::size_t i = tag_length - 1; i > 0; --i, number /= 36) alias[i] = digits[number % 36];
-  return alias;
-}
-
-// Writes `alias` over each dynamic string that is `name`: DT_SONAME, DT_NEEDED and the version needs share them.
-bool rename_in(snapshot& image, std::span<const std::byte> bytes, const elf_facts& facts, const std::string& name,
-               const std::string& alias) {
-  const elf_view file{bytes, facts.segments, 0};
-  const dynamic_section dynamic = dynamic_section_of(file);
-  const std::byte* const strings = file.bytes(dynamic.strings, dynamic.strings_size);
-  if (strings == nullptr) return false;
-  const std::string_view table(reinterpret_cast<const char*>(strings), dynamic.strings_size);
-  const auto offset = static_cast<std::uint64_t>(strings - bytes.data());
-  const std::string whole = '\0' + name + '\0';
-  bool found = false;
-  for (std::size_t at = 0; (at = table.find(whole, at)) != std::string_view::npos; ++at) {
-    found = image.patch(offset + at + 1, name, alias);
-    if (!found) return false;
-  }
-  return found;
-}
-
 class preparation {
  public:
   preparation(const std::string& path, const snapshot& image, const dependency_policy& policy,
@@ -118,27 +42,27 @@ class preparation {
   // A library whose needs are looked at, and the one that needs it.
   struct user {
     const elf_facts& facts;
-    std::vector<std::string> folders;
+    const own_run_path& searched;
     const user* by;
   };
 
-  // Everything that one file needs; its own copy gets their aliases.
-  private_libraries needs_of(snapshot& image, std::span<const std::byte> bytes, const elf_facts& facts,
-                             const user* by = nullptr) {
+  // Everything that one file needs. Its own copy gets their aliases, if there is one.
+  private_libraries needs_of(snapshot* copy, std::span<const std::byte> bytes, const user& here) {
     private_libraries needs;
-    const user here{facts, folders_of(facts, image), by};
-    for (const std::string& name : facts.needed) {
+    for (const std::string& name : here.facts.needed) {
       if (answer_.no) break;
       if (const std::size_t slash = name.rfind('/'); slash != std::string::npos) {
-        if (is_systems(name)) continue;
-        fail("\"" + image.path + "\" needs \"" + name + "\" by its path, so no copy of that can be loaded",
+        if (in_system_directory(name)) continue;
+        fail("\"" + (copy != nullptr ? copy->path : path_) + "\" needs \"" + name +
+                 "\" by its path, so no copy of that can be loaded",
              "link that with " + soname_flag(name.substr(slash + 1)) + " first, and then this");
         continue;
       }
-      const found file = find(name, folders_for(name, here));
+      if (is_loaded(name)) continue;
+      const found file = find(name, here);
       if (file.path.empty()) continue;
       std::shared_ptr<private_library> library = take(name, file, here);
-      if (library == nullptr || !rename(image, bytes, facts, name, library->alias)) continue;
+      if (library == nullptr || (copy != nullptr && !rename(*copy, bytes, here.facts, name, library->alias))) continue;
       needs.push_back(std::move(library));
     }
     return needs;
@@ -146,42 +70,95 @@ class preparation {
 
  private:
   struct found {
-    std::string path;  // empty: nowhere
+    std::string path;  // empty: nowhere, or the loader finds it and packages look after it
     file_identity file;
+    bool run_path = false;  // a run path leads to it
   };
   struct known_library {
     file_identity file;
     std::shared_ptr<private_library> library;  // null while what it needs is looked at
   };
 
-  // Its own run path. But what a library above it needs by the same name is loaded before it, and serves it, too.
-  static std::vector<std::string> folders_for(const std::string& name, const user& here) {
-    std::vector<std::string> folders = here.folders;
-    for (const user* above = here.by; above != nullptr; above = above->by) {
-      const std::vector<std::string>& needed = above->facts.needed;
-      if (std::find(needed.begin(), needed.end(), name) == needed.end()) continue;
-      for (const std::string& folder : above->folders) {
-        if (std::find(folders.begin(), folders.end(), folder) == folders.end()) folders.push_back(folder);
-      }
-    }
-    return folders;
+  // The loader takes whatever the process has by that name.
+  bool is_loaded(const std::string& name) {
+    void* const handle = dlopen(name.c_str(), RTLD_NOLOAD | RTLD_LAZY);
+    if (handle == nullptr) return false;
+    link_map* map = nullptr;
+    const std::string file = dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 ? map->l_name : "";
+    dlclose(handle);
+    if (!original_name(file).empty()) return false;  // a copy of ours
+    if (file.find('/') == std::string::npos || is_packaged(file)) return true;
+    answer_.warnings.push_back("it shares " + name +
+                               " with the host or another library, which holds it: a rebuilt one is not loaded, and "
+                               "who writes into \"" +
+                               file + "\" instead of replacing it changes or ends this program");
+    return true;
   }
 
-  found find(const std::string& name, const std::vector<std::string>& folders) {
-    for (const std::string& folder : folders) {
-      answer_.paths.push_back(folder + "/" + name);
-      const auto file = mix(answer_.state, answer_.paths.back());
-      if (!file) continue;
-      answer_.settled = answer_.settled && file->settled();
-      return {answer_.paths.back(), *file};
+  // In the loader's order. But what a library above it needs by the same name is loaded before it, and serves it, too.
+  static std::vector<search_directory> directories_for(const std::string& name, const user& here) {
+    std::vector<search_directory> all;
+    const auto add = [&](const std::vector<search_directory>& more) {
+      for (const search_directory& one : more) {
+        if (std::find(all.begin(), all.end(), one) == all.end()) all.push_back(one);
+      }
+    };
+    const auto add_plain = [&](const std::vector<std::string>& more) {
+      for (const std::string& one : more) add({{one}});
+    };
+    const process_search_path process = process_directories();
+    if (here.searched.inherited) {
+      for (const user* above = &here; above != nullptr; above = above->by) {
+        if (above->searched.inherited) add(above->searched.directories);
+      }
+      add_plain(process.inherited);
     }
-    for (const std::string& folder : folders) {
-      const std::string path = folder + "/" + name;
-      if (std::none_of(running_.begin(), running_.end(), [&](const auto& one) { return one->path == path; })) continue;
+    add_plain(process.environment);
+    if (!here.searched.inherited) add(here.searched.directories);
+    for (const user* above = here.by; above != nullptr; above = above->by) {
+      const std::vector<std::string>& needed = above->facts.needed;
+      if (std::find(needed.begin(), needed.end(), name) != needed.end()) add(above->searched.directories);
+    }
+    const std::string cached = in_loader_cache(name);
+    if (!cached.empty()) add({{cached.substr(0, cached.rfind('/'))}});
+    add_plain(process.defaults);
+    return all;
+  }
+
+  found find(const std::string& name, const user& here) {
+    const std::vector<search_directory> directories = directories_for(name, here);
+    std::optional<found> of_another_machine;
+    for (const auto& [directory, run_path, by_origin] : directories) {
+      const std::string path = directory + "/" + name;
+      // By $ORIGIN the loader finds nothing: the copy is elsewhere. Whatever it finds in the system's directories is
+      // the packages' matter.
+      if (in_system_directory(directory) &&
+          (!by_origin || directory.ends_with("-linux-gnu") || is_default(directory))) {
+        if (is_packaged(path)) return {};
+        if (access(path.c_str(), F_OK) != 0) continue;
+      }
+      answer_.paths.push_back(path);
+      const auto file = mix(answer_.state, path);
+      if (!file) continue;
+      if (!loader_would_take(path)) {
+        if (run_path && !of_another_machine) of_another_machine = {path, *file, run_path};
+        continue;
+      }
+      answer_.settled = answer_.settled && file->settled();
+      return {path, *file, run_path};
+    }
+    if (of_another_machine) return *of_another_machine;  // to be refused with that reason
+    for (const auto& one : directories) {
+      const std::string path = one.path + "/" + name;
+      if (std::none_of(running_.begin(), running_.end(), [&](const auto& old) { return old->path == path; })) continue;
       fail(quoted(path) + " is not there", "it is loaded as soon as it is there", setback_kind::unfinished);
       break;
     }
     return {};
+  }
+
+  static bool is_default(const std::string& directory) {
+    return directory == "/lib" || directory == "/usr/lib" || directory == "/lib64" || directory == "/usr/lib64";
   }
 
   // The library in that file: one that this preparation or the running generation has already, or a new copy.
@@ -196,12 +173,7 @@ class preparation {
       // By another name the alias would not fit.
       if (one.library->path.ends_with('/' + name)) return one.library;
     }
-    if (void* const hosts = dlopen(name.c_str(), RTLD_NOLOAD | RTLD_LAZY); hosts != nullptr) {
-      dlclose(hosts);
-      answer_.warnings.push_back("it shares " + name +
-                                 " with the host or another library, which holds it: a rebuilt one is not loaded");
-      return nullptr;
-    }
+    if (auto library = unchanged(file, by)) return library;
     snapshotter taker;
     snapshot_outcome taken = taker.take({file.path, policy_.trust, false, policy_.patience});
     if (taken.no) {
@@ -215,26 +187,32 @@ class preparation {
     }
     // What can't be copied would be mapped from the file itself, which the next build may truncate under its callers.
     if (seen.facts.soname != name) {
-      fail(quoted(file.path) + " has " + (seen.facts.soname.empty() ? "no SONAME" : "the SONAME " + seen.facts.soname) +
-               ", so no copy of it can be loaded",
-           "link it with " + soname_flag(name) + ", or run patchelf --set-soname " + name + " on it");
+      refuse_or_leave(file,
+                      quoted(file.path) + " has " +
+                          (seen.facts.soname.empty() ? "no SONAME" : "the SONAME " + seen.facts.soname) +
+                          ", so no copy of it can be loaded",
+                      "link it with " + soname_flag(name) + ", or run patchelf --set-soname " + name + " on it");
       return nullptr;
     }
-    if (name.size() <= tag_length) {
-      fail("there is no room in the name of " + quoted(file.path) + " for the " + std::to_string(tag_length) +
-               " letters that tell its copies apart",
-           "give it a longer name");
+    if (name.size() <= alias_tag_length) {
+      refuse_or_leave(file,
+                      "there is no room in the name of " + quoted(file.path) + " for the " +
+                          std::to_string(alias_tag_length) + " letters that tell its copies apart",
+                      "give it a longer name");
       return nullptr;
     }
     auto library = std::make_shared<private_library>();
     library->path = file.path;
-    if (result<void> kept = taker.keep(taken.image); !kept) {
+    const loader_name named = name_for(policy_.name, {taken.bytes, seen.facts.segments, 0});
+    if (result<void> kept = taker.keep(taken.image, {named, policy_.trust}); !kept) {
       cant_use(file.path, {setback_kind::shortage, std::move(kept.error())});
       return nullptr;
     }
     const std::size_t here = known_.size();
     known_.push_back({file.file, nullptr});
-    library->needs = needs_of(taken.image, taken.bytes, seen.facts, &by);
+    library->facts = seen.facts;
+    library->searched = run_path_of(seen.facts, taken.image, has_run_path({taken.bytes, seen.facts.segments, 0}));
+    library->needs = needs_of(&taken.image, taken.bytes, {library->facts, library->searched, &by});
     if (answer_.no) return nullptr;
     const auto same = std::find_if(running_.begin(), running_.end(), [&](const auto& one) {
       return one->path == file.path && one->needs == library->needs && taker.same_content(one->image);
@@ -245,10 +223,36 @@ class preparation {
       library->alias = alias_for(name);
       if (!rename(taken.image, taken.bytes, seen.facts, name, library->alias)) return nullptr;
       library->image = std::move(taken.image);
+      if (!library->image.remark.empty()) answer_.warnings.push_back(quoted(file.path) + ": " + library->image.remark);
     }
     known_[here].library = library;
     answer_.libraries.push_back(library);
     return library;
+  }
+
+  // The running generation's, if nothing of it changed: then it isn't even read.
+  std::shared_ptr<private_library> unchanged(const found& file, const user& by) {
+    const auto old = std::find_if(running_.begin(), running_.end(), [&](const auto& one) {
+      return one->path == file.path && one->image.source == file.file && file.file.settled();
+    });
+    if (old == running_.end()) return nullptr;
+    const std::size_t here = known_.size();
+    known_.push_back({file.file, nullptr});
+    const std::shared_ptr<private_library>& library = *old;
+    if (needs_of(nullptr, {}, {library->facts, library->searched, &by}) != library->needs || answer_.no) {
+      known_.resize(here);
+      return nullptr;
+    }
+    known_[here].library = library;
+    answer_.libraries.push_back(library);
+    return library;
+  }
+
+  // What its user's run path leads to is the user's own, who can link it anew. Of others it is said that the loader
+  // maps them from their files.
+  void refuse_or_leave(const found& file, const std::string& reason, const std::string& advice) {
+    if (file.run_path) return fail(reason, advice);
+    answer_.left.push_back({file.path, reason + ": " + advice});
   }
 
   bool rename(snapshot& image, std::span<const std::byte> bytes, const elf_facts& facts, const std::string& name,
@@ -298,7 +302,8 @@ dependencies prepare_dependencies(const std::string& path, snapshot& image, std:
                                   const private_libraries& running) {
   dependencies answer;
   answer.looked_for = true;
-  (void)preparation(path, image, policy, running, answer).needs_of(image, bytes, facts);
+  const own_run_path searched = run_path_of(facts, image, has_run_path({bytes, facts.segments, 0}));
+  (void)preparation(path, image, policy, running, answer).needs_of(&image, bytes, {facts, searched, nullptr});
   return answer;
 }
 
@@ -314,7 +319,7 @@ result<void> open_dependencies(const private_libraries& libraries, const std::st
       failure.system(text != nullptr ? text : "");
       return failure;
     }
-    library->image.named = {};
+    library->image.loaded();
   }
   return {};
 }

@@ -19,6 +19,7 @@
 #include <autoreload/trust.hpp>
 
 #include "reload/inspect/inspect.hpp"
+#include "reload/snapshot/search_path.hpp"
 #include "reload/snapshot/snapshot.hpp"
 
 namespace autoreload {
@@ -28,6 +29,8 @@ struct private_library {
   std::string path;   ///< the file
   std::string alias;  ///< its name in this process
   snapshot image;
+  elf_facts facts;
+  own_run_path searched;
   std::vector<std::shared_ptr<private_library>> needs;  ///< which must outlive it
   void* handle = nullptr;                               ///< once opened
 
@@ -38,8 +41,14 @@ struct private_library {
 };
 using private_libraries = std::vector<std::shared_ptr<private_library>>;
 
-/// What a library needs, as far as it is the user's: found by its run path, outside the system's folders, and not
-/// loaded by the host itself.
+/// One of which there is no copy: the loader maps its file.
+struct left_library {
+  std::string path;
+  std::string reason;  ///< and what to do about it
+};
+
+/// What a library needs, as far as it is the user's: found where the loader would look, not the system's packages', and
+/// not loaded by the host itself.
 struct dependencies {
   private_libraries libraries;        ///< needed ones first
   bool looked_for = false;            ///< false: nobody has looked yet
@@ -47,12 +56,14 @@ struct dependencies {
   std::uint64_t state = 0;            ///< of those paths as they were when they were looked at: see state_of
   bool settled = true;                ///< whether any later change of theirs would show in it
   std::vector<std::string> warnings;  ///< what can't be reloaded, and why
+  std::vector<left_library> left;     ///< what the loader will map from the file itself
   std::optional<setback> no;          ///< one of them can't be used
 };
 
 /// What is asked of them, as of the library itself.
 struct dependency_policy {
   const trust_policy& trust;
+  loader_name name = loader_name::automatic;
   bool require_digest = false;
   writer_patience* patience = nullptr;  ///< see snapshotter::request
 };

@@ -17,51 +17,35 @@
 #include <autoreload/trust.hpp>
 
 #include "reload/setback.hpp"
+#include "reload/snapshot/copy_place.hpp"
 #include "reload/snapshot/file_identity.hpp"
+#include "reload/snapshot/stable_file.hpp"
 #include "system/unique_fd.hpp"
 
 namespace autoreload {
 
-/// A part of a file, bytes.
-struct file_range {
-  std::uint64_t begin;
-  std::uint64_t end;
-};
-
-/// A file's name that goes with the object.
-class temporary_name {
- public:
-  temporary_name() = default;
-  explicit temporary_name(std::string path) : path_(std::move(path)) {}
-  temporary_name(temporary_name&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  temporary_name& operator=(temporary_name&& other) noexcept {
-    std::swap(path_, other.path_);
-    return *this;
-  }
-  ~temporary_name() {
-    if (!path_.empty()) unlink(path_.c_str());
-  }
-  [[nodiscard]] explicit operator bool() const noexcept { return !path_.empty(); }
-
- private:
-  std::string path_;
-};
-
-/// A snapshot: an anonymous file in memory. It vanishes with its descriptor, whatever ends the process.
+/// A snapshot: by default an anonymous file in memory, which vanishes with its descriptor, whatever ends the process.
 struct snapshot {
   unique_fd memory;       ///< the copy; keep it open as long as the library is loaded: its number is the library's name
   std::string load_path;  ///< what to give to dlopen
   std::string path;       ///< where it was read
-  temporary_name named;   ///< of a temporary file, where there is no /proc or no memfd; reset it after loading
-  file_identity source;   ///< what was copied
-  std::uint64_t size = 0;  ///< bytes
-  unique_fd origin;        ///< the library's file, until complete() has run
+  temporary_name named;   ///< of a copy that has a name in the file system
+  bool stays_named = false;  ///< the name is the library's own as long as it is loaded
+  std::string remark;        ///< what the user should know of the name that it got
+  file_identity source;      ///< what was copied
+  std::uint64_t size = 0;    ///< bytes
+  unique_fd origin;          ///< the library's file, until complete() has run
   struct change {
     std::uint64_t offset;
     std::string original;
   };
   std::vector<change> changes;    ///< where the copy differs from the file on purpose
   std::vector<file_range> later;  ///< parts that the loader doesn't map, not copied yet
+
+  /// To be called once the loader has it.
+  void loaded() {
+    if (!stays_named) named = {};
+  }
 
   /// The real folder of the file, for $ORIGIN. Until complete() has run.
   [[nodiscard]] std::string folder() const;
@@ -77,23 +61,6 @@ struct snapshot_outcome {
   /// How long it takes, if nothing changes, until the file counts as finished; zero when it does. Nobody has it open
   /// for writing then, and it has not changed for some seconds.
   std::chrono::nanoseconds unfinished_for{};
-};
-
-/// Since when files that somebody may be writing have been as they are. Nothing tells a writer that pauses, or has
-/// forgotten to close, from one that is done, but time.
-class writer_patience {
- public:
-  struct file {
-    file_identity is;
-    std::chrono::steady_clock::time_point since;                  ///< the same times and size
-    std::optional<std::uint64_t> digest = std::nullopt;           ///< of what was read then
-    std::chrono::steady_clock::time_point same_contents_since{};  ///< a writer through a mapping changes no time
-  };
-  /// What is known of the file; from now on, if it is another by now.
-  file& about(const file_identity& is);
-
- private:
-  std::vector<file> files_;
 };
 
 /// Takes snapshots. Reuses its buffer; not thread-safe.
@@ -115,8 +82,13 @@ class snapshotter {
   /// file that turns out to be what already runs costs one read.
   [[nodiscard]] snapshot_outcome take(const request& wanted);
 
-  /// Makes the memfd from the bytes that take() read (and that were inspected since).
-  [[nodiscard]] result<void> keep(snapshot& image);
+  /// How the loader shall know the copy.
+  struct naming {
+    loader_name name = loader_name::descriptor;  ///< not automatic: see name_for()
+    const trust_policy& trust;
+  };
+  /// Makes the copy from the bytes that take() read (and that were inspected since).
+  [[nodiscard]] result<void> keep(snapshot& image, const naming& how);
 
   /// Whether the bytes are those of another snapshot. One read when they differ early, as a build-id makes them.
   [[nodiscard]] bool same_content(const snapshot& other) const;
@@ -128,14 +100,6 @@ class snapshotter {
   void prepare(const snapshot& last);
 
  private:
-  // Where a copy goes: a memfd, or else a temporary file.
-  struct place {
-    unique_fd memory;
-    std::string path;  // by which dlopen and debuggers open it
-    temporary_name named;
-    std::uint64_t size = 0;
-  };
-  static place in_memory(const std::string& name);
   bool reserve(std::size_t size);
   bool lies_still(writer_patience::file& known) const;
 
@@ -143,16 +107,12 @@ class snapshotter {
   std::size_t capacity_ = 0;
   std::size_t used_ = 0;
   std::vector<file_range> copied_;
-  place ready_;  // by prepare()
+  std::optional<copy_file> ready_;  // by prepare()
 };
 
 /// Copies what the loader doesn't map (debug information) into the snapshot, for debuggers and profilers, and seals it.
 /// Runs after publish, so no reload waits for it. When the file has changed meanwhile, the snapshot has no sections.
 void complete(snapshot& image);
-
-/// The file name of the library that a private copy was made of, by the loader's name for the copy. Empty when that is
-/// no copy's.
-[[nodiscard]] std::string original_name(const std::string& load_path);
 
 /// Whether an errno says that something has run out which may be there again later.
 [[nodiscard]] bool is_shortage(int number);

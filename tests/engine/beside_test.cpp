@@ -99,6 +99,20 @@ TEST_F(Beside, ABuildThatFailsItsTrialIsRefusedByALaterPoll) {
   EXPECT_EQ(lib->number(), 1);
 }
 
+TEST_F(Beside, ATrialThatCanNotRunIsNotTriedAgainUntilSomethingHappens) {
+  build(1);
+  numbers lib(path_, tried(manual()));
+  setenv("AUTORELOAD_TRIAL_HELPER", (folder_ / "no such helper").c_str(), 1);
+  build(2);
+  EXPECT_TRUE(loops_until(lib, [&] { return lib.last_failure().has_value(); }));
+  EXPECT_EQ(lib.last_failure()->reason(), "the trial helper can't be opened");
+  lib.poll();
+  EXPECT_FALSE(readable(lib, 0ms)) << "it would be tried again and again";
+  unsetenv("AUTORELOAD_TRIAL_HELPER");
+  std::filesystem::permissions(path_, std::filesystem::perms(0700));  // any event will do
+  EXPECT_TRUE(loops_until(lib, [&] { return lib.generation() == 2; }));
+}
+
 TEST_F(Beside, ANewerBuildEndsTheTrialOfTheOneBefore) {
   build(1);
   numbers lib(path_, tried(manual()));

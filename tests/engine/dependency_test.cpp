@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // dependency_test: whatever becomes of a library that the library needs, the running generation answers on, what is the
 // matter is said, and the reload goes through when it is mended.
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -569,7 +570,10 @@ TEST_F(Dependency, IsLookedForInTheUsersFoldersAlsoIfTheirNamesBeginLikeTheSyste
   ASSERT_FALSE(taken.no);
   const auto seen = autoreload::inspect(taken.bytes);
   const auto answer = autoreload::prepare_dependencies(built("far"), taken.image, taken.bytes, seen.facts, {{}}, {});
-  EXPECT_EQ(answer.paths, (std::vector<std::string>{"/library/libpart.so", "/usr/library/libpart.so"}));
+  ASSERT_GE(answer.paths.size(), 2U);  // LD_LIBRARY_PATH may add some
+  EXPECT_EQ(answer.paths[0], "/library/libpart.so");
+  EXPECT_EQ(answer.paths[1], "/usr/library/libpart.so");
+  EXPECT_EQ(std::count(answer.paths.begin(), answer.paths.end(), "/lib/x/libpart.so"), 0);
 }
 
 // The loader takes $ORIGIN from the name, but a build that switches a link means what it leads to.
@@ -585,6 +589,173 @@ TEST_F(Dependency, ByOriginIsLookedForBesideTheLinkAndBesideWhatItLeadsTo) {
     runs(11);
     fs::remove(folder_ / (std::string(place) + "/libpart.so"));
   }
+}
+
+// ---- found as the loader finds it, whoever says where
+
+// What most tests do in a process of its own, which has what its loader reads at the start: `LD_LIBRARY_PATH`.
+class FoundByTheLoader : public Dependency {
+ protected:
+  // lib.so without a run path, or with the one that is given; libpart.so is elsewhere.
+  void put_apart(const std::string& flags = "") {
+    fs::create_directory(elsewhere_);
+    put("part1", "elsewhere/libpart.so");
+    build("nowhere", calls("number", "part", "10 + part()"), named("lib.so") + with("part1") + flags);
+    put("nowhere", "lib.so");
+  }
+  // It is a private copy: neither cp over its file nor that file's end reaches the running code, and a new one is
+  // loaded.
+  void is_followed() {
+    runs(11);
+    EXPECT_EQ(events_.next(event_kind::warning, 0ms), std::nullopt);
+    support::write_file(elsewhere_ / "libpart.so", support::read_file(built("part2")));  // cp: the same inode
+    EXPECT_EQ(number(), 11) << "before the reload";
+    runs(12);
+    fs::resize_file(elsewhere_ / "libpart.so", 0);
+    EXPECT_EQ(number(), 12);
+    put("part3", "elsewhere/libpart.so");
+    runs(13);
+  }
+
+  // Runs this test again in a process whose loader looks in a directory, to which `elsewhere` is a link there. It has
+  // to exist when the process starts: the loader forgets those that don't.
+  void in_a_process_that_looks_elsewhere() {
+    fs::create_directory(elsewhere_);
+    const std::string there = "'" + elsewhere_.string() + "'";
+    support::shell("AUTORELOAD_TEST_ELSEWHERE=" + there + " LD_LIBRARY_PATH=" + there + " '" +
+                   fs::read_symlink("/proc/self/exe").string() + "' --gtest_filter='FoundByTheLoader." +
+                   testing::UnitTest::GetInstance()->current_test_info()->name() + "'");
+  }
+
+  const fs::path elsewhere_ = folder_.path() / "elsewhere";
+};
+
+TEST_F(FoundByTheLoader, ByLD_LIBRARY_PATHOfTheProgramsStart) {
+  if (const char* const said = std::getenv("AUTORELOAD_TEST_ELSEWHERE")) {  // the process below
+    fs::create_symlink(said, elsewhere_);
+    put_apart();
+    setenv("LD_LIBRARY_PATH", "/changed/later", 1);  // of no matter
+    open();
+    is_followed();
+    return;
+  }
+  in_a_process_that_looks_elsewhere();
+}
+
+TEST_F(FoundByTheLoader, ByARelativeRunPath) {
+  put_apart(" -Wl,-rpath,elsewhere");
+  const fs::path before = fs::current_path();
+  fs::current_path(folder_.path());
+  open();
+  is_followed();
+  fs::current_path(before);
+}
+
+// That the build gives this program.
+TEST_F(FoundByTheLoader, ByTheProgramsDT_RPATHUnlessTheLibraryHasADT_RUNPATH) {
+  put_apart();
+  const fs::path before = fs::current_path();
+  fs::current_path(folder_.path());
+  fs::create_symlink(elsewhere_, "searched_by_the_program");
+  open();
+  is_followed();
+  build("other", calls("number", "part", "20 + part()"), named("lib.so") + with("part1") + " -Wl,-rpath,/nowhere");
+  put("other", "lib.so");
+  fails(stage::load, "dlopen refused it", "", 13);
+  fs::current_path(before);
+}
+
+TEST_F(FoundByTheLoader, ByTheDT_RPATHOfTheLibraryThatNeedsItsUser) {
+  put_apart();
+  build("user", calls("deep", "part", "part()"), named("libdeep.so") + with("part1"));
+  build("top", calls("number", "deep", "10 + deep()"),
+        with("user") + " -Wl,--disable-new-dtags '-Wl,-rpath,$ORIGIN/elsewhere' '-Wl,-rpath,$ORIGIN'");
+  put("user", "libdeep.so");
+  put("top", "lib.so");
+  open();
+  is_followed();
+}
+
+TEST_F(FoundByTheLoader, ByLIBInARunPath) {
+  put_apart(" '-Wl,-rpath,$ORIGIN/$LIB'");
+  const auto defaults = autoreload::process_directories().defaults;
+  ASSERT_FALSE(defaults.empty());
+  const fs::path below = folder_.path() / fs::path(defaults.front()).relative_path();
+  fs::create_directories(below.parent_path());
+  fs::create_symlink(elsewhere_, below);
+  open();
+  is_followed();
+}
+
+TEST_F(FoundByTheLoader, BehindOneOfAnotherWordSize) {
+  put_apart(" '-Wl,-rpath,$ORIGIN/narrow' '-Wl,-rpath,$ORIGIN/elsewhere'");
+  fs::create_directory(folder_ / "narrow");
+  std::string narrow = support::read_file(built("part1"));
+  narrow[4] = 1;  // EI_CLASS: 32 bits
+  put_bytes(narrow, "narrow/libpart.so");
+  open();
+  is_followed();
+}
+
+// What can't be copied is left to the loader where no run path of the user's leads to it. It is said.
+TEST_F(FoundByTheLoader, WithoutASonameItIsMappedFromItsFileAndThatIsSaid) {
+  if (const char* const said = std::getenv("AUTORELOAD_TEST_ELSEWHERE")) {
+    fs::create_symlink(said, elsewhere_);
+    fs::create_directory(elsewhere_);
+    build("libplain", returns("part", 1), "");
+    build("plain", calls("number", "part", "10 + part()"), "-L'" + shop_->path().string() + "' -lplain");
+    put("libplain", "elsewhere/libplain.so");
+    put("plain", "lib.so");
+    open();
+    runs(11);
+    const auto warning = events_.next(event_kind::warning, support::patience);
+    ASSERT_TRUE(warning);
+    EXPECT_NE(warning->text.find("libplain.so\" came with it, mapped from that file itself"), std::string::npos);
+    EXPECT_NE(warning->text.find("-Wl,-soname,libplain.so"), std::string::npos) << warning->text;
+    return;
+  }
+  in_a_process_that_looks_elsewhere();
+}
+
+TEST_F(FoundByTheLoader, WhatAConstructorOpensIsMappedFromItsFileAndThatIsSaid) {
+  fs::create_directory(elsewhere_);
+  build("opened", returns("opened", 1), named("libopened.so"));
+  put("opened", "elsewhere/libopened.so");
+  build("opens",
+        "#include <dlfcn.h>\n__attribute__((constructor)) static void begin(void) { dlopen(\"" +
+            (elsewhere_ / "libopened.so").string() + "\", RTLD_NOW); } int number(void) { return 11; }",
+        "");
+  put("opens", "lib.so");
+  open();
+  runs(11);
+  const auto warning = events_.next(event_kind::warning, support::patience);
+  ASSERT_TRUE(warning);
+  EXPECT_NE(warning->text.find((elsewhere_ / "libopened.so").string() + "\" came with it"), std::string::npos)
+      << warning->text;
+}
+
+TEST_F(FoundByTheLoader, WhatTheHostHoldsIsSharedAndItsFileIsNamed) {
+  put_apart(" '-Wl,-rpath,$ORIGIN/elsewhere'");
+  void* const hosts = dlopen((elsewhere_ / "libpart.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+  ASSERT_NE(hosts, nullptr);
+  open();
+  runs(11);
+  const auto warning = events_.next(event_kind::warning, support::patience);
+  ASSERT_TRUE(warning);
+  EXPECT_NE(warning->text.find("who writes into \"" + (elsewhere_ / "libpart.so").string()), std::string::npos)
+      << warning->text;
+  library_.reset();
+  dlclose(hosts);
+}
+
+TEST(LoaderCache, LeadsToTheSystemsLibraries) {
+#ifndef __GLIBC__
+  GTEST_SKIP() << "only glibc has a cache";
+#endif
+  const std::string libc = autoreload::in_loader_cache("libc.so.6");
+  if (libc.empty()) GTEST_SKIP() << "no cache here";
+  EXPECT_TRUE(fs::exists(libc)) << libc;
+  EXPECT_EQ(autoreload::in_loader_cache("libnobody-has-this.so"), "");
 }
 
 // A program's own plugins may be below the system's folders.

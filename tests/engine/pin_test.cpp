@@ -48,7 +48,7 @@ bool is_held(const void* wanted) { return pins_of(wanted) != 0; }
 // path.
 pin_slot* own_slot() {
   autoreload::attach_thread();
-  return autoreload::has_membarrier() ? &autoreload::detail::this_thread->slots[0] : nullptr;
+  return autoreload::has_membarrier() ? &autoreload::detail::this_thread->pins[0] : nullptr;
 }
 
 // Stops the caller between the steps and does something else there, the first time.

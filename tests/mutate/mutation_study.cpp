@@ -171,8 +171,8 @@ struct program {
 
     put(variant);
     at = phase::loading;
-    if (chosen.trial.enabled) {
-      (void)library.reload();  // waits for the trial
+    if (chosen.trial.enabled && variant != good) {  // which on request would be loaded again
+      (void)library.reload();                       // waits for the trial
     } else {
       library.poll();
     }

@@ -106,7 +106,8 @@ TEST(runner, says_why_a_program_does_not_start) {
   const temp_folder folder;
   support::write_file(folder / "text", "no program\n");
   runner one = runner::make(1 << 20).value();
-  EXPECT_EQ(run(one, {{"there-is-no-such-program"}, "/", own_environment()}).start_error, ENOENT);
+  // By its path: a directory of PATH that may not be entered (root's, after su) would make it EACCES.
+  EXPECT_EQ(run(one, {{folder / "there-is-no-such-program"}, "/", own_environment()}).start_error, ENOENT);
   EXPECT_EQ(run(one, {{folder / "text"}, "/", own_environment()}).start_error, EACCES);
   EXPECT_EQ(run(one, {{"true"}, "/there/is/no/such/folder", own_environment()}).start_error, ENOENT);
   EXPECT_TRUE(run(one, {{"true"}, "/", own_environment()}).succeeded());

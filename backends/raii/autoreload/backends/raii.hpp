@@ -75,7 +75,7 @@ class library {
 };
 
 /// The contract's module: a library, and an API struct that can't be had without it.
-template <api_struct Api>
+template <class Api>
 class module {
  public:
   /// Opens a library and fills the struct.

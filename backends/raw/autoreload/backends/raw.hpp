@@ -21,7 +21,7 @@ namespace autoreload::raw {
 result<void> close(void* handle, const char* path);
 
 /// The contract's module: a handle and the pointers that were found in it, side by side.
-template <api_struct Api>
+template <class Api>
 class module {
  public:
   /// Opens a library and fills the struct.

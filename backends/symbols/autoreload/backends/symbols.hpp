@@ -22,7 +22,7 @@ using unique_handle = std::unique_ptr<void, closer>;
 
 /// A loaded library that *is* its API struct: `auto foo = symbols::module<FooApi>::load("libfoo.so"); foo->foo();`.
 /// All required symbols or nothing; every missing one is named at once.
-template <api_struct Api>
+template <class Api>
 class module {
  public:
   /// Opens a library and fills the struct.

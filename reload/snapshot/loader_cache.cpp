@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// loader_cache: reads /etc/ld.so.cache, by which the directories of /etc/ld.so.conf come in.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "reload/snapshot/search_path.hpp"
+#include "system/unique_fd.hpp"
+
+namespace autoreload {
+namespace {
+
+// glibc's sysdeps/generic/dl-cache.h.
+struct cache_header {
+  std::array<char, 20> magic;
+  std::uint32_t entries;
+  std::uint32_t strings_size;
+  std::array<std::uint32_t, 5> others;
+};
+struct cache_entry {
+  std::int32_t flags;
+  std::uint32_t name;
+  std::uint32_t path;
+  std::uint32_t version;
+  std::uint64_t capabilities;  // of processors; 0: any
+};
+static_assert(sizeof(cache_header) == 48 && sizeof(cache_entry) == 24);
+
+#if defined(__x86_64__)
+constexpr std::int32_t our_flags = 0x0303;  // a library for glibc, x86-64
+#else
+constexpr std::int32_t our_flags = 0x0a03;  // aarch64
+#endif
+
+class mapped_file {
+ public:
+  explicit mapped_file(const char* path) {
+    const unique_fd file(open(path, O_RDONLY | O_CLOEXEC));
+    struct stat status {};
+    if (!file || fstat(file.get(), &status) != 0 || status.st_size <= 0) return;
+    void* const at = mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_PRIVATE, file.get(), 0);
+    // ldconfig writes another file and renames it, so nobody shortens this one.
+    if (at != MAP_FAILED) bytes_ = {static_cast<const char*>(at), static_cast<std::size_t>(status.st_size)};
+  }
+  mapped_file(const mapped_file&) = delete;
+  mapped_file& operator=(const mapped_file&) = delete;
+  ~mapped_file() {
+    if (!bytes_.empty()) munmap(const_cast<char*>(bytes_.data()), bytes_.size());
+  }
+  [[nodiscard]] std::string_view bytes() const { return bytes_; }
+
+ private:
+  std::string_view bytes_;
+};
+
+std::string_view text_at(std::string_view file, std::size_t at) {
+  if (at >= file.size()) return {};
+  const std::size_t end = file.find('\0', at);
+  return end == std::string_view::npos ? std::string_view() : file.substr(at, end - at);
+}
+
+}  // namespace
+
+std::string in_loader_cache(const std::string& name) {
+  constexpr std::string_view magic = "glibc-ld.so.cache1.1";
+  const mapped_file cache("/etc/ld.so.cache");
+  std::string_view file = cache.bytes();
+  const std::size_t start = file.find(magic);  // an older format may come before it
+  if (start == std::string_view::npos) return {};
+  file.remove_prefix(start);
+  cache_header header;
+  if (file.size() < sizeof header) return {};
+  std::memcpy(&header, file.data(), sizeof header);
+  if ((file.size() - sizeof header) / sizeof(cache_entry) < header.entries) return {};
+  for (std::size_t i = 0; i < header.entries; ++i) {
+    cache_entry one;
+    std::memcpy(&one, file.data() + sizeof header + i * sizeof one, sizeof one);
+    if (one.flags == our_flags && one.capabilities == 0 && text_at(file, one.name) == name) {
+      return std::string(text_at(file, one.path));
+    }
+  }
+  return {};
+}
+
+}  // namespace autoreload
