@@ -32,6 +32,10 @@ struct request {
   std::uint64_t seconds = 0;            ///< of processor time at most
   std::uint64_t search_ms = 0;          ///< milliseconds for searches, after which what was found so far must do
   std::vector<wanted_symbol> symbols;
+  /// Types by their tag or typedef's name, and enumerations by a constant's name, which the symbols need not lead to.
+  std::vector<std::string> types;
+  bool all_types = false;   ///< every type that has a name
+  bool api_fields = false;  ///< the fields of a host's API structs, as symbols
 };
 
 [[nodiscard]] inline std::string encode(const request& from) {
@@ -49,6 +53,10 @@ struct request {
     out.number(s.function ? 1 : 0);
     out.number(s.address);
   }
+  out.number(from.types.size());
+  for (const std::string& name : from.types) out.text(name);
+  out.number(from.all_types ? 1 : 0);
+  out.number(from.api_fields ? 1 : 0);
   return out.take();
 }
 
@@ -68,6 +76,9 @@ struct request {
     s.function = in.number() != 0;
     s.address = in.number();
   }
+  for (std::uint64_t n = in.count(); n != 0 && in.good(); --n) into.types.emplace_back(in.text());
+  into.all_types = in.number() != 0;
+  into.api_fields = in.number() != 0;
   return in.good() ? into : request{};
 }
 

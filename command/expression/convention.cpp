@@ -2,7 +2,7 @@
 // convention: the classes are those of the System V ABI for x86-64, section 3.2.3.
 #include "convention.hpp"
 
-#include <array>
+#include <algorithm>
 #include <utility>
 
 #include "classes.hpp"
@@ -38,21 +38,18 @@ ffi_type* number_type(basic b) {
   return nullptr;
 }
 
-}  // namespace
-
-passed_type convention::scalar(type_index type) {
-  if (types_.is_pointer(type)) return {&ffi_type_pointer};
-  const std::optional<basic> which = types_.which(type);
-  if (which == basic::int128 || which == basic::unsigned_int128) {
-#if defined(__x86_64__)
-    return {make_struct({&ffi_type_uint64, &ffi_type_uint64}, 16, 16)};
-#else
-    return {.wrong = "how a 128-bit integer is passed is known on x86-64 only"};
-#endif
-  }
-  if (ffi_type* const found = which ? number_type(*which) : nullptr) return {found};
-  return {.wrong = "how a \"" + types_.spell(type) + "\" is passed is not known"};
+std::string not_known(const type_table& types, type_index type) {
+  return "how \"" + types.spell(type) + "\" is passed is not known";
 }
+
+// Of anything but structs and 128-bit integers; null for what libffi does not know.
+ffi_type* scalar(const type_table& types, type_index type) {
+  if (types.is_pointer(type)) return &ffi_type_pointer;
+  const std::optional<basic> which = types.which(type);
+  return which ? number_type(*which) : nullptr;
+}
+
+}  // namespace
 
 // With its size given, libffi keeps it and works out nothing.
 ffi_type* convention::make_struct(std::vector<ffi_type*> elements, std::size_t size, std::size_t alignment) {
@@ -68,46 +65,91 @@ ffi_type* convention::make_struct(std::vector<ffi_type*> elements, std::size_t s
 
 #if defined(__x86_64__)
 
-passed_type convention::eightbytes(type_index type, bool result) {
-  const std::uint64_t size = types_.size_of(type).value_or(0);
-  if (size == 0) return {.wrong = "an empty struct is not passed at all"};
-  const std::uint64_t alignment = types_.alignment_of(type);
-  const std::optional<struct_classes> found = classes_of(types_, type);
-  if (!found) return {.wrong = "how \"" + types_.spell(type) + "\" is passed is not known"};
-  if (found->in_memory && size <= 16) {
-    if (result) return {.as = &ffi_type_void, .returned_by_address = true};
-    // Only what holds a long double goes to memory in libffi, too.
-    if (size == 16) return {make_struct({&ffi_type_longdouble}, size, alignment)};
-    return {.wrong = "how the packed \"" + types_.spell(type) + "\" is passed can't be told to libffi"};
-  }
-  if (!found->in_memory && found->of[0] == eightbyte::x87) {
-    return {result ? &ffi_type_longdouble : make_struct({&ffi_type_longdouble}, size, alignment)};
-  }
-  std::vector<ffi_type*> elements;
-  for (std::uint64_t begin = 0; begin < size; begin += 8) {
-    std::uint64_t left = std::min<std::uint64_t>(8, size - begin);
-    const eightbyte is = found->in_memory ? eightbyte::integer : found->of[begin / 8];
-    if (is == eightbyte::none) continue;
-    if (is == eightbyte::sse) {
-      elements.push_back(left == 4 ? &ffi_type_float : &ffi_type_double);
-      continue;
-    }
-    for (const auto& [bytes, part] : {std::pair{8U, &ffi_type_uint64}, std::pair{4U, &ffi_type_uint32},
-                                      std::pair{2U, &ffi_type_uint16}, std::pair{1U, &ffi_type_uint8}}) {
-      if (left < bytes) continue;
-      elements.push_back(part);
-      left -= bytes;
-    }
-    if (found->in_memory && elements.size() >= 8) break;  // larger than any register takes: libffi asks no further
-  }
-  return {make_struct(std::move(elements), size, alignment)};
+namespace {
+
+bool is_wide(const type_table& types, type_index type) {
+  const std::optional<basic> which = types.which(type);
+  return which == basic::int128 || which == basic::unsigned_int128;
 }
 
-passed_type convention::argument(type_index type) {
-  return types_.is_struct(type) ? eightbytes(type, false) : scalar(type);
+// A number's classes are those of a struct that has nothing else.
+std::optional<struct_classes> classes(const type_table& types, type_index type) {
+  if (is_wide(types, type)) return struct_classes{.of = {eightbyte::integer, eightbyte::integer}};
+  return classes_of(types, type);
 }
-passed_type convention::result(type_index type) {
-  return types_.is_struct(type) ? eightbytes(type, true) : scalar(type);
+
+}  // namespace
+
+passed_result convention::result(type_index type) {
+  integers_left_ = 6;
+  floats_left_ = 8;
+  const std::uint64_t size = types_.size_of(type).value_or(0);
+  if (!types_.is_struct(type) && !is_wide(types_, type)) {
+    ffi_type* const found = types_.is_void(type) ? &ffi_type_void : scalar(types_, type);
+    return found != nullptr ? passed_result{found} : passed_result{.wrong = not_known(types_, type)};
+  }
+  if (size == 0) return {.wrong = "an empty struct is not passed at all"};
+  const std::optional<struct_classes> found = classes(types_, type);
+  if (!found) return {.wrong = not_known(types_, type)};
+  if (found->in_memory) {
+    if (types_.alignment_of(type) > 32) return {.wrong = "\"" + types_.spell(type) + "\" is aligned too strictly"};
+    integers_left_ = 5;  // the hidden pointer is the first argument
+    return {.as = &ffi_type_void, .by_address = true};
+  }
+  if (found->of[0] == eightbyte::x87) return {&ffi_type_longdouble};
+  std::vector<ffi_type*> elements;
+  for (const eightbyte is : found->of) {
+    if (is != eightbyte::none) elements.push_back(is == eightbyte::sse ? &ffi_type_double : &ffi_type_uint64);
+  }
+  // Whole registers come back, whatever of them the struct has.
+  const std::size_t whole = 8 * elements.size();
+  return {make_struct(std::move(elements), whole, 8)};
+}
+
+bool convention::take_registers(unsigned integers, unsigned floats) {
+  if (integers > integers_left_ || floats > floats_left_) return false;
+  integers_left_ -= integers;
+  floats_left_ -= floats;
+  return true;
+}
+
+// What is larger than two registers goes to memory in libffi, too, whatever it is made of; so does anything when the
+// registers are used up.
+passed_argument convention::in_memory(type_index type, std::uint64_t size, std::uint64_t alignment) {
+  if (alignment > 16) {
+    return {.wrong = "\"" + types_.spell(type) + "\" is aligned more strictly than libffi aligns arguments"};
+  }
+  std::vector<ffi_type*> elements(std::min<std::uint64_t>((size + 7) / 8, 8), &ffi_type_uint64);
+  return {{{make_struct(std::move(elements), size, alignment), 0, size}}};
+}
+
+passed_argument convention::argument(type_index type) {
+  const std::uint64_t size = types_.size_of(type).value_or(0);
+  const std::uint64_t alignment = is_wide(types_, type) ? 16 : types_.alignment_of(type);
+  if (size == 0) return {.wrong = "an empty struct is not passed at all"};
+  const std::optional<struct_classes> found = classes(types_, type);
+  if (!found) return {.wrong = not_known(types_, type)};
+  const auto count = [&](eightbyte is) { return static_cast<unsigned>(std::ranges::count(found->of, is)); };
+  const bool fits = !found->in_memory && count(eightbyte::x87) == 0 &&
+                    take_registers(count(eightbyte::integer), count(eightbyte::sse));
+  if (!types_.is_struct(type) && !is_wide(types_, type)) {
+    ffi_type* const as = scalar(types_, type);
+    if (as == nullptr) return {.wrong = not_known(types_, type)};
+    return {{{as, 0, size}}};
+  }
+  if (!fits) {
+    if (size > 16 || (!found->in_memory && count(eightbyte::x87) == 0)) return in_memory(type, size, alignment);
+    // Of what would fit into registers, libffi puts only what holds a long double into memory.
+    if (size == 16) return {{{make_struct({&ffi_type_longdouble}, size, alignment), 0, size}}};
+    return {.wrong = "how the packed \"" + types_.spell(type) + "\" is passed can't be told to libffi"};
+  }
+  passed_argument made;
+  for (std::size_t i = 0; i < found->of.size(); ++i) {
+    if (found->of[i] == eightbyte::none) continue;
+    ffi_type* const as = found->of[i] == eightbyte::sse ? &ffi_type_double : &ffi_type_uint64;
+    made.parts.push_back({as, 8 * i, std::min<std::size_t>(8, size - 8 * i)});
+  }
+  return made;
 }
 
 #else
@@ -129,13 +171,13 @@ std::optional<std::string> convention::add_parts(type_index type, std::vector<ff
     }
     return std::nullopt;
   }
-  const passed_type part = scalar(type);
-  if (part.as == nullptr) return part.wrong;
-  into.push_back(part.as);
+  ffi_type* const part = scalar(types_, type);
+  if (part == nullptr) return not_known(types_, type);
+  into.push_back(part);
   return std::nullopt;
 }
 
-passed_type convention::as_it_is(type_index type) {
+passed_result convention::as_it_is(type_index type) {
   std::vector<ffi_type*> elements;
   const std::string name = "\"" + types_.spell(type) + "\"";
   if (const auto wrong = add_parts(type, elements, 0)) return {.wrong = name + " can't be passed: " + *wrong};
@@ -149,8 +191,17 @@ passed_type convention::as_it_is(type_index type) {
   return {made};
 }
 
-passed_type convention::argument(type_index type) { return types_.is_struct(type) ? as_it_is(type) : scalar(type); }
-passed_type convention::result(type_index type) { return argument(type); }
+passed_result convention::result(type_index type) {
+  if (types_.is_struct(type)) return as_it_is(type);
+  ffi_type* const found = types_.is_void(type) ? &ffi_type_void : scalar(types_, type);
+  return found != nullptr ? passed_result{found} : passed_result{.wrong = not_known(types_, type)};
+}
+
+passed_argument convention::argument(type_index type) {
+  const passed_result one = result(type);
+  if (one.as == nullptr) return {.wrong = one.wrong};
+  return {{{one.as, 0, types_.size_of(type).value_or(0)}}};
+}
 
 #endif
 

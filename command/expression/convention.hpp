@@ -14,37 +14,54 @@
 
 namespace autoreload::command {
 
-/// libffi's description of a type.
-struct passed_type {
+/// How a result comes back.
+struct passed_result {
   ffi_type* as = nullptr;
-  bool returned_by_address = false;  ///< the caller passes a hidden pointer, which libffi would not do by itself
-  std::string wrong{};               ///< why it can't be passed; `as` is null then
+  bool by_address = false;  ///< the caller passes a hidden pointer, which libffi would not do by itself
+  std::string wrong{};      ///< why it can't come back; `as` is null then
+};
+
+/// How an argument is passed: as one or two arguments of libffi's, each a part of its bytes.
+struct passed_argument {
+  struct part {
+    ffi_type* as;
+    std::size_t begin;  ///< bytes
+    std::size_t size;   ///< bytes
+  };
+  std::vector<part> parts{};
+  std::string wrong{};  ///< why it can't be passed
 };
 
 /// Makes libffi's descriptions and keeps them.
 ///
 /// libffi knows no unions, no bit-fields and no packed structs, and lays structs out by itself. On x86-64 the
-/// convention looks at eight bytes at a time, so that a struct of plain numbers with the same classes stands for any
-/// type. Elsewhere a struct is described as it is, and what libffi would lay out in another way is refused.
+/// convention looks at eight bytes at a time, so that plain numbers with the same classes stand for any type. What goes
+/// into registers is handed to libffi number by number: libffi up to 3.4 copies a struct's second half over the first
+/// floating register when the struct's first half is in the last integer one. Elsewhere a struct is described as it is,
+/// and what libffi would lay out in another way is refused.
 class convention {
  public:
   explicit convention(const type_table& types) : types_(types) {}
 
-  [[nodiscard]] passed_type argument(type_index type);
-  [[nodiscard]] passed_type result(type_index type);
+  /// Starts a call: result() first, then argument() for each, in order.
+  [[nodiscard]] passed_result result(type_index type);
+  [[nodiscard]] passed_argument argument(type_index type);
 
  private:
   struct own_struct {
     ffi_type type{};
     std::vector<ffi_type*> elements;
   };
-  passed_type scalar(type_index type);
   ffi_type* make_struct(std::vector<ffi_type*> elements, std::size_t size, std::size_t alignment);
 #if defined(__x86_64__)
-  passed_type eightbytes(type_index type, bool result);
+  passed_argument in_memory(type_index type, std::uint64_t size, std::uint64_t alignment);
+  bool take_registers(unsigned integers, unsigned floats);
+
+  unsigned integers_left_ = 0;
+  unsigned floats_left_ = 0;
 #else
   std::optional<std::string> add_parts(type_index type, std::vector<ffi_type*>& into, int depth);
-  passed_type as_it_is(type_index type);
+  passed_result as_it_is(type_index type);
 #endif
 
   const type_table& types_;

@@ -12,9 +12,7 @@ namespace {
 
 bool is_float(basic b) { return b == basic::float_number || b == basic::double_number || b == basic::long_double; }
 bool is_complex(basic b) { return b >= basic::complex_float; }
-basic real_part(basic b) {
-  return is_complex(b) ? static_cast<basic>(static_cast<int>(b) - 3) : b;
-}
+basic real_part(basic b) { return is_complex(b) ? static_cast<basic>(static_cast<int>(b) - 3) : b; }
 basic complex_of(basic b) { return static_cast<basic>(static_cast<int>(b) + 3); }
 
 bool is_unsigned(basic b) {
@@ -40,14 +38,15 @@ bool alike(type_index a, type_index b, const type_table& types) {
 }
 
 std::string words(type_index from, type_index to, const type_table& types) {
-  return "a \"" + types.spell(from) + "\" is no \"" + types.spell(to) + "\"";
+  return "\"" + types.spell(from) + "\" does not become \"" + types.spell(to) + "\"";
 }
 
 std::optional<std::string> refuses_pointer(const node& value, type_index from, type_index to, type_table& types) {
   const type_index want = types.target(to);
   type_index have = types.target(from);
   // &int[4] is meant as room for four.
-  if (value.kind == node_kind::fresh && types.kind_of(have) == abi::kind::array && types.kind_of(want) != abi::kind::array) {
+  if (value.kind == node_kind::fresh && types.kind_of(have) == abi::kind::array &&
+      types.kind_of(want) != abi::kind::array) {
     have = types.target(have);
   }
   if (!types.is_void(want) && !types.is_void(have) && !alike(have, want, types)) return words(from, to, types);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <new>
 
 #include "bits.hpp"
 #include "initializer.hpp"
@@ -68,7 +69,7 @@ bool evaluator::truth(const node& n) { return is_true(number_of(evaluate(n))); }
 
 std::uint64_t evaluator::keep(const value& object) {
   const std::uint64_t address = objects_.make(object.bytes.size(), types_.alignment_of(object.type));
-  write_memory(address, object.bytes);
+  if (!write_memory(address, object.bytes)) throw std::bad_alloc();
   return address;
 }
 

@@ -30,7 +30,7 @@ struct location {
 
 /// What surrounds a call into the library: evaluation itself knows no processes and signals.
 struct surroundings {
-  std::function<void*(const std::string&)> address_of;                ///< of a function or variable; null: there is none
+  std::function<void*(const std::string&)> address_of;  ///< of a function or variable; null: there is none
   std::function<void(const std::string& function, place where)> before_call = [](const std::string&, place) {};
   std::function<void()> after_call = [] {};
 };
@@ -46,8 +46,8 @@ class evaluator {
   std::vector<value> run(const node& checked, std::size_t shown);
 
  private:
-  value evaluate(const node& n);                      // as a value: decayed, without qualifiers
-  value evaluate_as(const node& n, type_index to);    // and converted
+  value evaluate(const node& n);                    // as a value: decayed, without qualifiers
+  value evaluate_as(const node& n, type_index to);  // and converted
   location locate(const node& n);
   value load_object(const node& n, const location& from, type_index type);
   void store_object(const node& n, const location& to, const value& from);
@@ -58,7 +58,7 @@ class evaluator {
   value pointer(type_index type, std::uint64_t to);
   std::uint64_t address_in(const value& from);
   bool truth(const node& n);
-  std::uint64_t keep(const value& object);            // in the arena
+  std::uint64_t keep(const value& object);  // in the arena
   std::uint64_t symbol(const node& n);
 
   value unary(const node& n);

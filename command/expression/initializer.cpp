@@ -64,8 +64,8 @@ void place_in_struct(node& list, const abi::type structure, const type_table& ty
     slot at{list.type, 0, 0};
     const std::vector<designator>& path = list.designators[i];
     if (path.empty()) {
-      const std::size_t end = structure.kind == kind::unite ? std::min<std::size_t>(structure.members.size(), 1)
-                                                            : structure.members.size();
+      const std::size_t end =
+          structure.kind == kind::unite ? std::min<std::size_t>(structure.members.size(), 1) : structure.members.size();
       if (next >= end) {
         complain(list.parts[i]->where, "\"" + types.spell(list.type) + "\" has only " + std::to_string(end) +
                                            (end == 1 ? " field" : " fields"));

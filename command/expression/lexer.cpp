@@ -248,7 +248,8 @@ class lexer {
     const std::size_t begin = at_;
     const std::string bytes = quoted('\'');
     if (bytes.size() != 1) complain(since(begin), "a character is one byte; a string stands in double quotes");
-    return {.kind = token_kind::character, .where = since(begin),
+    return {.kind = token_kind::character,
+            .where = since(begin),
             .whole = static_cast<std::uint64_t>(static_cast<std::int64_t>(bytes[0]))};
   }
 

@@ -16,13 +16,13 @@ enum class token_kind : std::uint8_t { name, whole, real, character, string, ear
 struct token {
   token_kind kind = token_kind::end;
   place where{};
-  std::string text{};          ///< a name, a sign as it is written, or a string's bytes with the escapes replaced
-  std::uint64_t whole = 0;     ///< a whole number, a character's value, or the number after `$`
-  long double real = 0;        ///< a floating number
-  bool decimal = true;         ///< a whole number that is not written in hexadecimal, octal or binary
-  bool is_unsigned = false;    ///< suffix u
-  std::uint8_t longs = 0;      ///< suffixes l, or ll
-  bool is_float = false;       ///< suffix f
+  std::string text{};        ///< a name, a sign as it is written, or a string's bytes with the escapes replaced
+  std::uint64_t whole = 0;   ///< a whole number, a character's value, or the number after `$`
+  long double real = 0;      ///< a floating number
+  bool decimal = true;       ///< a whole number that is not written in hexadecimal, octal or binary
+  bool is_unsigned = false;  ///< suffix u
+  std::uint8_t longs = 0;    ///< suffixes l, or ll
+  bool is_float = false;     ///< suffix f
 };
 
 /// @throws complaint  for what is no token of C's

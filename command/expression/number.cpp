@@ -203,20 +203,18 @@ std::optional<number> calculate(const number& first, std::string_view sign, cons
   const number a = convert(first, common);
   const number b = shift ? second : convert(second, common);
   switch (common) {
-    case basic::float_number:
-      return calculate_real(static_cast<float>(a.real), sign, static_cast<float>(b.real));
-    case basic::double_number:
-      return calculate_real(static_cast<double>(a.real), sign, static_cast<double>(b.real));
+    case basic::float_number: return calculate_real(static_cast<float>(a.real), sign, static_cast<float>(b.real));
+    case basic::double_number: return calculate_real(static_cast<double>(a.real), sign, static_cast<double>(b.real));
     case basic::long_double: return calculate_real(a.real, sign, b.real);
     case basic::complex_float: return calculate_complex<float>(a, sign, b);
     case basic::complex_double: return calculate_complex<double>(a, sign, b);
     case basic::complex_long_double: return calculate_complex<long double>(a, sign, b);
     default: break;
   }
-  std::optional<number> made =
-      is_unsigned(common) ? calculate_whole(static_cast<unsigned_wide>(a.whole), sign,
-                                            static_cast<unsigned_wide>(b.whole), false, bits_of(common))
-                          : calculate_whole(a.whole, sign, b.whole, true, bits_of(common));
+  std::optional<number> made = is_unsigned(common)
+                                   ? calculate_whole(static_cast<unsigned_wide>(a.whole), sign,
+                                                     static_cast<unsigned_wide>(b.whole), false, bits_of(common))
+                                   : calculate_whole(a.whole, sign, b.whole, true, bits_of(common));
   const bool compares = sign == "<" || sign == ">" || sign == "<=" || sign == ">=" || sign == "==" || sign == "!=";
   return made && !compares ? convert(*made, common) : made;
 }

@@ -2,15 +2,12 @@
 // parser: C's grammar of expressions, as a tree.
 #pragma once
 
-#include <functional>
 #include <string_view>
 
 #include "syntax.hpp"
+#include "type_parser.hpp"
 
 namespace autoreload::command {
-
-/// Whether a name is a typedef's. C's grammar can't be read without.
-using knows_typedef = std::function<bool(std::string_view)>;
 
 /// Reads one expression. Any bytes are safe; nesting has a limit.
 /// @throws complaint

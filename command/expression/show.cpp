@@ -57,7 +57,11 @@ std::string real_text(long double value, basic as) {
 bool is_text(std::string_view bytes, bool cut) {
   for (std::size_t i = 0; i < bytes.size();) {
     const auto c = static_cast<unsigned char>(bytes[i]);
-    const std::size_t length = c < 0x80 ? 1 : c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    const std::size_t length = c < 0x80                ? 1
+                               : c >= 0xc2 && c < 0xe0 ? 2
+                               : c >= 0xe0 && c < 0xf0 ? 3
+                               : c >= 0xf0 && c < 0xf5 ? 4
+                                                       : 0;
     if (length == 0 || (c < 0x20 && (c < '\a' || c > '\r') && c != 0x1b) || c == 0x7f) return false;
     if (i + length > bytes.size()) return cut;
     for (std::size_t k = 1; k < length; ++k) {
@@ -103,8 +107,8 @@ class shower {
       const bool wide_unsigned = *which == basic::unsigned_int128 && of.whole < 0;
       if (wide_unsigned && options_.base == 10) {
         const auto all = static_cast<unsigned_wide>(of.whole);
-        return {kind::number, whole_text(static_cast<wide>(all / 10), 10, 128) +
-                                  whole_text(static_cast<wide>(all % 10), 10, 128)};
+        return {kind::number,
+                whole_text(static_cast<wide>(all / 10), 10, 128) + whole_text(static_cast<wide>(all % 10), 10, 128)};
       }
       return {kind::number, whole_text(of.whole, options_.base, static_cast<unsigned>(bits))};
     }
@@ -152,7 +156,8 @@ class shower {
     const bool letters = to.kind == abi::kind::base && to.size == 1 && types_.is_integer(t.target) &&
                          to.encoding != abi::encoding::boolean;
     if (letters && options_.base == 10) {
-      std::optional<read_string> found = read_text(address, options_.most_elements == 0 ? 1 << 20 : options_.most_elements);
+      std::optional<read_string> found =
+          read_text(address, options_.most_elements == 0 ? 1 << 20 : options_.most_elements);
       // An empty string may as well be the first of some numbers.
       const bool numbers = !names_char(t.target) && found && found->bytes.empty();
       if (found && !numbers && is_text(found->bytes, found->cut)) return {kind::string, found->bytes, {}, found->cut};

@@ -13,7 +13,7 @@ namespace autoreload::command {
 
 /// How values are written.
 struct show_options {
-  unsigned base = 10;             ///< of integers: 2, 8, 10 or 16
+  unsigned base = 10;               ///< of integers: 2, 8, 10 or 16
   std::size_t most_elements = 200;  ///< of an array, and letters of a string
 };
 
@@ -21,9 +21,9 @@ struct show_options {
 struct shown_value {
   enum class kind : std::uint8_t { number, truth, character, string, constant, pointer, fields, elements, unreadable };
   kind is = kind::unreadable;
-  std::string text{};                                       ///< a number, a string's bytes, a constant's name, an address
+  std::string text{};  ///< a number, a string's bytes, a constant's name, an address
   std::vector<std::pair<std::string, shown_value>> parts{};  ///< fields with their names, or elements
-  bool cut = false;                                         ///< there is more
+  bool cut = false;                                          ///< there is more
 };
 
 /// @param from  its bytes; what pointers in it lead to is looked up in this process's memory, where it is a string

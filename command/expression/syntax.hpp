@@ -37,28 +37,28 @@ enum class node_kind : std::uint8_t {
   real,
   character,
   string,
-  name,         ///< a variable, a function or a constant: typing says which
-  earlier,      ///< `$1`
-  unary,        ///< - + ! ~ * & and ++ -- before
-  step_after,   ///< ++ -- after
+  name,        ///< a variable, a function or a constant: typing says which
+  earlier,     ///< `$1`
+  unary,       ///< - + ! ~ * & and ++ -- before
+  step_after,  ///< ++ -- after
   binary,
-  assign,       ///< `text` is `=`, `+=` …
+  assign,  ///< `text` is `=`, `+=` …
   conditional,
-  call,         ///< the first part is what is called
-  member,       ///< `text` is the field's name; `through_pointer` for ->
+  call,    ///< the first part is what is called
+  member,  ///< `text` is the field's name; `through_pointer` for ->
   index,
   cast,
-  literal,      ///< (type){…}
-  braces,       ///< {…}, only where an object is made
-  size_of,      ///< of its part, or of `named`
-  align_of,     ///< of `named`
-  fresh,        ///< &type: the address of a new object, which is shown afterwards
+  literal,   ///< (type){…}
+  braces,    ///< {…}, only where an object is made
+  size_of,   ///< of its part, or of `named`
+  align_of,  ///< of `named`
+  fresh,     ///< &type: the address of a new object, which is shown afterwards
 };
 
 /// `.name` or `[3]` before an initializer.
 struct designator {
   place where;
-  std::string name;         ///< empty: an index
+  std::string name;  ///< empty: an index
   std::uint64_t index = 0;
 };
 
@@ -86,13 +86,13 @@ struct node {
   bool through_pointer = false;
 
   // What typing says.
-  abi::type_index type = 0;      ///< of the value; for an object its own type
-  bool object = false;           ///< it has an address, or is a bit-field of what has one
+  abi::type_index type = 0;  ///< of the value; for an object its own type
+  bool object = false;       ///< it has an address, or is a bit-field of what has one
   bool bit_field = false;
   name_role role = name_role::unknown;
-  abi::type_index common = 0;    ///< of binary and conditional: what both sides are converted to
-  std::vector<slot> slots{};     ///< of braces, one for each part
-  std::int64_t constant = 0;     ///< of a name that is a constant
+  abi::type_index common = 0;  ///< of binary and conditional: what both sides are converted to
+  std::vector<slot> slots{};   ///< of braces, one for each part
+  std::int64_t constant = 0;   ///< of a name that is a constant
 };
 
 }  // namespace autoreload::command

@@ -54,8 +54,7 @@ type_table::type_table(abi::description library) : all_(std::move(library)) {
   basics_.push_back(0);
   for (std::size_t i = 1; i < basic_types.size(); ++i) {
     const basic_facts& b = basic_types[i];
-    basics_.push_back(
-        add({.kind = kind::base, .encoding = b.encoding, .name = std::string(b.name), .size = b.size}));
+    basics_.push_back(add({.kind = kind::base, .encoding = b.encoding, .name = std::string(b.name), .size = b.size}));
   }
   for (type_index i = 0; i < all_.types.size(); ++i) take_names(i);
 }
@@ -128,7 +127,8 @@ type_index type_table::array_of(type_index element, std::optional<std::uint64_t>
   constexpr std::uint64_t unknown = ~std::uint64_t{0};
   const auto [it, fresh] = arrays_.try_emplace({element, length.value_or(unknown)}, 0);
   if (fresh) {
-    it->second = add({.kind = kind::array, .complete = length.has_value(), .size = length.value_or(0), .target = element});
+    it->second =
+        add({.kind = kind::array, .complete = length.has_value(), .size = length.value_or(0), .target = element});
   }
   return it->second;
 }
@@ -235,9 +235,8 @@ std::string type_table::prototype(type_index function, std::string_view name) co
 
 bool type_table::is_integer(type_index index) const {
   const abi::type& t = bare_type(index);
-  return t.kind == kind::enumeration ||
-         (t.kind == kind::base && t.encoding != encoding::other && t.encoding != encoding::floating &&
-          t.encoding != encoding::complex);
+  return t.kind == kind::enumeration || (t.kind == kind::base && t.encoding != encoding::other &&
+                                         t.encoding != encoding::floating && t.encoding != encoding::complex);
 }
 
 bool type_table::is_arithmetic(type_index index) const {
@@ -264,8 +263,7 @@ bool type_table::same(type_index first, type_index second, int depth) const {
   switch (a.kind) {
     case kind::base: return a.encoding == b.encoding && a.size == b.size && which(ia) == which(ib);
     case kind::pointer: return same(a.target, b.target, depth + 1);
-    case kind::array:
-      return (!a.complete || !b.complete || a.size == b.size) && same(a.target, b.target, depth + 1);
+    case kind::array: return (!a.complete || !b.complete || a.size == b.size) && same(a.target, b.target, depth + 1);
     case kind::vector: return a.size == b.size && same(a.target, b.target, depth + 1);
     case kind::structure:
     case kind::unite:

@@ -20,9 +20,27 @@ using abi::type_index;
 
 /// C's basic types, in their usual spelling and by the rank of the integer ones.
 enum class basic : std::uint8_t {
-  nothing, boolean, character, signed_character, unsigned_character, short_integer, unsigned_short, integer,
-  unsigned_integer, long_integer, unsigned_long, long_long, unsigned_long_long, int128, unsigned_int128, float_number,
-  double_number, long_double, complex_float, complex_double, complex_long_double,
+  nothing,
+  boolean,
+  character,
+  signed_character,
+  unsigned_character,
+  short_integer,
+  unsigned_short,
+  integer,
+  unsigned_integer,
+  long_integer,
+  unsigned_long,
+  long_long,
+  unsigned_long_long,
+  int128,
+  unsigned_int128,
+  float_number,
+  double_number,
+  long_double,
+  complex_float,
+  complex_double,
+  complex_long_double,
 };
 
 /// A field, or the way to one through unnamed structs.

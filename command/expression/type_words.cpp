@@ -10,8 +10,8 @@ namespace autoreload::command {
 namespace {
 
 constexpr std::array<std::string_view, 21> type_words{
-    "void",   "char",      "short", "int",   "long", "float",  "double",   "signed",   "unsigned", "_Bool",  "bool",
-    "struct", "union",     "enum",  "const", "volatile", "restrict", "_Atomic", "_Complex", "__int128", "__restrict"};
+    "void",   "char",  "short", "int",   "long",     "float",    "double",  "signed",   "unsigned", "_Bool",     "bool",
+    "struct", "union", "enum",  "const", "volatile", "restrict", "_Atomic", "_Complex", "__int128", "__restrict"};
 
 }  // namespace
 

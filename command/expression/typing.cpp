@@ -8,6 +8,8 @@
 #include "conversion.hpp"
 #include "initializer.hpp"
 #include "nearest.hpp"
+#include "operators.hpp"
+#include "requirements.hpp"
 
 namespace autoreload::command {
 
@@ -15,17 +17,15 @@ namespace {
 
 using abi::kind;
 
-std::string quoted(const std::string& text) { return "\"" + text + "\""; }
-
-class checker {
+class checker : private requirements {
  public:
-  checker(type_table& types, std::span<const type_index> earlier) : types_(types), earlier_(earlier) {}
+  checker(type_table& types, std::span<const type_index> earlier) : requirements(types), earlier_(earlier) {}
 
   void check(node& n) {
     switch (n.kind) {
       case node_kind::whole: n.type = types_.of(whole_type(n.literal)); break;
       case node_kind::real:
-        n.type = types_.of(n.literal.is_float      ? basic::float_number
+        n.type = types_.of(n.literal.is_float     ? basic::float_number
                            : n.literal.longs != 0 ? basic::long_double
                                                   : basic::double_number);
         break;
@@ -59,9 +59,6 @@ class checker {
   std::vector<shown_object> fresh() { return std::move(fresh_); }
 
  private:
-  type_index value(const node& n) { return value_type(n, types_); }
-  std::string spelled(const node& n) { return quoted(types_.spell(value(n))); }
-
   static basic whole_type(const token& t) {
     const auto fits = [&](std::uint64_t most) { return t.whole <= most; };
     if (t.longs == 0 && !t.is_unsigned && fits(std::numeric_limits<int>::max())) return basic::integer;
@@ -101,35 +98,11 @@ class checker {
 
   void check_earlier(node& n) {
     if (n.literal.whole == 0 || n.literal.whole > earlier_.size()) {
-      complain(n.where, earlier_.empty() ? "there is no result yet" : "there are only " +
-                            std::to_string(earlier_.size()) + " results so far");
+      complain(n.where, earlier_.empty() ? "there is no result yet"
+                                         : "there are only " + std::to_string(earlier_.size()) + " results so far");
     }
     n.type = earlier_[n.literal.whole - 1];
     n.object = true;
-  }
-
-  void require(bool good, const node& n, const std::string& text) {
-    if (!good) complain(n.where, text);
-  }
-  void require_modifiable(const node& n) {
-    require(n.object, n, "only an object can be changed, and this is a value");
-    require(!types_.is_constant(n.type), n, "it is const");
-    require(types_.kind_of(n.type) != kind::array, n, "an array can't be changed as a whole");
-  }
-  void require_number(const node& n, const char* what) {
-    require(types_.is_arithmetic(value(n)) && types_.which(value(n)).has_value(), n,
-            std::string(what) + " needs a number, and this is a " + spelled(n));
-  }
-  void require_integer(const node& n, const char* what) {
-    require(types_.is_integer(value(n)), n, std::string(what) + " needs an integer, and this is a " + spelled(n));
-  }
-  void require_scalar(const node& n, const char* what) {
-    require(types_.is_scalar(value(n)), n, std::string(what) + " needs a number or pointer, and this is a " + spelled(n));
-  }
-  // An object that pointer arithmetic steps over.
-  void require_sized_target(const node& n) {
-    require(types_.size_of(types_.target(value(n))).has_value(), n,
-            "the size of what a " + spelled(n) + " points to is not known");
   }
 
   void check_unary(node& n) {
@@ -172,59 +145,7 @@ class checker {
     node& right = *n.parts[1];
     check(left);
     check(right);
-    operate(n, n.text);
-  }
-
-  // Sets the type and what both sides become, for an operator with two parts that are checked.
-  void operate(node& n, const std::string& sign) {
-    const node& left = *n.parts[0];
-    const node& right = *n.parts[1];
-    const type_index a = value(left);
-    const type_index b = value(right);
-    const bool pointer_left = types_.is_pointer(a);
-    const bool pointer_right = types_.is_pointer(b);
-    const char* const name = sign.c_str();
-    n.type = types_.of(basic::integer);
-    if (sign == "&&" || sign == "||") {
-      require_scalar(left, name);
-      require_scalar(right, name);
-      return;
-    }
-    const bool compares = sign == "==" || sign == "!=" || sign == "<" || sign == ">" || sign == "<=" || sign == ">=";
-    if (compares && (pointer_left || pointer_right)) {
-      const bool fits = (pointer_left && pointer_right) || is_null(left) || is_null(right);
-      require(fits, n, "a " + spelled(left) + " and a " + spelled(right) + " can't be compared");
-      n.common = types_.of(basic::unsigned_long);
-      return;
-    }
-    if (sign == "-" && pointer_left && pointer_right) {
-      require(types_.same(types_.target(a), types_.target(b)), n, "they point to different types");
-      require_sized_target(left);
-      n.type = types_.of(basic::long_integer);
-      return;
-    }
-    if ((sign == "+" || sign == "-") && pointer_left) {
-      require_sized_target(left);
-      require_integer(right, name);
-      n.type = a;
-      return;
-    }
-    if (sign == "+" && pointer_right) {
-      require_sized_target(right);
-      require_integer(left, name);
-      n.type = b;
-      return;
-    }
-    if (sign == "<<" || sign == ">>") {
-      require_integer(left, name);
-      require_integer(right, name);
-      n.type = n.common = promoted(a, types_);
-      return;
-    }
-    const bool whole = sign == "%" || sign == "&" || sign == "|" || sign == "^";
-    for (const node* side : {&left, &right}) whole ? require_integer(*side, name) : require_number(*side, name);
-    n.common = common_type(a, b, types_);
-    if (!compares) n.type = n.common;
+    apply_operator(n, n.text, types_);
   }
 
   void check_assign(node& n) {
@@ -235,29 +156,14 @@ class checker {
     if (n.text == "=") {
       if (const auto wrong = refuses(*n.parts[1], left.type, types_)) complain(n.parts[1]->where, *wrong);
     } else {
-      operate(n, n.text.substr(0, n.text.size() - 1));
+      apply_operator(n, n.text.substr(0, n.text.size() - 1), types_);
     }
     n.type = left.type;
   }
 
   void check_conditional(node& n) {
     for (node_pointer& part : n.parts) check(*part);
-    require_scalar(*n.parts[0], "?:");
-    const node& yes = *n.parts[1];
-    const node& no = *n.parts[2];
-    const type_index a = value(yes);
-    const type_index b = value(no);
-    if (types_.is_arithmetic(a) && types_.is_arithmetic(b)) {
-      n.type = common_type(a, b, types_);
-    } else if (types_.is_pointer(a) && (is_null(no) || (types_.is_pointer(b) && !refuses(no, a, types_)))) {
-      n.type = a;
-    } else if (types_.is_pointer(b) && (is_null(yes) || (types_.is_pointer(a) && !refuses(yes, b, types_)))) {
-      n.type = b;
-    } else {
-      require(types_.same(a, b), n, "the two choices are a " + spelled(yes) + " and a " + spelled(no));
-      n.type = a;
-    }
-    n.common = n.type;
+    choose_common(n, types_);
   }
 
   void check_call(node& n) {
@@ -292,9 +198,8 @@ class checker {
         wrong = "this can't be passed";
       }
       if (wrong) {
-        throw complaint{"argument " + std::to_string(i + 1) + " of " + quoted(name) + ": " + *wrong,
-                        argument.where,
-                        {prototype}};
+        throw complaint{
+            "argument " + std::to_string(i + 1) + " of " + quoted(name) + ": " + *wrong, argument.where, {prototype}};
       }
       if (named && argument.kind == node_kind::fresh && fresh_.back().name.empty()) {
         fresh_.back().name = of.members[i].name;
@@ -315,7 +220,8 @@ class checker {
     }
     if (!types_.is_struct(inside)) {
       const bool pointer = types_.is_pointer(inside) && types_.is_struct(types_.target(inside));
-      require(false, part, "a " + quoted(types_.spell(inside)) + " has no fields" + (pointer ? ": write -> for ." : ""));
+      require(false, part,
+              "a " + quoted(types_.spell(inside)) + " has no fields" + (pointer ? ": write -> for ." : ""));
     }
     const std::optional<found_field> field = types_.field(inside, n.text);
     if (!field) throw no_such_field(n.literal.where, inside, n.text, types_);
@@ -346,8 +252,10 @@ class checker {
     const bool scalars = types_.is_scalar(n.type) && types_.is_scalar(from);
     const bool floating_pointer = (types_.is_pointer(n.type) && !types_.is_pointer(from) && !types_.is_integer(from)) ||
                                   (types_.is_pointer(from) && !types_.is_pointer(n.type) && !types_.is_integer(n.type));
-    const bool readable = (types_.is_pointer(n.type) || types_.which(n.type)) && (types_.is_pointer(from) || types_.which(from));
-    require(scalars && !floating_pointer && readable, n, "a " + spelled(part) + " can't be cast to " + quoted(types_.spell(n.type)));
+    const bool readable =
+        (types_.is_pointer(n.type) || types_.which(n.type)) && (types_.is_pointer(from) || types_.which(from));
+    require(scalars && !floating_pointer && readable, n,
+            "a " + spelled(part) + " can't be cast to " + quoted(types_.spell(n.type)));
   }
 
   // The type of an object that is made from {…}: an array without a length gets it from there.
@@ -410,7 +318,6 @@ class checker {
 
   static constexpr std::uint64_t largest_object = std::uint64_t{1} << 28;  // bytes
 
-  type_table& types_;
   std::span<const type_index> earlier_;
   std::vector<shown_object> fresh_;
 };
@@ -422,7 +329,8 @@ type_index value_type(const node& of, type_table& types) {
   switch (types.kind_of(type)) {
     case kind::array: {
       const type_index element = types.target(type);
-      return types.pointer_to(types.is_constant(type) && !types.is_constant(element) ? types.constant(element) : element);
+      return types.pointer_to(types.is_constant(type) && !types.is_constant(element) ? types.constant(element)
+                                                                                     : element);
     }
     case kind::function: return types.pointer_to(type);
     default: return type;

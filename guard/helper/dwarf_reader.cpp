@@ -102,8 +102,10 @@ class reader {
       return std::move(made_);
     }
     find_symbols();
+    if (ask_.api_fields) find_api_fields();
     types_.finish();
     search_definitions();
+    find_types();
     return std::move(made_);
   }
 
@@ -274,6 +276,81 @@ class reader {
       });
       settle();
       return (wanted.empty() && declared.empty()) || std::chrono::steady_clock::now() > until;
+    });
+  }
+
+  // An API struct's members have a base class `autoreload::detail::field_base<Name, T, …>`, whose name and argument say
+  // what the host believes of a symbol.
+  void find_api_fields() {
+    units_.each([&](Dwarf_Die root) {
+      walk(root, [&](Dwarf_Die& entry, const std::string& scope) {
+        const char* const name = dwarf_tag(&entry) == DW_TAG_class_type || dwarf_tag(&entry) == DW_TAG_structure_type
+                                     ? dwarf_diename(&entry)
+                                     : nullptr;
+        if (name == nullptr || scope != "autoreload::detail::") return false;
+        const std::string symbol = field_name(name);
+        const std::optional<Dwarf_Die> argument = symbol.empty() ? std::nullopt : template_argument(entry);
+        Dwarf_Die type;
+        Dwarf_Attribute reference;
+        if (!argument || made_.find(symbol) != nullptr) return false;
+        Dwarf_Die of = *argument;
+        if (dwarf_attr(&of, DW_AT_type, &reference) == nullptr || dwarf_formref_die(&reference, &type) == nullptr) {
+          return false;
+        }
+        made_.symbols.push_back({symbol, dwarf_tag(&type) == DW_TAG_subroutine_type, types_.type_of(&of)});
+        return false;
+      });
+      return false;
+    });
+  }
+
+  // `foo` for `field_base<…{"foo"}, …>` (g++) and `field_base<{{102, 111, 111, 0}}, …>` (clang).
+  static std::string field_name(std::string_view name) {
+    if (!name.starts_with("field_base<")) return {};
+    if (const std::size_t quote = name.find('"'); quote != std::string_view::npos && quote < name.find('}')) {
+      return std::string(name.substr(quote + 1, name.find('"', quote + 1) - quote - 1));
+    }
+    std::string letters;
+    std::size_t at = name.find('{');
+    while (at != std::string_view::npos && at < name.size() && name[at] != '}') {
+      if (name[at] < '0' || name[at] > '9') {
+        ++at;
+        continue;
+      }
+      unsigned letter = 0;
+      for (; at < name.size() && name[at] >= '0' && name[at] <= '9'; ++at) {
+        letter = letter * 10 + static_cast<unsigned>(name[at] - '0');
+      }
+      if (letter != 0) letters.push_back(static_cast<char>(letter));
+    }
+    return letters;
+  }
+
+  // Types that are asked for by name: the symbols may not lead to them.
+  void find_types() {
+    if (ask_.types.empty() && !ask_.all_types) return;
+    const std::unordered_set<std::string_view> names(ask_.types.begin(), ask_.types.end());
+    const auto wanted = [&](Dwarf_Die& entry) {
+      const char* const name = dwarf_diename(&entry);
+      return name != nullptr && (ask_.all_types || names.contains(name));
+    };
+    units_.each([&](Dwarf_Die root) {
+      walk(root, [&](Dwarf_Die& entry, const std::string&) {
+        const int tag = dwarf_tag(&entry);
+        const bool type = tag == DW_TAG_structure_type || tag == DW_TAG_union_type || tag == DW_TAG_enumeration_type ||
+                          tag == DW_TAG_typedef;
+        if (!type || dwarf_hasattr(&entry, DW_AT_declaration) != 0) return false;
+        Dwarf_Die constant;
+        bool found = wanted(entry);
+        if (!found && tag == DW_TAG_enumeration_type && dwarf_child(&entry, &constant) == 0) {
+          do found = wanted(constant);
+          while (!found && dwarf_siblingof(&constant, &constant) == 0);
+        }
+        if (found) static_cast<void>(types_.read(entry));
+        return false;
+      });
+      types_.finish();
+      return false;
     });
   }
 

@@ -2,6 +2,7 @@
 // c_type: spells a C++ type as the C declaration that a header would hold, for messages.
 #pragma once
 
+#include <cstdarg>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -77,6 +78,18 @@ struct c_declarator<T*> {
     }
   }
 };
+#if defined(__x86_64__)
+// What a va_list parameter is there. g++ warns of each template that gets the compiler's own type as an argument, because
+// it drops the type's attributes; here it is told that this is meant.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wattributes"
+#pragma GCC diagnostic ignored "-Wignored-attributes"
+template <>
+struct c_declarator<std::decay_t<std::va_list>> {
+  static std::string of(const std::string& name) { return "va_list" + (name.empty() ? "" : " " + name); }
+};
+#pragma GCC diagnostic pop
+#endif
 template <class T>
 struct c_declarator<T* const> {
   static std::string of(const std::string& name) { return c_pointer<T>(name, name.empty() ? "const" : "const "); }

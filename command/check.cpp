@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+// check: the inspector's verdict, a load in another process, the prototypes, and the comparison with an older build.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+
+#include "check_report.hpp"
+#include "elf/names.hpp"
+#include "guard/compare.hpp"
+#include "library.hpp"
+#include "library_types.hpp"
+#include "options.hpp"
+#include "reload/inspect/inspect.hpp"
+#include "terminal.hpp"
+#include "worker.hpp"
+
+namespace autoreload::command {
+
+namespace {
+
+types_wanted all_of(const library_options& from) {
+  return {
+      .all_symbols = true, .headers = from.headers, .include_folders = from.include_folders, .compiler = from.compiler};
+}
+
+// Its own words without the path, which stands in the line before.
+finding refusal(const error& failure) {
+  std::string text = failure.reason();
+  if (!failure.system().empty()) text += ": " + failure.system();
+  return {text, failure.advice()};
+}
+
+void inspect_file(const library& opened, check_report& into) {
+  inspection found = inspect(opened.bytes());
+  if (found.is != verdict::sound) into.refused = finding{found.reason, found.advice};
+  for (std::string& warning : found.warnings) into.hazards.push_back(std::move(warning));
+}
+
+// Undefined symbols, missing dependencies, constructors that crash: only loading shows them.
+void try_to_load(const library& opened, check_report& into) {
+  if (into.refused) return;
+  const progress working("loading " + opened.path());
+  const result<worker> loaded = worker::start(opened.path(), type_table({}), {});
+  if (!loaded) into.refused = refusal(loaded.error());
+}
+
+void describe_exports(const library& opened, const result<abi::description>& types, check_report& into) {
+  if (!types) {
+    into.notes.push_back(types.error().reason() +
+                         (types.error().advice().empty() ? "" : ": " + types.error().advice()));
+    for (const exported_name& e : opened.exports()) into.exports.push_back({e.name, ""});
+    return;
+  }
+  const type_table table(*types);
+  std::vector<std::string> unknown;
+  for (const exported_name& e : opened.exports()) {
+    const abi::symbol* const s = table.symbol(e.name);
+    if (s == nullptr) unknown.push_back(e.name);
+    into.exports.push_back({e.name, s == nullptr  ? ""
+                                    : s->function ? table.prototype(s->type, e.name)
+                                                  : table.spell(s->type, e.name)});
+  }
+  if (!unknown.empty()) {
+    into.notes.push_back(std::to_string(unknown.size()) + " of " + std::to_string(into.exports.size()) +
+                         " exported symbols are not in its debug information, such as " + unknown.front());
+  }
+}
+
+bool is_program(const library& file) {
+  const auto* const bytes = reinterpret_cast<const char*>(file.bytes().data());
+  if (file.bytes().size() < sizeof(Elf64_Ehdr)) return false;
+  Elf64_Ehdr header;
+  std::copy_n(bytes, sizeof header, reinterpret_cast<char*>(&header));
+  for (std::uint64_t i = 0; i < header.e_phnum; ++i) {
+    const std::uint64_t at = header.e_phoff + i * sizeof(Elf64_Phdr);
+    if (at > file.bytes().size() || file.bytes().size() - at < sizeof(Elf64_Phdr)) return false;
+    Elf64_Phdr segment;
+    std::copy_n(bytes + at, sizeof segment, reinterpret_cast<char*>(&segment));
+    if (segment.p_type == PT_INTERP) return true;
+  }
+  return false;
+}
+
+void add(abi::comparison found, check_report& into) {
+  for (abi::remark& r : found.differences) into.differences.push_back(std::move(r.text));
+  for (abi::remark& r : found.notes) into.harmless.push_back(std::move(r.text));
+}
+
+// @return an error when there is nothing to compare with
+result<void> compare_with_host(const library& host, const library& opened, const result<abi::description>& types,
+                               check_report& into) {
+  types_wanted wanted;
+  wanted.api_fields = true;
+  result<abi::description> expects = read_types(host, wanted);
+  if (!expects) return expects.error();
+  if (expects->symbols.empty()) {
+    return error(stage::guard, host.path(), "it has no API struct of autoreload in its debug information")
+        .advise("compile the host with -g");
+  }
+  into.is_host = true;
+  for (const abi::symbol& s : expects->symbols) {
+    if (opened.find(s.name) == nullptr)
+      into.differences.push_back(s.name + ": the host knows it, and the library does not have it");
+  }
+  if (types) add(abi::compare(*expects, *types, {.host = true}), into);
+  return {};
+}
+
+result<void> compare_with_build(const library& old, const check_options& options, const library& opened,
+                                const result<abi::description>& types, check_report& into) {
+  for (const exported_name& e : old.exports()) {
+    if (opened.find(e.name) == nullptr) into.differences.push_back(e.name + ": removed");
+  }
+  for (const exported_name& e : opened.exports()) {
+    if (old.find(e.name) == nullptr) into.harmless.push_back(e.name + ": new");
+  }
+  const result<abi::description> before = read_types(old, all_of(options.library));
+  if (!before) return before.error();
+  if (types) add(abi::compare(*before, *types, {}), into);
+  return {};
+}
+
+}  // namespace
+
+int run_check(const check_options& options) {
+  const result<library> opened = library::open(options.library.path);
+  if (!opened) return say_error(opened.error()), failed;
+  check_report report;
+  report.path = opened->path();
+  inspect_file(*opened, report);
+  try_to_load(*opened, report);
+  const result<abi::description> types = [&] {
+    const progress working("reading the types of " + opened->path());
+    return read_types(*opened, all_of(options.library));
+  }();
+  describe_exports(*opened, types, report);
+  if (!options.against.empty()) {
+    const result<library> old = library::open(options.against);
+    if (!old) return say_error(old.error()), failed;
+    report.against = old->path();
+    const result<void> compared = is_program(*old) ? compare_with_host(*old, *opened, types, report)
+                                                   : compare_with_build(*old, options, *opened, types, report);
+    // Without types nothing says that all is well.
+    if (!compared) return say_error(compared.error()), failed;
+    if (!types) return say_error(types.error()), failed;
+  }
+  const std::string text = options.json ? to_json(report) : to_text(report);
+  write_all(STDOUT_FILENO, text.data(), text.size());
+  return report.refused || !report.differences.empty() ? failed : good;
+}
+
+}  // namespace autoreload::command

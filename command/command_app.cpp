@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+// command_app: by CLI11.
+#include "command_app.hpp"
+
+#include <cmath>
+#include <map>
+
+namespace autoreload::command {
+
+namespace {
+
+// `500ms`, `2s`, `1m`.
+std::optional<std::chrono::milliseconds> duration_of(const std::string& text) {
+  std::size_t end = 0;
+  double count = 0;
+  try {
+    count = std::stod(text, &end);
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+  const std::string unit = text.substr(end);
+  const double factor = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000 : unit == "h" ? 3'600'000 : 0;
+  const double total = std::round(count * factor);
+  if (!(total >= 1 && total <= 24 * 3'600'000.0)) return std::nullopt;
+  return std::chrono::milliseconds(static_cast<long>(total));
+}
+
+CLI::Option* add_duration(CLI::App* to, const std::string& name, std::chrono::milliseconds& into,
+                          const std::string& help) {
+  return to
+      ->add_option_function<std::string>(
+          name,
+          [name, &into](const std::string& text) {
+            const auto found = duration_of(text);
+            if (!found)
+              throw CLI::ValidationError(name, "\"" + text + "\" is no time: write 500ms, 2s or 1m, up to 24h");
+            into = *found;
+          },
+          help)
+      ->type_name("TIME");
+}
+
+void add_library(CLI::App* to, library_options& into) {
+  to->add_option("LIB", into.path, "The library: a path, or a name that the dynamic loader knows, such as libz.so.1")
+      ->required()
+      ->type_name("");
+  to->add_option("--header", into.headers, "Take the types from this C header, as #include names it; may be repeated")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  to->add_option("-I,--include", into.include_folders, "A folder of headers; may be repeated")
+      ->type_name("FOLDER")
+      ->allow_extra_args(false);
+  to->add_option("--cc", into.compiler, "The C compiler that reads headers")
+      ->type_name("PROGRAM")
+      ->capture_default_str();
+}
+
+void add_calling(CLI::App* to, calling_options& into) {
+  to->add_option("--base", into.show.base, "Write integers in this base: 2, 8, 10 or 16")
+      ->check(CLI::IsMember({2, 8, 10, 16}))
+      ->type_name("BASE")
+      ->capture_default_str();
+  to->add_option("--elements", into.show.most_elements,
+                 "Show so many elements of an array and letters of a string; 0 shows all")
+      ->type_name("COUNT")
+      ->capture_default_str();
+  add_duration(to, "--limit", into.limit, "Stop a call that takes longer [10s]");
+  to->add_option("--preload", into.preload, "Open this library before, with its symbols for all; may be repeated")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+}
+
+const char* const footer =
+    "Exit status: 0 all is well; 1 the library or an expression is wrong, or a check says no; 2 the command line is\n"
+    "wrong; 3 a call crashed, hung or ended the process.";
+
+}  // namespace
+
+command_app::command_app() : app("Calls, checks and describes C libraries by their types.", "autoreload") {
+  app.require_subcommand(1);
+  app.footer(footer);
+  app.set_version_flag("--version", AUTORELOAD_VERSION);
+  app.option_defaults()->always_capture_default(false);
+  const std::map<std::string, colour_choice> choices{
+      {"auto", colour_choice::automatic}, {"always", colour_choice::always}, {"never", colour_choice::never}};
+  app.add_option("--color", colours, "Colours: auto, always or never")
+      ->transform(CLI::CheckedTransformer(choices).description(""))
+      ->type_name("WHEN")
+      ->option_text("WHEN");
+  app.fallthrough();
+
+  call_command = app.add_subcommand("call", "Evaluate C expressions that call the library, one line for each result");
+  add_library(call_command, call.library);
+  call_command
+      ->add_option("EXPRESSION", call.expressions, "Such as 'add(1, 2)'; $1 is the first result, &int a new object")
+      ->required()
+      ->type_name("");
+  add_calling(call_command, call.calling);
+  call_command->add_flag("--json", call.calling.json, "Write each result as JSON");
+  call_command->footer(footer);
+
+  check_command =
+      app.add_subcommand("check", "Say whether the library can be loaded and reloaded, and what it exports");
+  add_library(check_command, check.library);
+  check_command->add_option("--against", check.against, "An older build, or a host: say what became different")
+      ->type_name("FILE");
+  check_command->add_flag("--json", check.json, "Write what was found as JSON");
+  check_command->footer(footer);
+
+  api_command = app.add_subcommand("api", "Write a C++ header with the API struct for a host of the library");
+  add_library(api_command, api.library);
+  api_command
+      ->add_option("FUNCTION", api.functions,
+                   "Functions and variables; all that the library exports when none is named")
+      ->type_name("");
+  api_command->add_option("--name", api.name, "The struct's name")->type_name("NAME");
+  api_command->add_option("-o,--output", api.output, "Write to this file")->type_name("FILE");
+  api_command->footer(footer);
+
+  generate_command = app.add_subcommand("generate", "Write a completion script or the manual page");
+  generate_command->add_option("WHAT", generate, "bash, zsh, fish or man")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish", "man"}))
+      ->type_name("");
+  generate_command->group("");  // for packagers; not in the help
+}
+
+}  // namespace autoreload::command

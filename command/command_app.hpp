@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// command_app: the command line: each subcommand and option once, for parsing, help, completions and the manual page.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "options.hpp"
+#include "terminal.hpp"
+
+namespace autoreload::command {
+
+/// The parser and what it fills in.
+struct command_app {
+  command_app();
+  command_app(const command_app&) = delete;
+  command_app& operator=(const command_app&) = delete;
+
+  CLI::App app;
+  colour_choice colours = colour_choice::automatic;
+  call_options call;
+  check_options check;
+  api_options api;
+  std::string generate;  ///< bash, zsh, fish or man
+  CLI::App* call_command = nullptr;
+  CLI::App* check_command = nullptr;
+  CLI::App* api_command = nullptr;
+  CLI::App* generate_command = nullptr;
+};
+
+}  // namespace autoreload::command

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// library: a name without a slash is looked up by the dynamic loader, in a child, because that runs constructors.
+#include "library.hpp"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <link.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+
+#include "elf/sections.hpp"
+#include "reload/inspect/inspect.hpp"
+#include "system/unique_fd.hpp"
+
+namespace autoreload::command {
+
+namespace {
+
+// The path of what dlopen finds, or nothing.
+std::string path_by_loader(const std::string& name) {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) != 0) return {};
+  unique_fd in(ends[0]);
+  unique_fd out(ends[1]);
+  const pid_t child = fork();
+  if (child < 0) return {};
+  if (child == 0) {
+    alarm(10);
+    const int quiet = ::open("/dev/null", O_RDWR);
+    dup2(quiet, STDOUT_FILENO);
+    dup2(quiet, STDERR_FILENO);
+    link_map* map = nullptr;
+    void* const handle = dlopen(name.c_str(), RTLD_LAZY | RTLD_LOCAL);
+    if (handle != nullptr && dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) {
+      static_cast<void>(!write(out.get(), map->l_name, std::strlen(map->l_name)));
+    }
+    _exit(0);
+  }
+  out = unique_fd();
+  std::string path;
+  std::array<char, PATH_MAX> part;
+  for (ssize_t got = 0; (got = read(in.get(), part.data(), part.size())) > 0;) {
+    path.append(part.data(), static_cast<std::size_t>(got));
+  }
+  waitpid(child, nullptr, 0);
+  return path;
+}
+
+std::vector<exported_name> exports_of(std::span<const std::byte> bytes) {
+  std::vector<exported_name> list;
+  const elf_sections sections(bytes);
+  Elf64_Shdr table;
+  Elf64_Shdr strings;
+  if (!sections.find(".dynsym", table) || !sections.at(table.sh_link, strings)) return list;
+  const file_bytes symbols = sections.content(table);
+  const file_bytes names = sections.content(strings);
+  Elf64_Sym symbol;
+  for (std::uint64_t i = 1; read_record(symbols, i, symbol); ++i) {
+    const unsigned type = ELF64_ST_TYPE(symbol.st_info);
+    const bool function = type == STT_FUNC || type == STT_GNU_IFUNC;
+    const bool hidden = ELF64_ST_VISIBILITY(symbol.st_other) == STV_HIDDEN;
+    const std::string_view name = string_at(names, symbol.st_name);
+    if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx == SHN_ABS || name.empty() || hidden) continue;
+    if (function || type == STT_OBJECT || type == STT_TLS) list.push_back({std::string(name), function});
+  }
+  std::ranges::sort(list, {}, &exported_name::name);
+  const auto twice = std::ranges::unique(list, {}, &exported_name::name);  // versions of one symbol
+  list.erase(twice.begin(), twice.end());
+  return list;
+}
+
+}  // namespace
+
+std::vector<std::byte> bytes_of(const std::string& path) {
+  const unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status {};
+  if (!file || fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
+  std::size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t got = pread(file.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
+    if (got <= 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
+result<library> library::open(const std::string& name) {
+  library made;
+  made.path_ = name;
+  if (name.find('/') == std::string::npos && access(name.c_str(), F_OK) != 0) {
+    made.path_ = path_by_loader(name);
+    if (made.path_.empty()) {
+      return error(stage::use, name, "there is no such file, and the dynamic loader finds no library of this name")
+          .advise("name it by its path, such as ./" + name);
+    }
+  }
+  if (made.path_.find('/') == std::string::npos) made.path_ = "./" + made.path_;  // dlopen would search for it
+  if (access(made.path_.c_str(), R_OK) != 0) {
+    const int code = errno;
+    return error(stage::use, made.path_, code == ENOENT ? "there is no such file" : "the file can't be read")
+        .system(std::strerror(code));
+  }
+  made.bytes_ = bytes_of(made.path_);
+  if (made.bytes_.empty()) return error(stage::use, made.path_, "the file is empty, or no regular file");
+  made.exports_ = exports_of(made.bytes_);
+  return made;
+}
+
+const exported_name* library::find(std::string_view name) const {
+  const auto it = std::ranges::lower_bound(exports_, name, {}, &exported_name::name);
+  return it != exports_.end() && it->name == name ? &*it : nullptr;
+}
+
+}  // namespace autoreload::command

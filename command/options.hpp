@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// options: what the command line said, one struct for each subcommand.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "expression/show.hpp"
+
+namespace autoreload::command {
+
+/// The exit statuses of all subcommands.
+enum exit_status : int {
+  good = 0,
+  failed = 1,     ///< the library can't be loaded, an expression is wrong, a check says no
+  bad_usage = 2,  ///< the command line is wrong
+  crashed = 3,    ///< a call crashed, hung or ended the process
+};
+
+/// The library, and where its types come from.
+struct library_options {
+  std::string path;
+  std::vector<std::string> headers;
+  std::vector<std::string> include_folders;
+  std::string compiler = "cc";
+};
+
+/// How calls are made and shown.
+struct calling_options {
+  show_options show;
+  std::chrono::milliseconds limit{10'000};
+  std::vector<std::string> preload;
+  bool json = false;
+};
+
+struct call_options {
+  library_options library;
+  calling_options calling;
+  std::vector<std::string> expressions;
+};
+
+struct check_options {
+  library_options library;
+  std::string against;
+  bool json = false;
+};
+
+struct api_options {
+  library_options library;
+  std::vector<std::string> functions;
+  std::string name;
+  std::string output;
+};
+
+[[nodiscard]] int run_call(const call_options& options);
+[[nodiscard]] int run_check(const check_options& options);
+[[nodiscard]] int run_api(const api_options& options);
+
+}  // namespace autoreload::command

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// terminal: https://no-color.org: NO_COLOR counts when it is there and not empty.
+#include "terminal.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+
+#include "worker_wire.hpp"
+
+namespace autoreload::command {
+
+namespace {
+
+std::array<bool, 3> coloured{};  // by descriptor; written once, at the start
+
+bool takes_colours(int descriptor) {
+  const char* const none = std::getenv("NO_COLOR");
+  const char* const term = std::getenv("TERM");
+  if (none != nullptr && *none != '\0') return false;
+  return isatty(descriptor) != 0 && (term == nullptr || std::strcmp(term, "dumb") != 0);
+}
+
+std::string_view code_of(ink colour) {
+  switch (colour) {
+    case ink::plain: return "";
+    case ink::bold: return "\033[1m";
+    case ink::red: return "\033[1;31m";
+    case ink::green: return "\033[32m";
+    case ink::yellow: return "\033[33m";
+    case ink::blue: return "\033[34m";
+    case ink::grey: return "\033[2m";
+  }
+  return "";
+}
+
+void write_error(const std::string& text) { write_all(STDERR_FILENO, text.data(), text.size()); }
+
+void say(ink colour, const char* kind, std::string_view text) {
+  write_error(paint(colour, std::string(kind) + ":", STDERR_FILENO) + " " + std::string(text) + "\n");
+}
+
+}  // namespace
+
+void choose_colours(colour_choice choice) {
+  for (const int descriptor : {STDOUT_FILENO, STDERR_FILENO}) {
+    coloured[static_cast<std::size_t>(descriptor)] =
+        choice == colour_choice::always || (choice == colour_choice::automatic && takes_colours(descriptor));
+  }
+}
+
+std::string paint(ink colour, std::string_view text, int descriptor) {
+  if (!coloured[static_cast<std::size_t>(descriptor)] || colour == ink::plain) return std::string(text);
+  return std::string(code_of(colour)) + std::string(text) + "\033[0m";
+}
+
+void say_error(std::string_view text) { say(ink::red, "error", text); }
+// Not what(): that the command is used is no news.
+void say_error(const error& failure) {
+  std::string text = failure.path().empty() ? failure.reason() : failure.path() + ": " + failure.reason();
+  if (!failure.system().empty()) text += ": " + failure.system();
+  if (!failure.advice().empty()) text += "\n  " + failure.advice();
+  say_error(std::string_view(text));
+}
+
+void say_note(std::string_view text) { say(ink::yellow, "note", text); }
+
+progress::progress(const std::string& what) : shown_(isatty(STDERR_FILENO) != 0) {
+  if (shown_) write_error(paint(ink::grey, what + " …", STDERR_FILENO));
+}
+
+progress::~progress() {
+  if (shown_) write_error("\r\033[K");
+}
+
+}  // namespace autoreload::command

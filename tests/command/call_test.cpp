@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+// call_test: `autoreload call` from end to end, on libraries that behave and on such that don't.
+#include <algorithm>
+
+#include "program.hpp"
+
+namespace {
+
+using support::autoreload;
+using support::ran;
+
+constexpr const char* source = R"(
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+struct shape { int r; const char *name; double w[2]; };
+enum color { RED, GREEN = 5, BLUE };
+typedef struct { int x, y; } point_t;
+enum only_inside { LOUD = 3 };
+int is_loud(int n) { return n == LOUD; }
+int counter = 3;
+const char *title = "hello";
+const int fixed = 4;
+struct shape table[2] = {{1, "one", {1, 2}}, {2, "two", {3, 4}}};
+int add(int a, int b) { return a + b; }
+double area(struct shape s) { return s.r * 3.5; }
+double area_at(const struct shape *s) { return s->r * 2.5; }
+int divide(int a, int b, int *rest) { *rest = a % b; return a / b; }
+void fill(int *into, int n) { for (int i = 0; i < n; ++i) into[i] = i * i; }
+enum color next(enum color c) { return c == RED ? GREEN : BLUE; }
+point_t make_point(int x, int y) { return (point_t){x, y}; }
+void say(const char *text) { printf("%s", text); }
+void flood(int lines) { while (lines-- > 0) puts("all work and no play"), fputs("x", stderr); }
+int poke(int *p) {
+  return *p;  // here it crashes
+}
+size_t length(const char *s) { return strlen(s); }
+static int down(int n) { volatile char b[1000]; b[0] = (char)n; return down(n + 1) + b[0]; }
+int recurse(void) { return down(1); }
+void hang(void) { for (;;) pause(); }
+int forks(void) { return fork() > 0 ? 1 : 2; }
+void fork_and_hang(void) { if (fork() == 0) for (;;) pause(); }
+void leave(int n) { exit(n); }
+void give_up(void) { abort(); }
+void close_all(void) { for (int i = 0; i < 100; ++i) close(i); }
+int apply(int (*f)(int, int), int a, int b) { return f(a, b); }
+int (*hook)(int, int) = add;
+)";
+
+// `libsubject.so.c:24`, where the part of the source stands.
+std::string line_with(const std::string& part) {
+  const std::string text = source;
+  return "libsubject.so.c:" +
+         std::to_string(1 +
+                        std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(text.find(part)), '\n'));
+}
+
+class Call : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new support::temp_folder;
+    std::filesystem::create_directory(folder_->path() / "a folder");
+    support::build_library(library(), source, "-fno-omit-frame-pointer");
+  }
+  static void TearDownTestSuite() { delete folder_; }
+  static std::string library() { return (*folder_) / "a folder/libsubject.so"; }
+
+  static ran call(std::vector<std::string> expressions) {
+    expressions.insert(expressions.begin(), {"call", library()});
+    return autoreload(expressions);
+  }
+
+ private:
+  static inline support::temp_folder* folder_ = nullptr;
+};
+
+TEST_F(Call, PrintsOneLineForEachResultAndNothingElse) {
+  const ran came = call({"add(1, 2.5)", "area((struct shape){.r = 2, .name = \"x\"})",
+                         "area_at(&(struct shape){.r = 2})", "next(RED)", "make_point(1, 2)", "title", "table[1]",
+                         "say(\"noise\\n\")", "NULL", "LOUD", "(enum color)5"});
+  EXPECT_EQ(came.out,
+            "3\n7.0\n5.0\nGREEN\n{.x = 1, .y = 2}\n\"hello\"\n{.r = 2, .name = \"two\", .w = {3.0, 4.0}}\n"
+            "NULL\nLOUD\nGREEN\n");
+  EXPECT_EQ(came.err, "noise\n");
+  EXPECT_EQ(came.status, 0);
+}
+
+TEST_F(Call, ShowsNewObjectsAfterTheCallAndKeepsResultsAndVariables) {
+  const ran came =
+      call({"divide(7, 2, &int)", "$1 * 10 + $2", "fill(&int[4], 4)", "counter += 2", "counter",
+            "apply(add, $1, apply(hook, 1, 1))", "sizeof(struct shape)", "make_point(3, 4).y", "table[0].name"});
+  EXPECT_EQ(came.out, "3\n1\n31\n{0, 1, 4, 9}\n5\n5\n5\n32\n4\n\"one\"\n");
+  EXPECT_EQ(came.status, 0);
+}
+
+TEST_F(Call, SaysWhatACompilerWouldWithACaretAndThePrototypeAndRunsNothing) {
+  const ran came = call({"say(\"never\")", "add(1, \"x\")"});
+  EXPECT_EQ(came.out, "");
+  EXPECT_EQ(came.err,
+            "error: argument 2 of \"add\": \"char *\" does not become \"int\"\n  add(1, \"x\")\n         ^~~\n"
+            "  int add(int a, int b)\n");
+  EXPECT_EQ(came.status, 1);
+  EXPECT_EQ(call({"fixed = 5"}).err, "error: it is const\n  fixed = 5\n  ^~~~~\n");
+  EXPECT_EQ(call({"ad(1)"}).err,
+            "error: the library has no \"ad\" that its debug information describes\n  ad(1)\n  ^~\n");
+  EXPECT_EQ(call({"*(int *)16"}).status, 1);
+}
+
+TEST_F(Call, SaysWhereACallCrashedInOneLineWithStatusThree) {
+  const ran came = call({"add(1, 1)", "poke(NULL)", "add(2, 2)"});
+  EXPECT_EQ(came.out, "2\n");
+  EXPECT_EQ(came.err, "error: poke crashed: SIGSEGV in poke at " + line_with("here it crashes") + ", address NULL\n");
+  EXPECT_EQ(came.status, 3);
+}
+
+TEST_F(Call, NamesTheCallerWhenAnotherLibraryCrashes) {
+  const ran came = call({"length((char *)1)"});
+  EXPECT_NE(came.err.find("called in length at " + line_with("size_t length")), std::string::npos) << came.err;
+  EXPECT_EQ(came.status, 3);
+  EXPECT_NE(call({"give_up()"}).err.find("SIGABRT, by abort() in give_up at " + line_with("void give_up")),
+            std::string::npos);
+  EXPECT_NE(call({"recurse()"}).err.find("the stack is full"), std::string::npos);
+  EXPECT_NE(call({"(*(void (*)(void))16)()"}).err.find("where no code is"), std::string::npos);
+}
+
+TEST_F(Call, StopsACallThatHangsWithAllThatItForked) {
+  const auto begin = std::chrono::steady_clock::now();
+  const ran came = autoreload({"call", "--limit", "300ms", library(), "fork_and_hang()", "hang()"});
+  EXPECT_EQ(came.err, "error: hang did not come back within 300 ms\n");
+  EXPECT_EQ(came.status, 3);
+  // The outputs were read to their end, so that no child of the library's holds them.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, support::patience);
+}
+
+TEST_F(Call, ReportsALibraryThatEndsTheProcess) {
+  const ran came = call({"leave(4)"});
+  EXPECT_EQ(came.err, "error: leave ended the process with exit status 4\n");
+  EXPECT_EQ(came.status, 3);
+}
+
+TEST_F(Call, PrintsOnceWhenTheLibraryForksAndBothComeBack) { EXPECT_EQ(call({"forks()", "add(1, 1)"}).out, "1\n2\n"); }
+
+TEST_F(Call, KeepsAFloodOfOutputAwayFromTheResults) {
+  const ran came = call({"flood(20000)", "add(1, 1)"});
+  EXPECT_EQ(came.out, "2\n");
+  EXPECT_GT(came.err.size(), 20000U * 20);
+}
+
+TEST_F(Call, SurvivesALibraryThatClosesEveryDescriptor) {
+  const ran came = call({"close_all()"});
+  EXPECT_EQ(came.status, 3);
+  EXPECT_NE(came.err.find("close_all"), std::string::npos);
+}
+
+TEST_F(Call, WritesJsonAndOtherBases) {
+  const ran came = autoreload({"call", "--json", library(), "make_point(1, 2)", "table", "title", "next(RED)", "NULL"});
+  EXPECT_EQ(
+      came.out,
+      "{\"x\":1,\"y\":2}\n[{\"r\":1,\"name\":\"one\",\"w\":[1.0,2.0]},{\"r\":2,\"name\":\"two\",\"w\":[3.0,4.0]}]\n"
+      "\"hello\"\n\"GREEN\"\nnull\n");
+  EXPECT_EQ(autoreload({"call", "--base", "16", library(), "add(254, 1)"}).out, "0xff\n");
+}
+
+TEST_F(Call, RefusesABadCommandLineWithStatusTwo) {
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{},
+                                             {"frobnicate"},
+                                             {"call"},
+                                             {"call", library()},
+                                             {"call", "--limit", "soon", library(), "1"},
+                                             {"call", "--base", "7", library(), "1"},
+                                             {"--color", "pink", "call", library(), "1"}}) {
+    const ran came = autoreload(words);
+    EXPECT_EQ(came.status, 2);
+    EXPECT_EQ(came.out, "");
+    EXPECT_EQ(came.err.substr(0, 7), "error: ") << came.err;
+  }
+  EXPECT_EQ(autoreload({"--help"}).status, 0);
+  EXPECT_EQ(autoreload({"call", "--help"}).status, 0);
+  EXPECT_EQ(autoreload({"--version"}).status, 0);
+}
+
+TEST_F(Call, SaysWhyALibraryCanNotBeLoadedOrHasNoTypes) {
+  const support::temp_folder folder;
+  support::build_library(folder / "broken.so", "int nowhere(void); int f(void) { return nowhere(); }");
+  ran came = autoreload({"call", folder / "broken.so", "f()"});
+  EXPECT_EQ(came.status, 1);
+  EXPECT_NE(came.err.find("undefined symbol: nowhere"), std::string::npos) << came.err;
+  support::build_library(folder / "bare.so", "int f(void) { return 1; }", "-g0");
+  came = autoreload({"call", folder / "bare.so", "f()"});
+  EXPECT_EQ(came.status, 1);
+  EXPECT_NE(came.err.find("compile it with -g"), std::string::npos) << came.err;
+  support::build_library(folder / "crash.so", "__attribute__((constructor)) void f(void) { *(volatile int *)0 = 1; }");
+  came = autoreload({"call", folder / "crash.so", "1"});
+  EXPECT_EQ(came.status, 1);
+  EXPECT_NE(came.err.find("while it was loaded the library crashed: SIGSEGV in f"), std::string::npos) << came.err;
+  EXPECT_NE(autoreload({"call", "libnothing.so.9", "1"}).err.find("no library of this name"), std::string::npos);
+  EXPECT_NE(autoreload({"call", folder / "none.so", "1"}).err.find("there is no such file"), std::string::npos);
+  support::write_file(folder / "text.so", "no library");
+  EXPECT_EQ(autoreload({"call", folder / "text.so", "1"}).status, 1);
+}
+
+TEST_F(Call, TakesTheTypesOfALibraryWithoutDebugInformationFromAHeader) {
+  const support::temp_folder folder;
+  support::write_file(
+      folder / "own.h",
+      "#define UNIT 3\nstruct pair { short a; long b; };\nlong sum(struct pair p);\nextern int level;\n");
+  support::build_library(folder / "libown.so",
+                         "#include \"own.h\"\nint level = 2;\nlong sum(struct pair p) { return p.a + p.b; }\nint "
+                         "other(void) { return 1; }",
+                         "-g0");
+  const ran came = autoreload({"call", folder / "libown.so", "--header", folder / "own.h", "sum((struct pair){1, 2})",
+                               "level", "sizeof(struct pair)"});
+  EXPECT_EQ(came.out, "3\n2\n16\n") << came.err;
+  const ran missing = autoreload({"call", folder / "libown.so", "--header", folder / "own.h", "other()"});
+  EXPECT_EQ(missing.status, 1);
+  const ran wrong = autoreload({"call", folder / "libown.so", "--header", "no_such_header.h", "1"});
+  EXPECT_EQ(wrong.status, 1);
+  EXPECT_NE(wrong.err.find("no_such_header.h"), std::string::npos) << wrong.err;
+}
+
+TEST(CallEachCompiler, ReadsTheTypesThatGccAndClangWriteAtEachLevel) {
+  int tried = 0;
+  for (const std::string compiler : {"gcc", "clang"}) {
+    if (!support::installed(compiler)) continue;
+    for (const std::string flags :
+         {"-O0 -g", "-O2 -g", "-O2 -g -gdwarf-4", "-O1 -gsplit-dwarf -g", "-O2 -g -Wl,-z,now -s"}) {
+      SCOPED_TRACE(compiler + " " + flags);
+      const support::temp_folder folder;
+      support::write_file(folder / "subject.c", source);
+      support::shell("cd '" + folder.path().string() + "' && " + compiler + " -shared -fPIC -w -o lib.so subject.c " +
+                     flags);
+      const ran came = autoreload({"call", folder / "lib.so", "make_point(1, add(1, 1))", "next(GREEN)",
+                                   "divide(9, 4, &int)", "area((struct shape){.r = 1})", "table[0].w[1]"});
+      if (flags.ends_with("-s")) {
+        EXPECT_EQ(came.status, 1);
+        continue;
+      }
+      EXPECT_EQ(came.out, "{.x = 1, .y = 2}\nBLUE\n2\n1\n3.5\n2.0\n") << came.err;
+      ++tried;
+    }
+  }
+  EXPECT_GT(tried, 0);
+}
+
+}  // namespace
