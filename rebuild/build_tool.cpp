@@ -80,16 +80,19 @@ std::string processors() { return std::to_string(std::max(1U, std::thread::hardw
 
 }  // namespace
 
-result<void> tool_finder::trusts(const std::string& file) const {
-  const unique_fd opened(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  if (!opened) return error(stage::build, file, "it can't be read").system(std::strerror(errno));
-  trust_policy policy = trust_;
-  policy.honour_noexec = false;  // it is read, not mapped
-  result<void> judged = check_trust(opened.get(), file, policy);
-  if (judged) return {};
-  error refused(stage::build, file, "the build is not run: " + judged.error().reason());
-  refused.system(judged.error().system()).advise(judged.error().advice());
-  return refused;
+result<void> check_build_files(const std::vector<std::string>& files, const trust_policy& trust) {
+  trust_policy policy = trust;
+  policy.honour_noexec = false;  // they are read, not mapped
+  for (const std::string& file : files) {
+    const unique_fd opened(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    if (!opened) return error(stage::build, file, "it can't be read").system(std::strerror(errno));
+    const result<void> judged = check_trust(opened.get(), file, policy);
+    if (judged) continue;
+    error refused(stage::build, file, "the build is not run: " + judged.error().reason());
+    refused.system(judged.error().system()).advise(judged.error().advice());
+    return refused;
+  }
+  return {};
 }
 
 std::optional<std::string> tool_finder::answer(const std::vector<std::string>& words, const std::string& directory) {
@@ -115,7 +118,7 @@ std::optional<std::string> tool_finder::answer(const std::vector<std::string>& w
 result<std::optional<build_tool>> tool_finder::try_ninja(const fs::path& folder, const std::string& library) {
   const fs::path file = folder / "build.ninja";
   if (!is_file(file)) return std::optional<build_tool>{};
-  if (auto trusted = trusts(file); !trusted) return trusted.error();
+  if (auto trusted = check_build_files({file}, trust_); !trusted) return trusted.error();
   std::vector<std::string> names = names_of(library, folder);
   std::error_code ignored;
   if (!fs::exists(library, ignored)) {
@@ -126,7 +129,7 @@ result<std::optional<build_tool>> tool_finder::try_ninja(const fs::path& folder,
   }
   for (const std::string& name : names) {
     if (!answer({"ninja", "-t", "query", name}, folder)) continue;
-    build_tool made{tool_kind::ninja, {{"ninja", name}, folder, environment_}, name, {file}, {}, {}};
+    build_tool made{tool_kind::ninja, {{"ninja", name}, folder, environment_}, name, {file}, {file}, {}, {}};
     made.found = "ninja -C " + folder.string() + " " + name;
     return std::optional(std::move(made));
   }
@@ -148,19 +151,22 @@ result<std::optional<build_tool>> tool_finder::try_cmake(const fs::path& folder,
       here = here || (before == "-o" && makes(made, library));
     }
     if (!here) continue;
-    for (const fs::path& file : {cache, folder / "Makefile", target / "build.make"}) {
-      if (auto trusted = trusts(file); !trusted) return trusted.error();
-    }
+    const std::vector<std::string> files{cache, folder / "Makefile", target / "build.make"};
+    if (auto trusted = check_build_files(files, trust_); !trusted) return trusted.error();
     std::string make = "make";
     std::istringstream entries(read_text(cache));
     for (std::string entry; std::getline(entries, entry);) {
       if (entry.starts_with("CMAKE_MAKE_PROGRAM:")) make = entry.substr(entry.find('=') + 1);
     }
     const std::string name = target.stem();
-    build_tool made{
-        tool_kind::cmake_make, {{make, "-j" + processors(), name}, folder, environment_}, name, {}, target, {}};
+    build_tool made{tool_kind::cmake_make,
+                    {{make, "-j" + processors(), name}, folder, environment_},
+                    name,
+                    {cache},
+                    files,
+                    target,
+                    {}};
     made.found = make + " -C " + folder.string() + " " + name + " (CMake's Makefiles)";
-    made.build_files = {cache};
     return std::optional(std::move(made));
   }
   return std::optional<build_tool>{};
@@ -170,13 +176,13 @@ result<std::optional<build_tool>> tool_finder::try_make(const fs::path& folder, 
   for (const char* const name : {"GNUmakefile", "makefile", "Makefile"}) {
     const fs::path file = folder / name;
     if (!is_file(file)) continue;
-    if (auto trusted = trusts(file); !trusted) return trusted.error();
+    if (auto trusted = check_build_files({file}, trust_); !trusted) return trusted.error();
     for (const std::string& target : names_of(library, folder)) {
       // `make -n` fails when there is no rule, unless the file is there already; then it says that nothing is to be
       // done.
       const std::optional<std::string> plan = answer({"make", "-n", target}, folder);
       if (!plan || plan->find("Nothing to be done for '" + target + "'") != std::string::npos) continue;
-      build_tool made{tool_kind::make, {{"make", target}, folder, environment_}, target, {file}, {}, {}};
+      build_tool made{tool_kind::make, {{"make", target}, folder, environment_}, target, {file}, {file}, {}, {}};
       made.found = "make -C " + folder.string() + " " + target;
       return std::optional(std::move(made));
     }
@@ -246,9 +252,7 @@ tool_inputs tool_finder::inputs(const build_tool& of) {
     }
     found.sources = read_ninja_deps(ask({"ninja", "-t", "deps"}), objects);
     found.sources.insert(found.sources.end(), all.begin(), all.end());
-    // What the tool's own files are made from, such as meson.build and CMakeLists.txt.
-    for (std::string& name : unquoted(lines_of(ask({"ninja", "-t", "inputs", "build.ninja"}))))
-      found.sources.push_back(std::move(name));
+    found.configuration = unquoted(lines_of(ask({"ninja", "-t", "inputs", "build.ninja"})));
   } else if (of.kind == tool_kind::make) {
     found = read_make_database(ask({"make", "-pn", of.target}), of.target);
   } else if (of.kind == tool_kind::cmake_make) {
@@ -262,10 +266,11 @@ tool_inputs tool_finder::inputs(const build_tool& of) {
     for (std::size_t at = 0; (at = list.find('"', at)) != std::string::npos;) {
       const std::size_t end = std::min(list.find('"', at + 1), list.size());
       const std::string name = list.substr(at + 1, end - at - 1);
-      if (name.ends_with(".txt") || name.ends_with(".cmake")) found.sources.push_back(name);
+      if (name.ends_with(".txt") || name.ends_with(".cmake")) found.configuration.push_back(name);
       at = end + 1;
     }
   }
+  found.sources.insert(found.sources.end(), found.configuration.begin(), found.configuration.end());
   found.complete = !interrupted_;
   return found;
 }

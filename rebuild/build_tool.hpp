@@ -25,16 +25,22 @@ struct build_tool {
   command run;
   std::string target;                    ///< the library, as the tool calls it
   std::vector<std::string> build_files;  ///< absolute; an edit of one is a reason to build
-  std::filesystem::path target_folder;   ///< of cmake_make: where the target's own files lie
-  std::string found;                     ///< for a person: `ninja -C /home/me/p/build libfoo.so (build.ninja)`
+  std::vector<std::string> trusted;  ///< files that the tool runs commands from: whose they are is looked at each time
+  std::filesystem::path target_folder;  ///< of cmake_make: where the target's own files lie
+  std::string found;                    ///< for a person: `ninja -C /home/me/p/build libfoo.so (build.ninja)`
 };
 
 /// What a tool knows of the files that a library is made of.
 struct tool_inputs {
-  std::vector<std::string> sources;   ///< headers included; absolute, or relative to the tool's directory
-  std::vector<std::string> products;  ///< what the tool makes itself; relative to its directory
-  bool complete = true;               ///< the questions were answered
+  std::vector<std::string> sources;        ///< headers included; absolute, or relative to the tool's directory
+  std::vector<std::string> products;       ///< what the tool makes itself; relative to its directory
+  std::vector<std::string> configuration;  ///< sources of the tool's own files: `CMakeLists.txt`, `meson.build`
+  bool complete = true;                    ///< the questions were answered
 };
+
+/// Whether commands may be run from these files: each passes the policy as a library would have to.
+/// @return an error of stage build that names the first that does not
+[[nodiscard]] result<void> check_build_files(const std::vector<std::string>& files, const trust_policy& trust);
 
 /// Answers questions about a directory by running the tool itself, one short command after the other.
 class tool_finder {
@@ -54,6 +60,8 @@ class tool_finder {
   /// The files that the tool would build the library from, as far as it knows them.
   [[nodiscard]] tool_inputs inputs(const build_tool& of);
 
+  /// Whether a question was given up; then all further ones are.
+  [[nodiscard]] bool interrupted() const noexcept { return interrupted_; }
   /// What a short command printed, or nothing when it failed.
   [[nodiscard]] std::optional<std::string> answer(const std::vector<std::string>& words, const std::string& directory);
 
@@ -61,7 +69,6 @@ class tool_finder {
   result<std::optional<build_tool>> try_ninja(const std::filesystem::path& folder, const std::string& library);
   result<std::optional<build_tool>> try_cmake(const std::filesystem::path& folder, const std::string& library);
   result<std::optional<build_tool>> try_make(const std::filesystem::path& folder, const std::string& library);
-  result<void> trusts(const std::string& file) const;
 
   runner& ask_;
   const std::vector<std::string>& environment_;

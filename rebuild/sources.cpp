@@ -58,20 +58,41 @@ bool before(const timespec& a, const timespec& b) {
 
 }  // namespace
 
+namespace {
+
+bool there(const std::string& path) {
+  std::error_code problem;
+  return fs::is_regular_file(path, problem);
+}
+
+// The file in one of the folders whose path has the longest end in common with this one.
+std::string find_by_its_end(const std::string& path, const std::vector<std::string>& folders) {
+  for (std::size_t slash = 0; slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    for (const std::string& folder : folders) {
+      std::string here = folder + path.substr(slash);
+      if (there(here)) return fs::path(here).lexically_normal();
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
 std::vector<std::string> users_files(const file_choice& from) {
   // Absolute and without `..`; empty when there is no such file of the user's.
   const auto find = [&](const std::string& name) -> std::string {
     if (name.empty() || name.front() == '<') return {};  // <built-in>
-    const auto there = [](const std::string& path) {
-      std::error_code problem;
-      return fs::is_regular_file(path, problem);
-    };
     std::string path = fs::path(name).lexically_normal();
-    for (std::size_t i = 0; name.front() != '/' && i < from.folders.size(); ++i) {
-      path = (fs::path(from.folders[i]) / name).lexically_normal();
-      if (there(path)) break;
+    if (path.front() == '/') {
+      if (there(path)) return is_systems(path) ? std::string{} : path;
+      // A compiler's cache or -ffile-prefix-map has put other folders in front of it.
+      return is_systems(path) ? std::string{} : find_by_its_end(path, from.folders);
     }
-    return path.front() == '/' && !is_systems(path) && there(path) ? path : std::string{};
+    for (const std::string& folder : from.folders) {
+      path = (fs::path(folder) / name).lexically_normal();
+      if (there(path)) return is_systems(path) ? std::string{} : path;
+    }
+    return {};
   };
   std::set<std::string> found;
   for (const std::string& name : from.names) found.insert(find(name));

@@ -29,13 +29,15 @@ void rebuilder::worker::find_tool() {
   if (!options_.command.empty()) {
     std::error_code ignored;
     const fs::path folder = options_.directory.empty() ? fs::current_path(ignored) : fs::absolute(options_.directory);
-    build_tool named{tool_kind::named, {options_.command, folder, environment_}, {}, {}, {}, {}};
+    build_tool named{tool_kind::named, {options_.command, folder, environment_}, {}, {}, {}, {}, {}};
     for (const std::string& word : options_.command) named.found += (named.found.empty() ? "" : " ") + word;
     named.found += " in " + folder.string();
     tool_ = std::move(named);
   } else {
     if (!have_runner()) return;
-    result<build_tool> found = tool_finder(*runner_, environment_, options_.trust).find(library_);
+    tool_finder ask(*runner_, environment_, options_.trust, {wake_.get(), -1});
+    result<build_tool> found = ask.find(library_);
+    if (ask.interrupted()) return watch_->mark_changed();  // to be asked again, if the rebuilder is not to end
     if (!found) return tell_failure(found.error());
     tool_ = *std::move(found);
   }
@@ -46,17 +48,17 @@ void rebuilder::worker::find_tool() {
 void rebuilder::worker::refresh() {
   refresh_due_ = false;
   if (!tool_) return arm();
-  line_files_ = list_line_files(library_);
+  if (std::vector<std::string> found = list_line_files(library_); !found.empty() || !by_tcc_)
+    line_files_ = std::move(found);
   if (tool_->kind != tool_kind::named && have_runner()) {
     const bool patient = refreshes_interrupted_ >= 3;
     const std::array<int, 2> interrupt{patient ? -1 : wake_.get(), patient || !hub_ ? -1 : hub_->readable()};
-    tool_inputs asked = tool_finder(*runner_, environment_, options_.trust, interrupt).inputs(*tool_);
-    if (!asked.complete) {  // a save comes first
-      ++refreshes_interrupted_;
-      refresh_due_ = true;
-      return;
-    }
-    refreshes_interrupted_ = 0;
+    tool_finder ask(*runner_, environment_, options_.trust, interrupt);
+    tool_inputs asked = ask.inputs(*tool_);
+    if (asked.complete && synced_ && wants_chains()) learn_chains(ask);
+    refreshes_interrupted_ = ask.interrupted() ? refreshes_interrupted_ + 1 : 0;
+    refresh_due_ = ask.interrupted();  // a save comes first, and then again
+    if (!asked.complete) return;
     inputs_ = std::move(asked);
   }
   file_choice choice;
@@ -67,6 +69,8 @@ void rebuilder::worker::refresh() {
     choice.names.insert(choice.names.end(), list.begin(), list.end());
   }
   std::vector<std::string> files = users_files(choice);
+  choice.names = inputs_.configuration;
+  configuration_ = users_files(choice);
   for (const std::string& file : tool_->build_files) {
     if (std::find(inputs_.products.begin(), inputs_.products.end(), fs::path(file).filename()) ==
         inputs_.products.end()) {
@@ -78,7 +82,6 @@ void rebuilder::worker::refresh() {
   timespec since = build_started_;
   if (build_ == 0) since.tv_sec = std::numeric_limits<time_t>::max();
   sources_.watch(files, since);
-  built_library_.watch({library_}, {std::numeric_limits<time_t>::max(), 0});
   const bool news = std::exchange(watched_, files) != files || !ready_;
   arm();
   {
@@ -93,7 +96,8 @@ void rebuilder::worker::refresh() {
   if (!news) return;
   rebuild_event event;
   event.kind = rebuild_kind::ready;
-  event.text = tool_->found + ", " + std::to_string(watched_.size()) + " files watched";
+  event.text = tool_->found + ", " + std::to_string(watched_.size()) +
+               (watched_.size() == 1 ? " file watched" : " files watched");
   tell(std::move(event));
 }
 

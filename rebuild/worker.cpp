@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <limits>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -135,11 +136,12 @@ void rebuilder::worker::run() {
   if (auto hub = watch_hub::make()) hub_ = *std::move(hub);
   watch_ = std::make_unique<watch>(hub_);
   polling_ = hub_ == nullptr;
+  built_library_.watch({library_}, {std::numeric_limits<time_t>::max(), 0});
   find_tool();
   refresh();
   while (!stopping_.load()) {
     const bool idle = !runner_ || !runner_->running();
-    if (idle && due_ && tool_) {
+    if (idle && (due_ || follow_up_due_) && tool_) {
       start();
     } else if (idle && refresh_due_) {
       refresh();
@@ -167,7 +169,7 @@ void rebuilder::worker::wait() {
     const auto left = std::max(std::chrono::ceil<milliseconds>(deadline_ - clock::now()), milliseconds{0});
     patience = patience.count() < 0 ? left : std::min(left, patience);
   }
-  const bool now = (!running && ((due_ && tool_) || refresh_due_)) || watch_->has_changed();
+  const bool now = (!running && (((due_ || follow_up_due_) && tool_) || refresh_due_)) || watch_->has_changed();
   ::poll(waits.data(), waits.size(), now ? 0 : static_cast<int>(std::min<long>(patience.count(), 1 << 30)));
   std::uint64_t count = 0;
   if (waits[0].revents != 0) [[maybe_unused]]
@@ -202,10 +204,20 @@ void rebuilder::worker::look_at_sources() {
   }
   due_ = true;
   if (!asked) due_files_ = changed;
-  if (running && cut_ == cut::none) {
+  if (running && cut_ == cut::none && !reconfigures()) {
     cut_ = cut::overtaken;
     runner_->stop();
   }
+}
+
+// Whether the tool that runs may be writing its own files. Stopped in that, ninja deletes build.ninja, and nothing can
+// be built any more; so it is let go on, and the next build follows it.
+bool rebuilder::worker::reconfigures() const {
+  const auto listed = [&](const std::string& file) {
+    return std::find(configuration_.begin(), configuration_.end(), file) != configuration_.end();
+  };
+  return std::any_of(due_files_.begin(), due_files_.end(), listed) ||
+         std::any_of(unsynced_.begin(), unsynced_.end(), listed);
 }
 
 void rebuilder::worker::start() {
@@ -218,23 +230,34 @@ void rebuilder::worker::start() {
   sources_.make_newer_than(due_files_, build_started_, build_ended_);
   build_started_ = file_time_now(-time_step);
   sources_.accept();
-  due_ = false;
+  choose_way();
+  due_ = follow_up_due_ = false;
   cut_ = cut::none;
+  if (result<void> trusted = check_build_files(tool_->trusted, options_.trust); !trusted) {
+    return tell_failure(trusted.error());
+  }
   if (!have_runner()) return;
-  if (result<void> started = runner_->start(tool_->run); !started) {
+  const bool quick = way_ == way::direct || way_ == way::tcc;
+  const building::command chosen = quick ? quick_command() : tool_->run;
+  if (result<void> started = runner_->start(chosen); !started) {
     runner_.reset();  // the next save makes another
     return tell_failure(started.error());
   }
   const clock::time_point now = clock::now();
   deadline_ = now + options_.time_limit;
   notice_time_ = now - noticed_;
-  building_files_ = std::move(due_files_);
+  if (way_ != way::follow_up) building_files_ = std::move(due_files_);
   due_files_.clear();
+  ++build_;
+  if (way_ == way::follow_up && !by_tcc_) return;  // nothing new is to come of it
   rebuild_event event;
   event.kind = rebuild_kind::building;
-  event.build = ++build_;
+  event.build = build_;
   event.files = building_files_;
   event.text = (building_files_.empty() ? "" : short_list(building_files_) + ": ") + tool_->found;
+  if (way_ == way::direct) event.text += ", by its commands";
+  if (way_ == way::tcc) event.text += ", by tcc first";
+  if (way_ == way::follow_up) event.text += ", after tcc";
   tell(std::move(event));
 }
 
@@ -263,12 +286,13 @@ void rebuilder::worker::finish(ending ended) {
   event.build = build_;
   event.times.noticed = notice_time_;
   if (event.failure && event.failure->path().empty()) event.failure->rename(named_);
+  const bool silent = !after_the_end(ended, event);
   if (cut_ != cut::overtaken) {
     refresh_due_ = true;
     cut_ = cut::none;
     last_trouble_.clear();
   }
-  tell(std::move(event));
+  if (!silent) tell(std::move(event));
 }
 
 }  // namespace autoreload

@@ -11,9 +11,11 @@
 #include <time.h>
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,6 +23,7 @@
 #include <autoreload/rebuild.hpp>
 
 #include "rebuild/build_tool.hpp"
+#include "rebuild/chain.hpp"
 #include "rebuild/judge.hpp"
 #include "rebuild/runner.hpp"
 #include "rebuild/sources.hpp"
@@ -42,11 +45,19 @@ class rebuilder::worker {
   void run();
   void wait();
   void look_at_sources();
+  bool reconfigures() const;
   void start();
   void check_limits();
   void finish(building::ending ended);
   bool have_runner();
   void find_tool();
+  // Chains: see quick.cpp.
+  enum class way { tool, follow_up, direct, tcc };
+  bool wants_chains() const;
+  void learn_chains(building::tool_finder& ask);
+  void choose_way();
+  building::command quick_command() const;
+  bool after_the_end(const building::ending& ended, rebuild_event& event);
   void refresh();
   void arm();
   void tell(rebuild_event happened);
@@ -69,6 +80,20 @@ class rebuilder::worker {
   std::vector<std::string> line_files_;
   building::tool_inputs inputs_;
   std::vector<std::string> watched_;
+  std::vector<std::string> configuration_;  // those of them that the tool's own files are made from
+
+  struct learned {
+    building::chain direct;
+    std::optional<building::chain> tcc;
+  };
+  std::map<std::string, std::optional<learned>> chains_;  // by the source; nothing: there is none
+  std::set<std::string> unsynced_;                        // saved since the tool was last done
+  bool synced_ = false;                                   // the tool was done once
+  bool follow_up_due_ = false;                            // the tool has to catch up with a chain
+  bool tool_only_ = false;                                // the next build is the tool's
+  bool by_tcc_ = false;                                   // what is there now was made by tcc
+  way way_ = way::tool;                                   // of the build that runs, or ran last
+
   bool ready_ = false;             // it was told
   bool refresh_due_ = true;        // the list of sources may be another
   int refreshes_interrupted_ = 0;  // in a row

@@ -59,9 +59,11 @@ void engine_core::open() {
     if (wanted_.chosen.drive == drive_mode::background) {
       service_ = service::get();
     } else {
-      alarm_.open(wanted_.chosen.trial.enabled).value();
+      alarm_.open(true).value();
     }
     start_watching();
+    offered_ = std::make_unique<running_library>(
+        running_library::engine{wanted_.file, [this] { return answers_.paused(); }, [this] { be_asked(); }});
     look();
     memory_.opening = false;
   }
@@ -91,6 +93,7 @@ void engine_core::close() {
 }
 
 void engine_core::let_go_of_all() {
+  offered_.reset();
   answers_.unpublish(*current_, wanted_.api.not_loaded);
   if (source_ != nullptr) source_->stop();  // not reset(): the service's thread may ask it whether it has something
   on_trial_.reset();
@@ -130,22 +133,19 @@ void engine_core::look() {
 // Takes what is at the path through the stages; what is on trial goes on, or gives way to a newer build.
 // @return why it was not published
 std::optional<setback> engine_core::examine(bool forced) {
-  const std::function<void()> trial_ended = [this] {
-    asked_ = true;
-    if (service_ != nullptr) service_->wake();
-    alarm_.ring();
-  };
+  const std::function<void()> trial_ended = [this] { be_asked(); };
   untidy_ = true;
   if (on_trial_ != nullptr && (forced || !on_trial_->is_at(wanted_.file))) on_trial_.reset();
   std::unique_ptr<candidate> next = std::move(on_trial_);
   const bool was_on_trial = next != nullptr;
   if (!was_on_trial) next = std::make_unique<candidate>(clock::now());
-  const context here{wanted_,       memory_,     history_, forced,   forced || memory_.opening,
-                     cancel_.get(), trial_ended, reader_,  patience_};
+  const context here{wanted_,       memory_,     history_,       forced,  forced || memory_.opening,
+                     cancel_.get(), trial_ended, offered_.get(), reader_, patience_};
   std::optional<setback> no = run_stages(here, *next);
   if (!no && !put_in_place(*next, forced)) no = setback{setback_kind::withdrawn};  // resume() looks again
   attempt result{.no = no, .generation = number(), .times = next->times, .warnings = next->warnings};
-  if (next->source.settled()) result.settled = next->source;
+  const file_identity source = next->source;
+  if (source.settled()) result.settled = source;
   if (no && no->kind == setback_kind::refused_content) result.build = digest_of(*next);
   if (next->needs.looked_for) result.needs = next->needs.paths;
   result.needs_state = next->needs.settled ? next->needs.state : 0;
@@ -155,7 +155,26 @@ std::optional<setback> engine_core::examine(bool forced) {
     asked_ = true;  // a change meanwhile may not have shown in the file's times
   }
   remember(result);
+  offered_->uses(memory_.needed);
+  if (!no) offer_running();
+  if (!no || no->is_decision()) {
+    struct stat status {};
+    const bool read = source.inode != 0 || stat(wanted_.file.c_str(), &status) != 0;
+    offered_->decided(read ? source : file_identity::of(status));
+  }
   return no;
+}
+
+void engine_core::offer_running() {
+  const generation& now = *history_.running();
+  offered_->runs({{}, now.facts.soname, now.alias, now.image.load_path, now.needs});
+}
+
+// Another thread asks for a look, a trial's or another engine's, and must not wait for this one's.
+void engine_core::be_asked() {
+  asked_ = true;
+  if (service_ != nullptr) service_->wake();
+  alarm_.ring();
 }
 
 // For want of memory: first that it is tried again, then the words, which take memory themselves.

@@ -24,6 +24,7 @@
 #include "reload/memory.hpp"
 #include "reload/outbox.hpp"
 #include "reload/pipeline.hpp"
+#include "reload/snapshot/running_libraries.hpp"
 #include "reload/snapshot/snapshot.hpp"
 #include "reload/watch/change_source.hpp"
 #include "reload/work_lock.hpp"
@@ -91,6 +92,8 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   [[nodiscard]] bool put_in_place(candidate& next, bool forced);
   [[nodiscard]] result<void> may_change(const at_work& here) const;
   void remember(const attempt& result);
+  void offer_running();
+  void be_asked();
   void maintain();
   void sweep();
   void set_deadline();
@@ -109,6 +112,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   writer_patience patience_;
   history history_;
   memory memory_;
+  std::unique_ptr<running_library> offered_;  // to the libraries of other engines that need this one
   std::unique_ptr<candidate> on_trial_;
   bool untidy_ = false;  // what nobody waits for is still to be done
 

@@ -36,6 +36,7 @@ struct generation {
   std::uint64_t crash_ticket = 0;                 // of the crash table
   snapshot image;  // outlives the module: its descriptor's number is in the link map's name
   elf_facts facts;
+  std::string alias;        // its SONAME in this process, if it has one of its own
   private_libraries needs;  // closed after the module
   std::unique_ptr<detail::erased_module> module;
 

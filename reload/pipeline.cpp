@@ -15,6 +15,7 @@
 #include "reload/load/load.hpp"
 #include "reload/load/traced.hpp"
 #include "reload/load/verify.hpp"
+#include "reload/snapshot/alias.hpp"
 #include "system/cancellation.hpp"
 #include "trial/trial.hpp"
 
@@ -79,6 +80,7 @@ answer copy_bytes(const context& here, candidate& next) {
   if (result<void> kept = here.reader.keep(next.image, {name, chosen.trust}); !kept) {
     return setback{setback_kind::shortage, std::move(kept.error().rename(here.wanted.path))};
   }
+  next.alias = give_alias(next.image, next.bytes, next.facts);
   if (!next.image.remark.empty()) next.warnings.push_back(next.image.remark);
   return {};
 }
@@ -88,7 +90,7 @@ answer copy_dependencies(const context& here, candidate& next) {
   const options& chosen = here.wanted.chosen;
   const generation* const running = here.past.running();
   next.needs = prepare_dependencies(here.wanted.path, next.image, next.bytes, next.facts,
-                                    {chosen.trust, chosen.name, chosen.require_digest, &here.patience},
+                                    {chosen.trust, chosen.name, chosen.require_digest, &here.patience, here.self},
                                     running != nullptr ? running->needs : private_libraries());
   if (next.needs.no) return std::move(next.needs.no);
   if (next.is_running && next.needs.libraries == running->needs) return setback{setback_kind::unchanged};
@@ -169,6 +171,7 @@ answer load_module(const context& here, candidate& next) {
   generation& made = next.made.front();
   made.image = std::move(next.image);
   made.needs = std::move(next.needs.libraries);
+  made.alias = std::move(next.alias);
   // A debugger reads debug information once, while dlopen maps the library: for its sake it has to be there by then.
   if (!made.image.later.empty() && is_traced()) complete(made.image);
   auto loaded = load(wanted.api, wanted.path, made.image, next.bytes, wanted.chosen.load_flags);

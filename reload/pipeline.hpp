@@ -37,6 +37,7 @@ struct context {
   bool patient;                              ///< wait here for its trial load
   int cancel;                                ///< a descriptor that ends such a wait when it becomes readable
   const std::function<void()>& trial_ended;  ///< called on a thread of the trial's, if nobody waits for it here
+  const running_library* self;               ///< the engine's entry, for libraries that need one another
   snapshotter& reader;
   writer_patience& patience;
 };
@@ -56,6 +57,7 @@ struct candidate {
   std::chrono::nanoseconds unfinished_for{};  // see snapshot_outcome
   bool is_running = false;                    // its own contents are what runs; its dependencies may not be
   elf_facts facts;
+  std::string alias;  // see generation
   dependencies needs;
   std::unique_ptr<trial_beside> trial;  // while it runs
   generations made{1};                  // the generation that it becomes

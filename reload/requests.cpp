@@ -67,6 +67,7 @@ result<void> engine_core::republish(std::uint64_t number) {
     answers_.make_room();
     if (answers_.publish(current_, older->module->table(), number, true)) {
       history_.republish(number, std::move(instead), wanted_.chosen.keep_old);
+      offer_running();
     }
     memory_.needed_state = 0;
     asked_ = untidy_ = true;

@@ -31,6 +31,11 @@ enum class setback_kind : std::uint8_t {
 /// Why a stage sent a build away. A value.
 struct setback {
   setback_kind kind;
+  /// Whether it is an answer to what the file is, and no request for patience.
+  [[nodiscard]] bool is_decision() const noexcept {
+    return kind == setback_kind::unchanged || kind == setback_kind::refused_elsewhere ||
+           kind == setback_kind::refused_content || kind == setback_kind::refused_before;
+  }
   std::optional<error> why = {};              ///< of all but unchanged, withdrawn and on_trial
   std::optional<file_identity> writing = {};  ///< the file that somebody writes: no event may tell that they are done
   std::optional<std::chrono::nanoseconds> again_in = {};  ///< of unfinished: it may be finished then, without any event

@@ -55,6 +55,16 @@ struct rebuild_event {
 /// The event as one line, for a log: `build failed: lib.c:12:5: error: expected ';' before '}' token`.
 [[nodiscard]] std::string to_string(const rebuild_event& happened);
 
+/// What runs first when one source was saved and nothing else changed.
+enum class rebuild_chain : std::uint8_t {
+  automatic,  ///< direct where the tool's own start is the larger part (CMake's Makefiles), else the tool
+  tool,       ///< always the build tool
+  direct,  ///< the compiler's and the linker's command as the tool would run them, then the tool, which finds all done
+           ///< or does it again. For ninja and CMake's Makefiles; else the tool
+  tcc,     ///< tcc in the compiler's place, which takes a few milliseconds and does not optimise; then the tool, whose
+           ///< library replaces tcc's. What tcc can't compile, and where there is no direct chain: the tool
+};
+
 /// What is built, how, and who is told. Read once, by the constructor.
 struct rebuild_options {
   /// The command, as words; the first is found by PATH. Empty: it is found out (ninja, make, CMake, Meson).
@@ -68,6 +78,8 @@ struct rebuild_options {
   std::function<void(const rebuild_event&)> observer;
   /// Whose build files may be run. Give it the engine's policy.
   trust_policy trust;
+  /// What runs first when one source was saved. Which one runs is said by the events' text.
+  rebuild_chain chain = rebuild_chain::automatic;
   /// Build at the start, so that what runs is what was saved last. Without it the first save starts the first build.
   bool build_at_start = true;
   /// A command that runs longer is ended.
@@ -94,6 +106,7 @@ class rebuilder {
  public:
   /// Never waits for a command; what goes wrong is told by events.
   /// @param library  the library's path, which need not exist yet
+  /// @param options  what is built, how, and who is told
   /// @throws error (of stage use) for an empty path or impossible options, std::system_error when there is no thread
   explicit rebuilder(std::string library, rebuild_options options = {});
   rebuilder(const rebuilder&) = delete;

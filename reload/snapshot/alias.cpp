@@ -22,6 +22,12 @@ std::string alias_for(const std::string& name) {
   return alias;
 }
 
+std::string give_alias(snapshot& image, std::span<const std::byte> bytes, const elf_facts& facts) {
+  if (facts.soname.size() <= alias_tag_length) return {};
+  std::string alias = alias_for(facts.soname);
+  return rename_in(image, bytes, facts, facts.soname, alias) ? alias : std::string();
+}
+
 bool rename_in(snapshot& image, std::span<const std::byte> bytes, const elf_facts& facts, const std::string& name,
                const std::string& alias) {
   const elf_view file{bytes, facts.segments, 0};

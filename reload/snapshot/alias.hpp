@@ -18,6 +18,10 @@ inline constexpr std::size_t alias_tag_length = 5;
 /// @param name  longer than alias_tag_length
 [[nodiscard]] std::string alias_for(const std::string& name);
 
+/// Gives the copy of an inspected library an alias for a SONAME, if its file lets it.
+/// @return the alias; empty if there is none
+[[nodiscard]] std::string give_alias(snapshot& image, std::span<const std::byte> bytes, const elf_facts& facts);
+
 /// Writes `alias` over each dynamic string of the copy that is `name`: DT_SONAME, DT_NEEDED and the version needs share
 /// them.
 /// @param bytes  the inspected file

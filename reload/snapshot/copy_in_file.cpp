@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <system_error>
 
+#include "reload/load/loaded.hpp"
 #include "reload/snapshot/copy_place.hpp"
 #include "reload/snapshot/trust.hpp"
 
@@ -50,6 +51,10 @@ result<copy_file> copy_in_file(const std::string& path) {
     copy_file made;
     made.file = new_unnamed(folder);
     if (made.file) made.load_path = descriptor_path(made.file.get());
+    while (!made.load_path.empty() && is_loaded(made.load_path)) {  // see copy_in_memory
+      made.file = unique_fd(fcntl(made.file.get(), F_DUPFD_CLOEXEC, made.file.get() + 1));
+      made.load_path = made.file ? descriptor_path(made.file.get()) : std::string();
+    }
     if (!made.load_path.empty()) return made;
     copy_file named;
     if (made.file && new_named(folder, named)) return named;

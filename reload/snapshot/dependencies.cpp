@@ -12,6 +12,7 @@
 #include "reload/retire/retire.hpp"
 #include "reload/snapshot/alias.hpp"
 #include "reload/snapshot/packaged.hpp"
+#include "reload/snapshot/running_libraries.hpp"
 #include "system/host_signals.hpp"
 
 namespace autoreload {
@@ -26,6 +27,10 @@ std::optional<file_identity> mix(std::uint64_t& state, const std::string& path) 
     return std::nullopt;
   }
   const file_identity now = file_identity::of(status);
+  if (const std::uint64_t serial = running_serial(now); serial != 0) {
+    add(serial);
+    return now;
+  }
   for (const std::uint64_t value : {now.device, now.inode, now.size, static_cast<std::uint64_t>(now.modified),
                                     static_cast<std::uint64_t>(now.changed)}) {
     add(value + 2);
@@ -58,10 +63,16 @@ class preparation {
              "link that with " + soname_flag(name.substr(slash + 1)) + " first, and then this");
         continue;
       }
-      if (is_loaded(name)) continue;
+      if (comes_from_elsewhere(name)) continue;
       const found file = find(name, here);
-      if (file.path.empty()) continue;
-      std::shared_ptr<private_library> library = take(name, file, here);
+      const auto running =
+          file.path.empty() ? running_copy_named(name, policy_.self) : running_copy_of(file.file, policy_.self);
+      if (file.path.empty() && !running) continue;
+      if (running && file.path.empty()) {
+        answer_.paths.push_back(running->file);
+        mix(answer_.state, running->file);
+      }
+      std::shared_ptr<private_library> library = running ? share(name, *running) : take(name, file, here);
       if (library == nullptr || (copy != nullptr && !rename(*copy, bytes, here.facts, name, library->alias))) continue;
       needs.push_back(std::move(library));
     }
@@ -80,7 +91,7 @@ class preparation {
   };
 
   // The loader takes whatever the process has by that name.
-  bool is_loaded(const std::string& name) {
+  bool comes_from_elsewhere(const std::string& name) {
     void* const handle = dlopen(name.c_str(), RTLD_NOLOAD | RTLD_LAZY);
     if (handle == nullptr) return false;
     link_map* map = nullptr;
@@ -144,7 +155,7 @@ class preparation {
         if (run_path && !of_another_machine) of_another_machine = {path, *file, run_path};
         continue;
       }
-      answer_.settled = answer_.settled && file->settled();
+      answer_.settled = answer_.settled && (file->settled() || running_serial(*file) != 0);
       return {path, *file, run_path};
     }
     if (of_another_machine) return *of_another_machine;  // to be refused with that reason
@@ -228,6 +239,55 @@ class preparation {
     known_[here].library = library;
     answer_.libraries.push_back(library);
     return library;
+  }
+
+  // The generation that another engine runs, and what that one needs.
+  std::shared_ptr<private_library> share(const std::string& name, const running_copy& running) {
+    if (std::any_of(running.needs.begin(), running.needs.end(), [&](const auto& one) { return needs_self(*one); })) {
+      fail(name + " is needed by what it needs itself", "make one library of those that need each other");
+    } else if (running.alias.empty() || running.soname != name) {
+      fail(quoted(running.file) + ", which this program runs, has " +
+               (running.soname.empty() ? "no SONAME" : "the SONAME " + running.soname) +
+               ", by which it can't be shared",
+           "link it with " + soname_flag(name) + "; the name needs more than " + std::to_string(alias_tag_length) +
+               " letters and must not be the end of another in that library");
+    } else if (running.pending) {
+      fail(quoted(running.file) + " has changed, and its own reloadable has not yet taken or refused it",
+           "it is loaded when that has; where it is driven by hand, call its poll()", setback_kind::unfinished);
+    }
+    if (answer_.no) return nullptr;
+    for (const auto& list : {running_, answer_.libraries}) {
+      for (const auto& one : list) {
+        if (one->by == running.by && one->alias == running.alias) return shared(one);
+      }
+    }
+    auto library = std::make_shared<private_library>();
+    library->path = running.file;
+    library->alias = running.alias;
+    library->image.load_path = running.load_path;
+    library->needs = running.needs;
+    library->by = running.by;
+    library->handle = dlopen(running.load_path.c_str(), RTLD_NOLOAD | RTLD_NOW);
+    if (library->handle == nullptr) {
+      fail(quoted(running.file) + " is being reloaded", "it is loaded when that is done", setback_kind::unfinished);
+      return nullptr;
+    }
+    return shared(library);
+  }
+
+  // Its dependencies are this library's, too, should that need one of them.
+  const std::shared_ptr<private_library>& shared(const std::shared_ptr<private_library>& library) {
+    for (const auto& one : library->needs) shared(one);
+    const auto known = std::find(answer_.libraries.begin(), answer_.libraries.end(), library);
+    if (known != answer_.libraries.end()) return library;
+    if (library->by == nullptr) known_.push_back({library->image.source, library});
+    answer_.libraries.push_back(library);
+    return library;
+  }
+
+  [[nodiscard]] bool needs_self(const private_library& library) const {
+    return (policy_.self != nullptr && library.by == policy_.self) ||
+           std::any_of(library.needs.begin(), library.needs.end(), [&](const auto& one) { return needs_self(*one); });
   }
 
   // The running generation's, if nothing of it changed: then it isn't even read.

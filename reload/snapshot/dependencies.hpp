@@ -24,6 +24,8 @@
 
 namespace autoreload {
 
+class running_library;
+
 /// One such library.
 struct private_library {
   std::string path;   ///< the file
@@ -33,6 +35,7 @@ struct private_library {
   own_run_path searched;
   std::vector<std::shared_ptr<private_library>> needs;  ///< which must outlive it
   void* handle = nullptr;                               ///< once opened
+  const running_library* by = nullptr;                  ///< the engine whose generation it is, if it is no own copy
 
   private_library() = default;
   private_library(const private_library&) = delete;
@@ -65,7 +68,8 @@ struct dependency_policy {
   const trust_policy& trust;
   loader_name name = loader_name::automatic;
   bool require_digest = false;
-  writer_patience* patience = nullptr;  ///< see snapshotter::request
+  writer_patience* patience = nullptr;    ///< see snapshotter::request
+  const running_library* self = nullptr;  ///< the engine that asks
 };
 
 /// Takes snapshots of the dependencies and writes their aliases into them and into `image`. Runs nothing of theirs.
@@ -81,7 +85,8 @@ struct dependency_policy {
 [[nodiscard]] result<void> open_dependencies(const private_libraries& libraries, const std::string& path, int flags);
 
 /// A number that changes when any of the files does, appears or goes. Its value for no path at all is that of
-/// `dependencies::state` for a library without any.
+/// `dependencies::state` for a library without any. A file that an engine of this process watches counts as the
+/// generation that this one runs.
 [[nodiscard]] std::uint64_t state_of(const std::vector<std::string>& paths);
 
 }  // namespace autoreload

@@ -20,7 +20,6 @@
 #include <system_error>
 
 #include "digest/digest.hpp"
-#include "reload/load/loaded.hpp"
 #include "reload/snapshot/stack_header.hpp"
 #include "reload/snapshot/trust.hpp"
 #include "system/file_limit.hpp"

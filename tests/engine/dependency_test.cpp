@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "../support.hpp"
 #include "../with_digest.hpp"
@@ -475,6 +476,175 @@ TEST_F(Dependency, ThatNeedsItsUserIsRefusedInsteadOfFollowedInCircles) {
   fails(stage::snapshot, "libpart.so is needed by what it needs", "one library", 11);
   put("deep2", "libdeep.so");
   runs(12);
+}
+
+// ---- two reloadables, of which one needs the other: the game sees the core that this program runs, and follows it
+
+class TwoReloadables : public Dependency, public testing::WithParamInterface<autoreload::drive_mode> {
+ protected:
+  static void SetUpTestSuite() {
+    Dependency::SetUpTestSuite();
+    for (int version = 1; version <= 3; ++version) {
+      // The core counts the calls of all who call it; the game says it, too, with a hundred for each of its versions.
+      const std::string number = std::to_string(version);
+      build("core" + number, "static int calls; int number(void) { return 10 * " + number + " + calls++ % 10; }",
+            named("libcore.so"));
+    }
+    for (int version = 1; version <= 2; ++version) {
+      build("game" + std::to_string(version),
+            "int number(void); int play(void) { return " + std::to_string(100 * version) + " + number(); }",
+            named("libgame.so") + with("core1") + by_origin);
+    }
+  }
+  struct game_api {
+    autoreload::required_as<"play", int()> play;
+  };
+  autoreload::options chosen() {
+    autoreload::options how = driven_by_hand();
+    how.drive = GetParam();
+    return how;
+  }
+  void open_core() { core_.emplace(folder_ / "libcore.so", chosen()); }
+  void open_game() { game_.emplace(folder_ / "libgame.so", chosen()); }
+  template <class Condition>
+  [[nodiscard]] bool comes_true(Condition holds) {
+    return eventually([&] { return game_->poll(), core_->poll(), holds(); });
+  }
+  template <class Condition>
+  [[nodiscard]] static bool eventually(Condition holds) {
+    const auto deadline = std::chrono::steady_clock::now() + support::patience;
+    while (!holds()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(1ms);
+    }
+    return true;
+  }
+  // Both call the same core, which counts them together.
+  void they_share_core(int core, int game) {
+    ASSERT_TRUE(comes_true([&] { return game_->loaded() && (*game_)->play() / 10 == 10 * game + core; }))
+        << (game_->last_failure() ? game_->last_failure()->what() : "no failure");
+    ASSERT_TRUE(comes_true([&] { return core_->loaded() && (*core_)->number() / 10 == core; }));
+    EXPECT_TRUE(comes_true([&] {
+      const int before = (*core_)->number() % 10;
+      const int between = (*game_)->play() % 10;
+      const int after = (*core_)->number() % 10;
+      return between == (before + 1) % 10 && after == (before + 2) % 10;
+    })) << "each has a core of its own";
+  }
+
+  std::optional<library> core_;
+  std::optional<autoreload::reloadable<game_api>> game_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Driven, TwoReloadables,
+                         testing::Values(autoreload::drive_mode::manual, autoreload::drive_mode::background),
+                         [](const auto& drive) {
+                           return drive.param == autoreload::drive_mode::manual ? std::string("ByHand")
+                                                                                : std::string("InTheBackground");
+                         });
+
+TEST_P(TwoReloadables, WhenTheNeededOneComesFirst) {
+  put("core1", "libcore.so");
+  put("game1", "libgame.so");
+  open_core();
+  open_game();
+  they_share_core(1, 1);
+  put("core2", "libcore.so");
+  they_share_core(2, 1);
+  put("game2", "libgame.so");
+  they_share_core(2, 2);
+  put("core3", "libcore.so");
+  they_share_core(3, 2);
+}
+
+TEST_P(TwoReloadables, WhenTheOneThatNeedsComesFirst) {
+  put("core1", "libcore.so");
+  put("game1", "libgame.so");
+  open_game();
+  EXPECT_EQ((*game_)->play(), 110) << "its own copy, as long as nobody else runs one";
+  open_core();
+  they_share_core(1, 1);
+  put("core2", "libcore.so");
+  they_share_core(2, 1);
+}
+
+TEST_P(TwoReloadables, WhereNoRunPathLeadsToIt) {
+  build("game3", "int number(void); int play(void) { return 100 + number(); }", with("core1"));
+  put("core1", "libcore.so");
+  put("game3", "libgame.so");
+  open_core();
+  open_game();
+  they_share_core(1, 1);
+  put("core2", "libcore.so");
+  they_share_core(2, 1);
+}
+
+TEST_P(TwoReloadables, TheOlderCoreIsUnloadedWhenTheGameHasFollowed) {
+  put("core1", "libcore.so");
+  put("game1", "libgame.so");
+  open_core();
+  open_game();
+  they_share_core(1, 1);
+  put("core2", "libcore.so");
+  they_share_core(2, 1);
+  int unloaded = 0;
+  EXPECT_TRUE(comes_true([&] {
+    while (const auto one = events_.next()) unloaded += one->kind == event_kind::unloaded;
+    return unloaded == 2;
+  })) << "one generation of each";
+}
+
+TEST_P(TwoReloadables, ACoreThatIsRefusedLeavesTheGameWithTheOneThatRuns) {
+  put("core1", "libcore.so");
+  put("game1", "libgame.so");
+  open_core();
+  open_game();
+  they_share_core(1, 1);
+  put("part1", "libcore.so");  // it has no number
+  EXPECT_TRUE(comes_true([&] { return core_->last_failure().has_value(); }));
+  put("game2", "libgame.so");
+  EXPECT_TRUE(comes_true([&] { return (*game_)->play() / 10 == 21; })) << "and its own reloads go on";
+  put("core2", "libcore.so");
+  they_share_core(2, 2);
+}
+
+TEST_P(TwoReloadables, TheGameGetsACopyOfItsOwnWhenTheCoresReloadableIsGone) {
+  put("core1", "libcore.so");
+  put("game1", "libgame.so");
+  open_core();
+  open_game();
+  they_share_core(1, 1);
+  core_.reset();
+  EXPECT_EQ((*game_)->play() / 10, 11) << "it goes on with the core that it has";
+  put("core2", "libcore.so");
+  EXPECT_TRUE(eventually([&] { return game_->poll(), (*game_)->play() / 10 == 12; }));
+}
+
+TEST_P(TwoReloadables, ThatNeedEachOtherAreRefused) {
+  build("circle", "int play(void); int number(void) { return play(); }",
+        named("libcore.so") + with("game1") + by_origin);
+  put("core1", "libcore.so");
+  put("game1", "libgame.so");
+  open_core();
+  open_game();
+  they_share_core(1, 1);
+  build("circle", "int play(void); int number(void) { return play(); }",
+        named("libcore.so") + " '" + folder_ / "libgame.so" + "'" + by_origin);
+  put("circle", "libcore.so");
+  EXPECT_TRUE(comes_true([&] { return core_->last_failure().has_value(); }));
+  EXPECT_NE(core_->last_failure()->reason().find("is needed by what it needs itself"), std::string::npos)
+      << core_->last_failure()->what();
+  EXPECT_EQ((*game_)->play() / 10, 11);
+}
+
+TEST_P(TwoReloadables, ATrialLoadHasTheSameCore) {
+  put("core1", "libcore.so");
+  put("game1", "libgame.so");
+  open_core();
+  autoreload::options how = chosen();
+  how.trial.enabled = true;
+  game_.emplace(folder_ / "libgame.so", how);
+  they_share_core(1, 1);
 }
 
 // ---- its name

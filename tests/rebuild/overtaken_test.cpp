@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <thread>
+
 #include "project.hpp"
 #include "system/unique_fd.hpp"
 
@@ -85,6 +87,22 @@ TEST(overtaken, at_any_moment_of_a_real_build_and_the_last_save_wins) {
   }
 }
 
+// ninja deletes its build file when it is stopped while it makes it again.
+TEST(overtaken, while_the_build_is_configured_anew_and_nothing_is_broken) {
+  if (!installed("cmake") || !installed("ninja")) GTEST_SKIP() << "needs the Debian packages cmake and ninja-build";
+  const project on(tool::cmake_ninja);
+  session running(on);
+  ASSERT_TRUE(running.becomes(1));
+  (void)running.told.next(rebuild_kind::built);
+  const std::string text = support::read_file(on.path("CMakeLists.txt"));
+  for (int round = 1; round <= 8; ++round) {
+    on.write("CMakeLists.txt", text + "# " + std::to_string(round) + "\n");
+    std::this_thread::sleep_for(std::chrono::milliseconds(round * 15));  // the moment, not a wait
+    on.write("lib.c", source_of(10 * round));
+    ASSERT_TRUE(running.becomes(10 * round)) << "round " << round;
+  }
+}
+
 TEST(overtaken, by_a_save_of_another_file_so_that_both_are_built) {
   const project on;
   session running(on);
@@ -131,6 +149,24 @@ TEST(ended, a_rebuilder_ends_its_build_with_itself) {
     ASSERT_EQ(poll(&started, 1, static_cast<int>(std::chrono::milliseconds(patience).count())), 1);
   }
   EXPECT_TRUE(nobody_holds(held.get()));
+}
+
+TEST(ended, a_rebuilder_does_not_wait_for_a_tool_that_does_not_answer) {
+  if (!installed("make")) GTEST_SKIP() << "make is not installed (Debian package make)";
+  const temp_folder folder;
+  const std::string fifo = make_fifo(folder);
+  const unique_fd held(open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  // Read by `make -n` already, while the tool is being looked for.
+  support::write_file(folder / "Makefile",
+                      "x := $(shell exec > '" + fifo + "'; echo asked; sleep 1000)\nlibvalue.so:\n\ttrue\n");
+  const auto start = std::chrono::steady_clock::now();
+  {
+    session running(folder / "libvalue.so");
+    pollfd asked{held.get(), POLLIN, 0};
+    ASSERT_EQ(poll(&asked, 1, static_cast<int>(std::chrono::milliseconds(patience).count())), 1);
+  }
+  EXPECT_TRUE(nobody_holds(held.get()));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, patience);
 }
 
 }  // namespace

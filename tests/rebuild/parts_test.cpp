@@ -93,6 +93,12 @@ TEST(users_files, are_those_that_a_person_edits) {
                                        folder / "build/../a.c"};
   EXPECT_EQ(users_files({names, {folder / "build", folder.path()}, {"made.h"}, folder / "build"}),
             (std::vector<std::string>{folder / "a.c", folder / "a.h"}));
+  // As a compiler's cache has it, or a build in a container: the end of the name counts.
+  std::filesystem::create_directories(folder / "sub");
+  support::write_file(folder / "sub/b.c", "");
+  EXPECT_EQ(
+      users_files({{"/elsewhere/project/sub/b.c", "/elsewhere/a.c", "/elsewhere/none.c"}, {folder.path()}, {}, {}}),
+      (std::vector<std::string>{folder / "a.c", folder / "sub/b.c"}));
   // All in the build folder: then they can't all be its products.
   EXPECT_EQ(users_files({{"config.h"}, {folder / "build"}, {}, folder / "build"}),
             (std::vector<std::string>{folder / "build/config.h"}));

@@ -214,7 +214,15 @@ TEST(rebuild, runs_no_build_file_that_others_may_write) {
   EXPECT_NE(failed.failure->reason().find("everybody may write"), std::string::npos) << failed.failure->what();
   EXPECT_FALSE(std::filesystem::exists(on.library()));
   chmod(on.path("build/build.ninja").c_str(), 0644);  // the advice
-  EXPECT_TRUE(running.becomes(1));
+  ASSERT_TRUE(running.becomes(1));
+  (void)running.told.next(rebuild_kind::built);
+  chmod(on.path("build").c_str(), 0777);
+  on.write("lib.c", source_of(2));
+  EXPECT_NE(running.told.next(rebuild_kind::failed).text.find("everybody may write to its"), std::string::npos)
+      << running.told.said();
+  chmod(on.path("build").c_str(), 0755);
+  on.write("lib.c", source_of(3));
+  EXPECT_TRUE(running.becomes(3));
 }
 
 TEST(rebuild, waits_for_a_build_tool_to_appear) {

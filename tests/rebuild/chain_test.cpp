@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// chain_test: builds that go before the build tool, by its own commands or by tcc, and the tool that follows.
+#include "rebuild/chain.hpp"
+#include "project.hpp"
+
+namespace {
+
+using namespace rebuild_test;
+using autoreload::rebuild_chain;
+using autoreload::building::shell_words;
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+class with_each_database : public testing::TestWithParam<tool> {
+ protected:
+  void SetUp() override {
+    for (const auto& [program, package] : programs_of(GetParam())) {
+      if (!installed(program)) GTEST_SKIP() << program << " is not installed (Debian package " << package << ")";
+    }
+  }
+  // A session in which the chain of lib.c is known: it was saved and built once by the tool.
+  static void warm_up(const project& on, session& running) {
+    ASSERT_TRUE(running.becomes(1));
+    (void)running.told.next(rebuild_kind::built);
+    // The list of the sources is made before the chains are asked for; the next build waits for both, or interrupts.
+    for (int value = 2; value < 40; ++value) {
+      on.write("lib.c", source_of(value));
+      const rebuild_event built = running.told.next(rebuild_kind::built);
+      if (has(built.text, ", without ") || has(built.text, ", by tcc")) return;
+    }
+    FAIL() << "no chain was ever run:\n" << running.told.said();
+  }
+};
+
+TEST_P(with_each_database, a_save_is_built_without_the_tool_and_the_tool_then_finds_it_done) {
+  const project on(GetParam());
+  rebuild_options options;
+  options.chain = rebuild_chain::direct;
+  session running(on, options);
+  warm_up(on, running);
+  on.write("lib.c", source_of(100));
+  ASSERT_TRUE(running.becomes(100));
+  on.write("lib.c", "#include \"value.h\"\nint value(void) { return missing; }\n");
+  const rebuild_event failed = running.told.next(rebuild_kind::build_failed);
+  EXPECT_TRUE(has(failed.text, "lib.c:2:")) << failed.text;
+  on.write("lib.c", source_of(101));
+  ASSERT_TRUE(running.becomes(101));
+  // Two files at once, and a header that ninja knows by its depfile only: the tool's business.
+  on.write("value.h", "#define EXTRA 1000\nint value(void);\n");
+  ASSERT_TRUE(running.becomes(1101));
+  on.write("lib.c", source_of(102));
+  on.write("value.h", "#define EXTRA 2000\nint value(void);\n");
+  EXPECT_TRUE(running.becomes(2102));
+}
+
+TEST_P(with_each_database, the_commands_make_the_same_bytes_as_the_tool) {
+  const project on(GetParam());
+  rebuild_options options;
+  options.chain = rebuild_chain::direct;
+  session running(on, options);
+  warm_up(on, running);
+  on.write("lib.c", source_of(100));
+  ASSERT_TRUE(running.becomes(100));
+  running.builder().rebuild();  // by the tool, after what follows
+  (void)running.told.next(rebuild_kind::no_effect);
+  EXPECT_FALSE(has(running.told.said(), "built: in 0")) << running.told.said();
+}
+
+TEST_P(with_each_database, a_change_of_the_build_files_makes_the_chain_void) {
+  const project on(GetParam());
+  rebuild_options options;
+  options.chain = rebuild_chain::direct;
+  session running(on, options);
+  warm_up(on, running);
+  const std::string file = GetParam() == tool::ninja   ? "build/build.ninja"
+                           : GetParam() == tool::meson ? "meson.build"
+                                                       : "CMakeLists.txt";
+  on.write("other.c", source_of(7));
+  std::string text = support::read_file(on.path(file));
+  for (std::size_t at = 0; (at = text.find("lib.c", at)) != std::string::npos; at += 7) text.replace(at, 5, "other.c");
+  on.replace(file, text);
+  ASSERT_TRUE(running.becomes(7));
+  on.write("other.c", source_of(8));
+  EXPECT_TRUE(running.becomes(8));
+}
+
+TEST_P(with_each_database, tcc_goes_first_and_the_real_build_follows) {
+  if (!installed("tcc")) GTEST_SKIP() << "tcc is not installed (Debian package tcc)";
+  const project on(GetParam());
+  rebuild_options options;
+  options.chain = rebuild_chain::tcc;
+  session running(on, options);
+  warm_up(on, running);
+  on.write("lib.c", source_of(100));
+  ASSERT_TRUE(running.becomes(100));
+  rebuild_event built = running.told.next(rebuild_kind::built);
+  while (!has(built.text, "took the place of tcc's")) {
+    EXPECT_TRUE(has(built.text, "by tcc: the optimised one follows") || built.build < 60) << running.told.said();
+    built = running.told.next(rebuild_kind::built);
+    ASSERT_FALSE(built.text.empty());
+  }
+  EXPECT_EQ(running.value(), 100);
+  // What tcc can't compile goes the usual way.
+  on.write("lib.c", "#include \"value.h\"\nint value(void) { return __builtin_popcountll(0xffff) + 100 + EXTRA; }\n");
+  EXPECT_TRUE(running.becomes(116));
+}
+
+INSTANTIATE_TEST_SUITE_P(chain, with_each_database,
+                         testing::Values(tool::ninja, tool::cmake_ninja, tool::cmake_make, tool::meson),
+                         [](const auto& which) { return name_of(which.param); });
+
+TEST(chain, splits_words_as_a_shell_does_or_not_at_all) {
+  using words = std::vector<std::string>;
+  EXPECT_EQ(shell_words("cc -c 'my file.c'  -DX=\"a b\" a\\ b"), (words{"cc", "-c", "my file.c", "-DX=a b", "a b"}));
+  EXPECT_EQ(shell_words("cc ''"), (words{"cc", ""}));
+  EXPECT_EQ(shell_words(""), words{});
+  for (const char* const more : {"a | b", "a; b", "a && b", "a $x", "a `b`", "a > b", "a \"$x\"", "a 'open", "a *.c"}) {
+    EXPECT_FALSE(shell_words(more)) << more;
+  }
+}
+
+}  // namespace
