@@ -32,7 +32,7 @@
 
 namespace autoreload {
 
-class rebuilder::worker {
+class [[gnu::visibility("hidden")]] rebuilder::worker {
  public:
   worker(std::string library, rebuild_options options);
   ~worker();
@@ -54,7 +54,7 @@ class rebuilder::worker {
   // Chains: see quick.cpp.
   enum class way { tool, follow_up, direct, tcc };
   bool wants_chains() const;
-  void learn_chains(building::tool_finder& ask);
+  void learn_chains(building::tool_finder & ask);
   void choose_way();
   building::command quick_command() const;
   bool after_the_end(const building::ending& ended, rebuild_event& event);

@@ -51,6 +51,9 @@ error& error::rename(std::string path) {
   return *this;
 }
 
+// Out of line, so that the class's type information is the library's: a host may be compiled without any.
+const char* error::what() const noexcept { return text_.c_str(); }
+
 void error::compose() {
   text_ = std::string(to_string(at_)) + ": ";
   if (!path_.empty()) text_ += "\"" + path_ + "\": ";
@@ -62,6 +65,8 @@ void error::compose() {
   if (!system_.empty()) text_ += "\n  system: " + system_;
   if (!advice_.empty()) text_ += "\n  advice: " + advice_;
 }
+
+void detail::throw_error(const error& failure) { throw error(failure); }
 
 void throw_not_loaded(const char* symbol) {
   throw error(stage::use, {}, std::string(symbol) + " was called, but no generation of its library is loaded yet")

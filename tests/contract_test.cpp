@@ -30,6 +30,10 @@ struct greedy_api {
   autoreload::required_as<"limits", int[4]> limits;
 };
 
+struct libc_api {
+  autoreload::required_as<"getpid", int()> getpid;
+};
+
 struct sparse_api {
   autoreload::required<::foo> foo;
   autoreload::optional<::bar> bar;
@@ -62,10 +66,8 @@ class LoaderBackend : public testing::Test {
   }
 };
 
-// A backend of another project compiles this file with its own instead, and an -include of its header.
-#ifndef CONTRACT_BACKENDS
-#define CONTRACT_BACKENDS autoreload::raw::backend, autoreload::raii::backend, autoreload::symbols::backend
-#endif
+// The build names all backends of this project. A backend of another project compiles this file with its own instead,
+// and an -include of its header.
 using backends = testing::Types<CONTRACT_BACKENDS>;
 
 struct backend_name {
@@ -211,6 +213,21 @@ TYPED_TEST(LoaderBackend, UnloadsOnceWhenAskedAndNeverTwice) {
   EXPECT_EQ(loaded->handle(), nullptr);
   EXPECT_FALSE(TestFixture::is_open(fixtures::plain));
   EXPECT_TRUE(loaded->unload());
+}
+
+TYPED_TEST(LoaderBackend, TellsThatDlcloseRefused) {
+  // The program itself needs libc, so it stays known to the loader when its handle is closed behind the module's back.
+  using libc_module = typename TestFixture::template module<libc_api>;
+  auto loaded = libc_module::load("libc.so.6", autoreload::default_load_flags);
+  ASSERT_TRUE(loaded) << loaded.error().what();
+  while (dlclose(loaded->handle()) == 0) {
+  }
+  (void)dlerror();
+  const auto unloaded = loaded->unload();
+  ASSERT_FALSE(unloaded);
+  EXPECT_EQ(unloaded.error().at(), autoreload::stage::retire);
+  EXPECT_NE(unloaded.error().system(), "");
+  EXPECT_TRUE(loaded->unload()) << "it is no longer the module's";
 }
 
 TYPED_TEST(LoaderBackend, UnloadsWhenItIsDestroyed) {

@@ -3,33 +3,40 @@
 #include <autoreload/backends/raii.hpp>
 
 namespace autoreload::raii {
-namespace {
 
-// Runs when the last owner goes. A failure has nobody left to hear it there: close() asks first.
-struct closer {
-  void operator()(void* handle) const noexcept {
-    if (handle != nullptr) ::dlclose(handle);
+// What the library and its symbols share. The last of them closes it. Only close() is there to hear of a failure.
+struct library::owned {
+  explicit owned(unique_library opened) : file(std::move(opened)) {}
+  owned(const owned&) = delete;
+  owned& operator=(const owned&) = delete;
+  ~owned() {
+    if (outcome != nullptr) *outcome = file.close();
   }
+
+  unique_library file;
+  result<void>* outcome = nullptr;
 };
 
-}  // namespace
-
-library::library(void* handle, std::string path) : handle_(handle, closer{}), path_(std::move(path)) {}
+library::library(std::shared_ptr<owned> shared, std::string path)
+    : shared_(std::move(shared)), path_(std::move(path)) {}
 
 result<library> library::open(const char* path, int flags) {
-  const result<void*> opened = detail::open_file(path, flags);
+  result<unique_library> opened = unique_library::open(path, flags);
   if (!opened) return opened.error();
-  return library(*opened, path);
+  return library(std::make_shared<owned>(*std::move(opened)), path);
 }
 
-void* library::find(const char* name) const noexcept {
-  return handle_ == nullptr ? nullptr : ::dlsym(handle_.get(), name);
-}
+void* library::find(const char* name) const noexcept { return shared_ == nullptr ? nullptr : shared_->file.find(name); }
+
+void* library::handle() const noexcept { return shared_ == nullptr ? nullptr : shared_->file.handle(); }
 
 result<void> library::close() {
-  if (handle_ == nullptr) return {};
-  const long owners = handle_.use_count();
-  handle_.reset();
+  if (shared_ == nullptr) return {};
+  const long owners = shared_.use_count();
+  result<void> outcome;
+  if (owners == 1) shared_->outcome = &outcome;  // one owner can't become two meanwhile: there is nobody to copy from
+  shared_.reset();
+  if (!outcome) return outcome.error().rename(path_);
   if (owners == 1) return {};
   return error(stage::retire, path_, std::to_string(owners - 1) + " symbol(s) still hold the library open")
       .advise("it closes when the last of them is destroyed");

@@ -4,14 +4,10 @@
 
 namespace autoreload::raw {
 
-result<void*> open(const char* path, int flags) { return detail::open_file(path, flags); }
+result<void*> open(const char* path, int flags) { return autoreload::detail::open_file(path, flags); }
 
 void* find(void* handle, const char* name) noexcept { return ::dlsym(handle, name); }
 
-result<void> close(void* handle, const char* path) {
-  if (::dlclose(handle) == 0) return {};
-  const char* const text = ::dlerror();
-  return error(stage::retire, path, "dlclose refused").system(text != nullptr ? text : "");
-}
+result<void> close(void* handle, const char* path) { return autoreload::detail::close_file(handle, path); }
 
 }  // namespace autoreload::raw

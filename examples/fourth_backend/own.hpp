@@ -9,17 +9,11 @@
 #include <dlfcn.h>
 #include <link.h>
 
-#include <autoreload/backend.hpp>
-#include <memory>
+#include <autoreload/library_module.hpp>
 #include <string_view>
 #include <utility>
 
 namespace own {
-
-struct closer {
-  void operator()(void* handle) const noexcept { ::dlclose(handle); }
-};
-using unique_handle = std::unique_ptr<void, closer>;
 
 /// dlsym's answer if it lies in the library of this handle, else null.
 inline void* find(void* handle, const char* name) noexcept {
@@ -32,38 +26,25 @@ inline void* find(void* handle, const char* name) noexcept {
   return known && owner == library ? address : nullptr;
 }
 
-template <autoreload::api_struct Api>
-class module {
+class library {
  public:
-  [[nodiscard]] static autoreload::result<module> load(const char* path, int flags) {
-    if (path == nullptr || *path == '\0') return autoreload::error(autoreload::stage::load, {}, "this is no path");
-    unique_handle handle(::dlopen(path, flags));
-    if (handle == nullptr) {
-      const char* const text = ::dlerror();
-      return autoreload::error(autoreload::stage::load, path, "dlopen refused it").system(text != nullptr ? text : "");
-    }
-    auto api = autoreload::bind<Api>(
-        path, [&](const autoreload::symbol_info& symbol) { return find(handle.get(), symbol.name); });
-    if (!api) return api.error();
-    return module(std::move(handle), *std::move(api));
+  [[nodiscard]] static autoreload::result<library> open(const char* path, int flags) {
+    autoreload::result<autoreload::unique_library> opened = autoreload::unique_library::open(path, flags);
+    if (!opened) return opened.error();
+    return library(*std::move(opened));
   }
-
-  [[nodiscard]] const Api& api() const noexcept { return *api_; }
-  [[nodiscard]] void* handle() const noexcept { return handle_.get(); }
-
-  autoreload::result<void> unload() {
-    api_.reset();
-    if (handle_ == nullptr || ::dlclose(handle_.release()) == 0) return {};
-    const char* const text = ::dlerror();
-    return autoreload::error(autoreload::stage::retire, "", "dlclose refused").system(text != nullptr ? text : "");
-  }
+  [[nodiscard]] void* find(const char* name) const noexcept { return own::find(handle(), name); }
+  [[nodiscard]] void* handle() const noexcept { return opened_.handle(); }
+  autoreload::result<void> close() { return opened_.close(); }
 
  private:
-  module(unique_handle handle, std::unique_ptr<const Api> api) :handle_(std::move(handle)), api_(std::move(api)) {}
+  explicit library(autoreload::unique_library opened) noexcept : opened_(std::move(opened)) {}
 
-  unique_handle handle_;  // declared first, so closed after the struct that points into it is gone
-  std::unique_ptr<const Api> api_;
+  autoreload::unique_library opened_;
 };
+
+template <class Api>
+using module = autoreload::library_module<Api, library>;
 
 struct backend {
   static constexpr std::string_view name = "own";

@@ -38,16 +38,6 @@ concept loaded_module = std::movable<M> && requires(M m, const M cm, const char*
 };
 
 namespace detail {
-// dlopen's handle, or why there is none. dlopen itself takes no name, and an empty one, for the program.
-[[nodiscard]] inline result<void*> open_file(const char* path, int flags) {
-  if (path == nullptr || *path == '\0') {
-    return error(stage::load, {}, "this is no path").advise("name the library's file");
-  }
-  if (void* const handle = ::dlopen(path, flags)) return handle;
-  const char* const text = ::dlerror();
-  return error(stage::load, path, "dlopen refused it").system(text != nullptr ? text : "");
-}
-
 struct probe_api {
   required_as<"probe", int()> probe;
 };

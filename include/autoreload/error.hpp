@@ -56,7 +56,7 @@ class error : public std::exception {
   [[nodiscard]] const std::vector<missing_symbol>& missing() const noexcept { return missing_; }  ///< required symbols
 
   /// All of the above as text of one or more lines, without a newline at the end.
-  [[nodiscard]] const char* what() const noexcept override { return text_.c_str(); }
+  [[nodiscard]] const char* what() const noexcept override;
 
  private:
   void compose();
@@ -69,6 +69,11 @@ class error : public std::exception {
   std::vector<missing_symbol> missing_;
   std::string text_;
 };
+
+namespace detail {
+// Thrown in the library, so that a host compiled without exceptions can include this header.
+[[noreturn]] void throw_error(const error& failure);
+}  // namespace detail
 
 /// A value of type T or an error. Test it before use: `if (!r) report(r.error());`.
 ///
@@ -100,7 +105,7 @@ class [[nodiscard]] result {
 
   /// The value, or throws the error.
   T value() && {
-    if (!*this) throw error();
+    if (!*this) detail::throw_error(error());
     return std::move(*std::get_if<0>(&held_));
   }
 
@@ -125,7 +130,7 @@ class [[nodiscard]] result<void> {
   /// @}
   /// Throws the error, if it is one.
   void value() && {
-    if (!*this) throw error();
+    if (!*this) detail::throw_error(error());
   }
 
  private:

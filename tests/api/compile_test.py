@@ -15,6 +15,7 @@ import unittest
 
 COMPILERS = [compiler for compiler in ("g++", "clang++") if shutil.which(compiler)]
 INCLUDES = os.environ["AUTORELOAD_INCLUDES"].split(":")
+BACKENDS = [path.stem for folder in INCLUDES for path in pathlib.Path(folder).glob("autoreload/backends/*.hpp")]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 ENVIRONMENT = {**os.environ, "LC_ALL": "C"}
 
@@ -73,7 +74,7 @@ class WrongPrograms(unittest.TestCase):
         self.refused(PREFIX + "struct Api {};" + HOST, "this API struct is empty: give it a member")
 
     def test_each_backend_s_own_module(self):
-        for backend in ("raw", "raii", "symbols"):
+        for backend in BACKENDS:
             host = f'int main() {{ return autoreload::{backend}::module<Api>::load("libfoo.so", 2) ? 0 : 1; }}'
             self.refused(PREFIX + "struct Api { autoreload::required<::foo> foo; int count; };" + host, FOREIGN_MEMBER)
 
@@ -110,6 +111,25 @@ class RightPrograms(unittest.TestCase):
               autoreload::required<::keep> keep;
               autoreload::optional<::find> find;
             };""" + HOST)
+
+    def test_a_host_without_exceptions_or_type_information(self):
+        own = "".join(f"#include <{header}>\n" for header in headers())
+        api = """struct Api {
+              autoreload::required<::foo> foo;
+              autoreload::optional<::bar> bar;
+              autoreload::optional<::level> level;
+            };"""
+        host = """
+            int main() {
+              autoreload::reloadable<Api> lib("libfoo.so");
+              if (!lib.loaded() || !lib.reload()) return 1;
+              if (auto alone = autoreload::raii::library::open("libfoo.so"); alone) (void)alone->get<int(void)>("foo");
+              const auto pin = lib.pin();
+              return lib->foo() + (pin->bar ? pin->bar() : 0) + (pin->level ? *pin->level : 0) + lib.call<&Api::foo>() +
+                     lib.try_call<&Api::bar>().value_or(0) + autoreload::result<int>(1).value();
+            }"""
+        for flags in (["-fno-exceptions"], ["-fno-rtti"], ["-fno-exceptions", "-fno-rtti"]):
+            self.accepted(own + PREFIX + api + host, *flags)
 
     def test_attributes_that_are_part_of_a_type(self):
         def program(attributes):

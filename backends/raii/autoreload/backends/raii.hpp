@@ -8,8 +8,9 @@
 #include <type_traits>
 #include <utility>
 
-#include <autoreload/backend.hpp>
+#include <autoreload/library_module.hpp>
 
+/// Owning objects.
 namespace autoreload::raii {
 
 /// A typed symbol that shares ownership of its library: the code stays loaded while any symbol of it lives, so a call
@@ -50,16 +51,16 @@ class library {
           .missing({{name, detail::c_declaration<T>(name), {}}});
     }
     if constexpr (std::is_function_v<T>) {
-      return symbol<T>(reinterpret_cast<T*>(address), handle_);
+      return symbol<T>(reinterpret_cast<T*>(address), shared_);
     } else {
-      return symbol<T>(static_cast<T*>(address), handle_);
+      return symbol<T>(static_cast<T*>(address), shared_);
     }
   }
 
   /// The bare address, or null. It dangles once the library and its symbols are gone.
   [[nodiscard]] void* find(const char* name) const noexcept;
   /// dlopen's handle, or null when closed or moved from.
-  [[nodiscard]] void* handle() const noexcept { return handle_.get(); }
+  [[nodiscard]] void* handle() const noexcept;
   /// The file, as it was given to open().
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
 
@@ -68,45 +69,16 @@ class library {
   result<void> close();
 
  private:
-  library(void* handle, std::string path);
+  struct owned;
+  library(std::shared_ptr<owned> shared, std::string path);
 
-  std::shared_ptr<void> handle_;
+  std::shared_ptr<owned> shared_;
   std::string path_;
 };
 
 /// The contract's module: a library, and an API struct that can't be had without it.
 template <class Api>
-class module {
- public:
-  /// Opens a library and fills the struct.
-  /// @param path   the file
-  /// @param flags  dlopen's
-  /// @return the module, or an error of stage load that names every missing symbol, with nothing left open
-  [[nodiscard]] static result<module> load(const char* path, int flags) {
-    result<library> opened = library::open(path, flags);
-    if (!opened) return opened.error();
-    auto api = bind<Api>(path, [&](const symbol_info& symbol) { return opened->find(symbol.name); });
-    if (!api) return api.error();
-    return module(*std::move(opened), *std::move(api));
-  }
-
-  /// The filled struct: valid at one address until unload or destruction.
-  [[nodiscard]] const Api& api() const noexcept { return *api_; }
-  /// dlopen's handle, or null once unloaded.
-  [[nodiscard]] void* handle() const noexcept { return library_.handle(); }
-
-  /// Closes the library; a second call does nothing. @return an error of stage retire with dlclose's own words
-  result<void> unload() {
-    api_.reset();
-    return library_.close();
-  }
-
- private:
-  module(library opened, std::unique_ptr<const Api> api) :library_(std::move(opened)), api_(std::move(api)) {}
-
-  library library_;  // declared first, so destroyed after the struct that points into it
-  std::unique_ptr<const Api> api_;
-};
+using module = library_module<Api, library>;
 
 /// The tag by which a `reloadable` is told to load by this backend.
 struct backend {

@@ -2,12 +2,12 @@
 // raw: plain dlfcn. The caller owns the handle, closes it, and caches the pointers.
 #pragma once
 
-#include <memory>
 #include <string_view>
 #include <utility>
 
-#include <autoreload/backend.hpp>
+#include <autoreload/library_module.hpp>
 
+/// Plain dlfcn.
 namespace autoreload::raw {
 
 /// dlopen. @param path the file  @param flags as dlopen takes them  @return the handle, which the caller must close
@@ -20,53 +20,39 @@ namespace autoreload::raw {
 /// dlclose. @param handle of open()  @param path for the error
 result<void> close(void* handle, const char* path);
 
-/// The contract's module: a handle and the pointers that were found in it, side by side.
-template <class Api>
-class module {
+namespace detail {
+// The handle as the contract's module owns it: these three calls, and what a careful caller of them writes.
+class library {
  public:
-  /// Opens a library and fills the struct.
-  /// @param path   the file
-  /// @param flags  dlopen's
-  /// @return the module, or an error of stage load that names every missing symbol, with nothing left open
-  [[nodiscard]] static result<module> load(const char* path, int flags) {
-    result<void*> handle = raw::open(path, flags);
-    if (!handle) return handle.error();
-    auto api = bind<Api>(path, [&](const symbol_info& symbol) { return raw::find(*handle, symbol.name); });
-    if (!api) {
-      (void)raw::close(*handle, path);
-      return api.error();
-    }
-    return module(*handle, *std::move(api));
+  [[nodiscard]] static result<library> open(const char* path, int flags) {
+    const result<void*> opened = raw::open(path, flags);
+    if (!opened) return opened.error();
+    return library(*opened);
   }
-
-  /// Takes the library over; `other` is unloaded afterwards.
-  module(module&& other) noexcept :handle_(std::exchange(other.handle_, nullptr)), api_(std::move(other.api_)) {}
-  /// Exchanges the two libraries.
-  module& operator=(module&& other) noexcept {
+  library(library&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+  library& operator=(library&& other) noexcept {
     std::swap(handle_, other.handle_);
-    std::swap(api_, other.api_);
     return *this;
   }
-  ~module() { (void)unload(); }
+  ~library() { (void)close(); }
 
-  /// The filled struct: valid at one address until unload or destruction.
-  [[nodiscard]] const Api& api() const noexcept { return *api_; }
-  /// dlopen's handle, or null once unloaded.
+  [[nodiscard]] void* find(const char* name) const noexcept { return raw::find(handle_, name); }
   [[nodiscard]] void* handle() const noexcept { return handle_; }
-
-  /// Closes the library; a second call does nothing. @return an error of stage retire with dlclose's own words
-  result<void> unload() {
-    api_.reset();
+  result<void> close() {
     if (handle_ == nullptr) return {};
     return raw::close(std::exchange(handle_, nullptr), "");
   }
 
  private:
-  module(void* handle, std::unique_ptr<const Api> api) :handle_(handle), api_(std::move(api)) {}
+  explicit library(void* handle) noexcept : handle_(handle) {}
 
   void* handle_;
-  std::unique_ptr<const Api> api_;
 };
+}  // namespace detail
+
+/// The contract's module: a handle and the pointers that were found in it, side by side.
+template <class Api>
+using module = library_module<Api, detail::library>;
 
 /// The tag by which a `reloadable` is told to load by this backend.
 struct backend {
