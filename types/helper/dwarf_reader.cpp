@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // dwarf_reader: finds the entry of each wanted symbol, then has its type read, then looks for definitions elsewhere.
-#include "dwarf_reader.hpp"
+#include "types/helper/dwarf_reader.hpp"
 
 #include <dwarf.h>
 #include <strings.h>
@@ -12,9 +12,9 @@
 #include <unordered_set>
 #include <utility>
 
-#include "type_reader.hpp"
-#include "unit_facts.hpp"
-#include "units.hpp"
+#include "types/helper/type_reader.hpp"
+#include "types/helper/unit_facts.hpp"
+#include "types/helper/units.hpp"
 
 namespace autoreload::abi {
 

@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "../description.hpp"
+#include "types/description.hpp"
 
 namespace autoreload::abi {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // type_reader: works off a queue, so that a chain of types of any length costs no stack.
-#include "type_reader.hpp"
+#include "types/helper/type_reader.hpp"
 
 #include <dwarf.h>
 

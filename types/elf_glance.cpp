@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // elf_glance: reads headers and two tables with pread, each with a bound, and believes no offset.
-#include "elf_glance.hpp"
+#include "types/elf_glance.hpp"
 
 #include <elf.h>
 #include <link.h>
