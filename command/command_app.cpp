@@ -89,6 +89,22 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
       ->option_text("WHEN");
   app.fallthrough();
 
+  run_command = app.add_subcommand("run", "Evaluate C expressions again at each new build of the library");
+  add_library(run_command, run.library);
+  run_command->add_option("EXPRESSION", run.expressions, "As for call; what changed since the last build is said")
+      ->type_name("");
+  add_calling(run_command, run.calling);
+  add_duration(run_command, "--every", run.every, "Evaluate in between, too, so often");
+  run_command->add_option("--generations", run.generations, "End after so many builds were loaded")->type_name("COUNT");
+  run_command->add_flag("--build", run.build,
+                        "Build when a source is saved: by ninja, make, CMake or Meson, which is found out");
+  run_command
+      ->add_option("--build-command", run.build_command, "Build by this command instead, which ends at the next option")
+      ->type_name("WORD")
+      ->expected(1, 1000);
+  run_command->add_option("--build-folder", run.build_folder, "Where the build command runs")->type_name("FOLDER");
+  run_command->footer(footer);
+
   call_command = app.add_subcommand("call", "Evaluate C expressions that call the library, one line for each result");
   add_library(call_command, call.library);
   call_command

@@ -72,8 +72,8 @@ std::vector<exported_name> exports_of(std::span<const std::byte> bytes) {
     if (function || type == STT_OBJECT || type == STT_TLS) list.push_back({std::string(name), function});
   }
   std::ranges::sort(list, {}, &exported_name::name);
-  const auto twice = std::ranges::unique(list, {}, &exported_name::name);  // versions of one symbol
-  list.erase(twice.begin(), twice.end());
+  const auto same_name = [](const exported_name& a, const exported_name& b) { return a.name == b.name; };
+  list.erase(std::unique(list.begin(), list.end(), same_name), list.end());  // versions of one symbol
   return list;
 }
 

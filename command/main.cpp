@@ -25,6 +25,7 @@ int main(int count, char** words) {
   choose_colours(line.colours);
   try {
     if (*line.call_command) return run_call(line.call);
+    if (*line.run_command) return run_run(line.run);
     if (*line.check_command) return run_check(line.check);
     if (*line.api_command) return run_api(line.api);
     if (*line.generate_command) return generate(line.app, line.generate);

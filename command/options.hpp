@@ -54,8 +54,20 @@ struct api_options {
   std::string output;
 };
 
+struct run_options {
+  library_options library;
+  calling_options calling;
+  std::vector<std::string> expressions;
+  std::chrono::milliseconds every{0};  ///< evaluate again so often; 0: only at each new build
+  std::uint64_t generations = 0;       ///< end after so many; 0: never
+  bool build = false;
+  std::vector<std::string> build_command;  ///< words; empty: it is found out
+  std::string build_folder;
+};
+
 [[nodiscard]] int run_call(const call_options& options);
 [[nodiscard]] int run_check(const check_options& options);
 [[nodiscard]] int run_api(const api_options& options);
+[[nodiscard]] int run_run(const run_options& options);
 
 }  // namespace autoreload::command

@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -82,10 +83,22 @@ void catch_crashes(int answers) {
   sigaltstack(&alternate, nullptr);
   struct sigaction action {};
   action.sa_sigaction = on_crash;
-  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESETHAND;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | static_cast<int>(SA_RESETHAND);
   sigfillset(&action.sa_mask);
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS})
     sigaction(signal, &action, nullptr);
+}
+
+// The program's own files are none of the library's business, and pipes among them must see their end.
+void close_others(int requests, int answers) {
+  const int low = std::min(requests, answers);
+  const int high = std::max(requests, answers);
+  const auto close_from = [](int first, int last) {
+    if (first <= last) close_range(static_cast<unsigned>(first), static_cast<unsigned>(last), 0);
+  };
+  close_from(STDERR_FILENO + 1, low - 1);
+  close_from(low + 1, high - 1);
+  close_range(static_cast<unsigned>(high + 1), ~0U, 0);
 }
 
 void settle_in(const worker_options& options, pid_t parent) {
@@ -197,6 +210,7 @@ class server {
 void serve_expressions(const std::string& path, type_table types, const worker_options& options, int requests,
                        int answers, pid_t parent) {
   settle_in(options, parent);
+  close_others(requests, answers);
   catch_crashes(answers);
   for (const std::string& first : options.preload) {
     if (dlopen(first.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {

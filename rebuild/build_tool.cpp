@@ -49,7 +49,7 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// The names by which a tool in this folder may know the library: as the path is written, and where its links lead.
+// The names by which a tool in this directory may know the library: as the path is written, and where its links lead.
 std::vector<std::string> names_of(const std::string& library, const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code ignored;
@@ -136,7 +136,7 @@ result<std::optional<build_tool>> tool_finder::try_ninja(const fs::path& folder,
   return std::optional<build_tool>{};
 }
 
-// CMake's Makefiles know a library by its target's name. CMakeFiles/TargetDirectories.txt lists the folders of all
+// CMake's Makefiles know a library by its target's name. CMakeFiles/TargetDirectories.txt lists the directories of all
 // targets, and each has the command that links it.
 result<std::optional<build_tool>> tool_finder::try_cmake(const fs::path& folder, const std::string& library) {
   const fs::path cache = folder / "CMakeCache.txt";
@@ -207,7 +207,7 @@ result<build_tool> tool_finder::find(const std::string& library) {
       if (folder == folder.parent_path()) break;
     }
   }
-  return error(stage::build, library, "no build.ninja or Makefile in its folder, or above it, knows how to build it")
+  return error(stage::build, library, "no build.ninja or Makefile in its directory, or above it, knows how to build it")
       .advise("name the command and its directory by rebuild_options::command and rebuild_options::directory");
 }
 

@@ -36,7 +36,7 @@ struct verdict_request {
 /// The last line of an output, when it looks like a question that waits for an answer; or empty.
 [[nodiscard]] std::string open_question(std::string_view output);
 
-/// `lib.c`, `lib.c and foo.h`, `lib.c, foo.h and 3 more`: names without their folders.
+/// `lib.c`, `lib.c and foo.h`, `lib.c, foo.h and 3 more`: names without their directories.
 [[nodiscard]] std::string short_list(const std::vector<std::string>& files);
 
 /// `38 ms`, `1.2 s`.

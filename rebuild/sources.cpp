@@ -65,7 +65,7 @@ bool there(const std::string& path) {
   return fs::is_regular_file(path, problem);
 }
 
-// The file in one of the folders whose path has the longest end in common with this one.
+// The file in one of the directories whose path has the longest end in common with this one.
 std::string find_by_its_end(const std::string& path, const std::vector<std::string>& folders) {
   for (std::size_t slash = 0; slash != std::string::npos; slash = path.find('/', slash + 1)) {
     for (const std::string& folder : folders) {
@@ -85,7 +85,7 @@ std::vector<std::string> users_files(const file_choice& from) {
     std::string path = fs::path(name).lexically_normal();
     if (path.front() == '/') {
       if (there(path)) return is_systems(path) ? std::string{} : path;
-      // A compiler's cache or -ffile-prefix-map has put other folders in front of it.
+      // A compiler's cache or -ffile-prefix-map has put other directories in front of it.
       return is_systems(path) ? std::string{} : find_by_its_end(path, from.folders);
     }
     for (const std::string& folder : from.folders) {
@@ -98,7 +98,7 @@ std::vector<std::string> users_files(const file_choice& from) {
   for (const std::string& name : from.names) found.insert(find(name));
   for (const std::string& name : from.products) found.erase(find(name));
   found.erase(std::string());
-  // In a build folder of its own every file is the build's.
+  // In a build directory of its own every file is the build's.
   const auto outside = [&](const std::string& path) { return !lies_in(path, from.build_folder); };
   if (!from.build_folder.empty() && std::any_of(found.begin(), found.end(), outside)) {
     std::erase_if(found, [&](const std::string& path) { return !outside(path); });

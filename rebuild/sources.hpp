@@ -12,10 +12,10 @@
 
 namespace autoreload::building {
 
-/// Which files out of `names` are the user's: those that exist, without what lies under the system's folders (/usr but
-/// for /usr/src and /usr/local/src, /lib, /opt …).
+/// Which files out of `names` are the user's: those that exist, without what lies under the system's directories (/usr
+/// but for /usr/src and /usr/local/src, /lib, /opt …).
 struct file_choice {
-  std::vector<std::string> names;     ///< absolute, or relative to the first of the folders in which the file is there
+  std::vector<std::string> names;  ///< absolute, or relative to the first of the directories in which the file is there
   std::vector<std::string> folders;   ///< absolute
   std::vector<std::string> products;  ///< files that a build makes, which are left out; names like the others
   std::string build_folder;           ///< its files are left out, unless all are in it; or empty

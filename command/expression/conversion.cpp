@@ -3,6 +3,7 @@
 #include "conversion.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "typing.hpp"
 
@@ -57,6 +58,17 @@ std::optional<std::string> refuses_pointer(const node& value, type_index from, t
 }
 
 }  // namespace
+
+basic type_of_whole(const token& t) {
+  const auto fits = [&](std::uint64_t most) { return t.whole <= most; };
+  if (t.longs == 0 && !t.is_unsigned && fits(std::numeric_limits<int>::max())) return basic::integer;
+  if (t.longs == 0 && (t.is_unsigned || !t.decimal) && fits(std::numeric_limits<unsigned>::max())) {
+    return basic::unsigned_integer;
+  }
+  const bool twice = t.longs == 2;
+  if (!t.is_unsigned && fits(std::numeric_limits<long>::max())) return twice ? basic::long_long : basic::long_integer;
+  return twice ? basic::unsigned_long_long : basic::unsigned_long;
+}
 
 type_index promoted(type_index type, type_table& types) {
   const std::optional<basic> which = types.which(type);

@@ -10,6 +10,8 @@
 
 namespace autoreload::command {
 
+/// The type of a whole number as it is written: the first of C's list that has room for it.
+[[nodiscard]] basic type_of_whole(const token& t);
 /// Integer promotion: what is narrower than int becomes int.
 [[nodiscard]] type_index promoted(type_index type, type_table& types);
 /// What an argument without a parameter is passed as: promoted, and float as double.

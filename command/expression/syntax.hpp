@@ -17,9 +17,12 @@ namespace autoreload::command {
 /// What stands around a type's name, from the name outwards as it is applied: `int *[3]` is a pointer, then an array.
 struct declared_type;
 struct type_step {
-  enum class kind : std::uint8_t { pointer, constant, array, function } is = kind::pointer;
-  std::optional<std::uint64_t> length{};  ///< of an array; none: as many as the initializer has
-  std::vector<declared_type> parameters{};
+  enum class kind : std::uint8_t { pointer, constant, array, function };
+  type_step(kind what);  // NOLINT(google-explicit-constructor): a list of steps is written as one
+
+  kind is;
+  std::optional<std::uint64_t> length;  ///< of an array; none: as many as the initializer has
+  std::vector<declared_type> parameters;
   bool variadic = false;
 };
 
@@ -31,6 +34,9 @@ struct declared_type {
   bool constant = false;
   std::vector<type_step> steps{};
 };
+
+// Here, because the parameters' type has to be complete.
+inline type_step::type_step(kind what) : is(what) {}
 
 enum class node_kind : std::uint8_t {
   whole,

@@ -3,7 +3,6 @@
 #include "typing.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include "conversion.hpp"
 #include "initializer.hpp"
@@ -23,7 +22,7 @@ class checker : private requirements {
 
   void check(node& n) {
     switch (n.kind) {
-      case node_kind::whole: n.type = types_.of(whole_type(n.literal)); break;
+      case node_kind::whole: n.type = types_.of(type_of_whole(n.literal)); break;
       case node_kind::real:
         n.type = types_.of(n.literal.is_float     ? basic::float_number
                            : n.literal.longs != 0 ? basic::long_double
@@ -59,17 +58,6 @@ class checker : private requirements {
   std::vector<shown_object> fresh() { return std::move(fresh_); }
 
  private:
-  static basic whole_type(const token& t) {
-    const auto fits = [&](std::uint64_t most) { return t.whole <= most; };
-    if (t.longs == 0 && !t.is_unsigned && fits(std::numeric_limits<int>::max())) return basic::integer;
-    if (t.longs == 0 && (t.is_unsigned || !t.decimal) && fits(std::numeric_limits<unsigned>::max())) {
-      return basic::unsigned_integer;
-    }
-    const bool twice = t.longs == 2;
-    if (!t.is_unsigned && fits(std::numeric_limits<long>::max())) return twice ? basic::long_long : basic::long_integer;
-    return twice ? basic::unsigned_long_long : basic::unsigned_long;
-  }
-
   void check_name(node& n) {
     if (const abi::symbol* const s = types_.symbol(n.text)) {
       if (types_.kind_of(s->type) == kind::unknown) {

@@ -96,7 +96,7 @@ TEST(ConventionLimits, RefusesWhatItIsNotSureOf) {
       "typedef int four __attribute__((vector_size(16))); int g(four v) { return v[0]; }\n"
       "struct empty {}; int h(struct empty e) { (void)e; return 1; }\n"
       "struct tight make(int n) { return (struct tight){1, n}; }\n"
-                         "struct strict { _Alignas(32) int i; }; int k(struct strict s) { return s.i; }\n",
+      "struct strict { _Alignas(32) int i; }; int k(struct strict s) { return s.i; }\n",
       "-w");
   for (const std::string expression : {"f((struct tight){1, 2})", "h((struct empty){})", "k((struct strict){3})"}) {
     const support::ran came = support::autoreload({"call", folder / "odd.so", expression});

@@ -87,6 +87,32 @@ TEST(overtaken, at_any_moment_of_a_real_build_and_the_last_save_wins) {
   }
 }
 
+// An object that is made from the old text, and finished after the new one was saved, looks up to date to make.
+TEST(overtaken, by_a_save_that_is_older_than_the_object_and_not_lost_even_so) {
+  if (!installed("make")) GTEST_SKIP() << "make is not installed (Debian package make)";
+  const temp_folder folder;
+  const std::string fifo = make_fifo(folder);
+  const auto save = [&](int value) {
+    support::write_file(folder / "lib.c", "int value(void) { return " + std::to_string(value) + "; }\n");
+  };
+  save(1);
+  support::write_file(
+      folder / "Makefile",
+      ".PRECIOUS: lib.o\nlibvalue.so: lib.o\n\t" + support::c_compiler() + " -shared -o $@ $^\nlib.o: lib.c\n\t" +
+          "trap '' TERM; " + support::c_compiler() + " -g -fPIC -c lib.c -o new.o && " +
+          "if test -e slow; then rm slow; echo compiled > fifo; sleep 0.2; fi; mv new.o lib.o; touch lib.o\n");
+  session running(folder / "libvalue.so");
+  ASSERT_TRUE(running.becomes(1));
+  (void)running.told.next(rebuild_kind::built);
+  const unique_fd compiled(open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  support::write_file(folder / "slow", "");
+  save(2);
+  pollfd waits{compiled.get(), POLLIN, 0};
+  ASSERT_EQ(poll(&waits, 1, static_cast<int>(std::chrono::milliseconds(patience).count())), 1);
+  save(3);
+  EXPECT_TRUE(running.becomes(3));
+}
+
 // ninja deletes its build file when it is stopped while it makes it again.
 TEST(overtaken, while_the_build_is_configured_anew_and_nothing_is_broken) {
   if (!installed("cmake") || !installed("ninja")) GTEST_SKIP() << "needs the Debian packages cmake and ninja-build";
