@@ -7,8 +7,8 @@
 #include <map>
 #include <set>
 
-#include "guard/shape.hpp"
-#include "guard/spell.hpp"
+#include "types/shape.hpp"
+#include "types/spell.hpp"
 
 namespace autoreload::command {
 

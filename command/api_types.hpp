@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "guard/description.hpp"
+#include "types/description.hpp"
 
 namespace autoreload::command {
 

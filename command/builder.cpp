@@ -13,7 +13,7 @@
 #include <cstring>
 #include <utility>
 
-#include "guard/wire.hpp"
+#include "types/wire.hpp"
 #include "worker_wire.hpp"
 
 #if defined(AUTORELOAD_WITH_REBUILD)

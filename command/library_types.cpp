@@ -13,10 +13,10 @@
 
 #include <autoreload/abi_guard.hpp>
 
-#include "guard/elf_glance.hpp"
-#include "guard/helper_process.hpp"
 #include "header_library.hpp"
 #include "system/unique_fd.hpp"
+#include "types/elf_glance.hpp"
+#include "types/helper_process.hpp"
 
 namespace autoreload::command {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "guard/description.hpp"
 #include "library.hpp"
+#include "types/description.hpp"
 
 namespace autoreload::command {
 

@@ -16,8 +16,8 @@
 #include <utility>
 
 #include "crash_words.hpp"
-#include "guard/wire.hpp"
 #include "system/signal_name.hpp"
+#include "types/wire.hpp"
 #include "worker_child.hpp"
 
 namespace autoreload::command {

@@ -19,9 +19,9 @@
 #include <exception>
 #include <memory>
 
-#include "guard/wire.hpp"
 #include "json.hpp"
 #include "session.hpp"
+#include "types/wire.hpp"
 
 #if defined(__x86_64__)
 #include <ucontext.h>

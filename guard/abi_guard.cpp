@@ -16,13 +16,13 @@
 #include <set>
 #include <utility>
 
-#include "compare.hpp"
-#include "declared.hpp"
-#include "elf_glance.hpp"
-#include "helper_process.hpp"
-#include "host_image.hpp"
-#include "spell.hpp"
+#include "guard/compare.hpp"
+#include "guard/declared.hpp"
+#include "guard/host_image.hpp"
 #include "system/unique_fd.hpp"
+#include "types/elf_glance.hpp"
+#include "types/helper_process.hpp"
+#include "types/spell.hpp"
 
 namespace autoreload {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // compare: goes from each symbol to every type that it leads to, and gathers what there is to say, once for each
 // subject.
-#include "compare.hpp"
+#include "guard/compare.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -10,9 +10,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "passing.hpp"
-#include "spell.hpp"
-#include "weigh.hpp"
+#include "guard/passing.hpp"
+#include "guard/weigh.hpp"
+#include "types/spell.hpp"
 
 namespace autoreload::abi {
 

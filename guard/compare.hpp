@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "description.hpp"
+#include "types/description.hpp"
 
 namespace autoreload::abi {
 

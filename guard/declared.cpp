@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // declared: a parser for the one kind of text that c_type.hpp writes, abstract declarators such as `int (const char
 // *)`.
-#include "declared.hpp"
+#include "guard/declared.hpp"
 
 #include <array>
 #include <cctype>

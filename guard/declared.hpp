@@ -6,7 +6,7 @@
 
 #include <autoreload/symbol.hpp>
 
-#include "description.hpp"
+#include "types/description.hpp"
 
 namespace autoreload::abi {
 

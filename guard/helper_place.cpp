@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-#include "host_image.hpp"
+#include "guard/host_image.hpp"
 
 namespace autoreload::detail {
 

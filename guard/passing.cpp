@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // passing: takes types apart into what registers and memory hold, and follows pointers to structs by a queue.
-#include "passing.hpp"
+#include "guard/passing.hpp"
 
 #include <algorithm>
 #include <deque>
 #include <set>
 #include <utility>
 
-#include "shape.hpp"
-#include "spell.hpp"
+#include "types/shape.hpp"
+#include "types/spell.hpp"
 
 namespace autoreload::abi {
 

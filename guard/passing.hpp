@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "description.hpp"
-#include "weigh.hpp"
+#include "guard/weigh.hpp"
+#include "types/description.hpp"
 
 namespace autoreload::abi {
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // weigh: first types as such, then the layouts of those that have one.
-#include "weigh.hpp"
+#include "guard/weigh.hpp"
 
 #include <algorithm>
 #include <iterator>
 #include <unordered_map>
 #include <unordered_set>
 
-#include "spell.hpp"
+#include "types/spell.hpp"
 
 namespace autoreload::abi {
 

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "description.hpp"
-#include "shape.hpp"
+#include "types/description.hpp"
+#include "types/shape.hpp"
 
 namespace autoreload::abi {
 

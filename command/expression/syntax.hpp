@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "complaint.hpp"
-#include "guard/description.hpp"
 #include "lexer.hpp"
+#include "types/description.hpp"
 
 namespace autoreload::command {
 

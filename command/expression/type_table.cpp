@@ -6,7 +6,7 @@
 #include <array>
 #include <limits>
 
-#include "guard/spell.hpp"
+#include "types/spell.hpp"
 
 namespace autoreload::command {
 

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "guard/description.hpp"
-#include "guard/shape.hpp"
 #include "syntax.hpp"
+#include "types/description.hpp"
+#include "types/shape.hpp"
 
 namespace autoreload::command {
 

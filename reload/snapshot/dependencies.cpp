@@ -4,13 +4,13 @@
 
 #include <dlfcn.h>
 #include <link.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <optional>
 
 #include "reload/retire/retire.hpp"
 #include "reload/snapshot/alias.hpp"
+#include "reload/snapshot/needed_file.hpp"
 #include "reload/snapshot/packaged.hpp"
 #include "reload/snapshot/running_libraries.hpp"
 #include "system/host_signals.hpp"
@@ -18,41 +18,14 @@
 namespace autoreload {
 namespace {
 
-// Adds what a path leads to now, if anything (a step of FNV-1a for each number). Says what that is.
-std::optional<file_identity> mix(std::uint64_t& state, const std::string& path) {
-  const auto add = [&](std::uint64_t value) { state = (state ^ value) * 1099511628211ULL; };
-  struct stat status {};
-  if (stat(path.c_str(), &status) != 0) {
-    add(1);
-    return std::nullopt;
-  }
-  const file_identity now = file_identity::of(status);
-  if (const std::uint64_t serial = running_serial(now); serial != 0) {
-    add(serial);
-    return now;
-  }
-  for (const std::uint64_t value : {now.device, now.inode, now.size, static_cast<std::uint64_t>(now.modified),
-                                    static_cast<std::uint64_t>(now.changed)}) {
-    add(value + 2);
-  }
-  return now;
-}
-
 class preparation {
  public:
   preparation(const std::string& path, const snapshot& image, const dependency_policy& policy,
               const private_libraries& running, dependencies& answer)
       : path_(path), policy_(policy), running_(running), answer_(answer), known_{{image.source, nullptr}} {}
 
-  // A library whose needs are looked at, and the one that needs it.
-  struct user {
-    const elf_facts& facts;
-    const own_run_path& searched;
-    const user* by;
-  };
-
   // Everything that one file needs. Its own copy gets their aliases, if there is one.
-  private_libraries needs_of(snapshot* copy, std::span<const std::byte> bytes, const user& here) {
+  private_libraries needs_of(snapshot* copy, std::span<const std::byte> bytes, const needing_library& here) {
     private_libraries needs;
     for (const std::string& name : here.facts.needed) {
       if (answer_.no) break;
@@ -64,13 +37,13 @@ class preparation {
         continue;
       }
       if (comes_from_elsewhere(name)) continue;
-      const found file = find(name, here);
+      const needed_file file = find(name, here);
       const auto running =
           file.path.empty() ? running_copy_named(name, policy_.self) : running_copy_of(file.file, policy_.self);
       if (file.path.empty() && !running) continue;
       if (running && file.path.empty()) {
         answer_.paths.push_back(running->file);
-        mix(answer_.state, running->file);
+        add_state(answer_.state, running->file);
       }
       std::shared_ptr<private_library> library = running ? share(name, *running) : take(name, file, here);
       if (library == nullptr || (copy != nullptr && !rename(*copy, bytes, here.facts, name, library->alias))) continue;
@@ -80,11 +53,6 @@ class preparation {
   }
 
  private:
-  struct found {
-    std::string path;  // empty: nowhere, or the loader finds it and packages look after it
-    file_identity file;
-    bool run_path = false;  // a run path leads to it
-  };
   struct known_library {
     file_identity file;
     std::shared_ptr<private_library> library;  // null while what it needs is looked at
@@ -106,74 +74,21 @@ class preparation {
     return true;
   }
 
-  // In the loader's order. But what a library above it needs by the same name is loaded before it, and serves it, too.
-  static std::vector<search_directory> directories_for(const std::string& name, const user& here) {
-    std::vector<search_directory> all;
-    const auto add = [&](const std::vector<search_directory>& more) {
-      for (const search_directory& one : more) {
-        if (std::find(all.begin(), all.end(), one) == all.end()) all.push_back(one);
-      }
-    };
-    const auto add_plain = [&](const std::vector<std::string>& more) {
-      for (const std::string& one : more) add({{one}});
-    };
-    const process_search_path process = process_directories();
-    if (here.searched.inherited) {
-      for (const user* above = &here; above != nullptr; above = above->by) {
-        if (above->searched.inherited) add(above->searched.directories);
-      }
-      add_plain(process.inherited);
-    }
-    add_plain(process.environment);
-    if (!here.searched.inherited) add(here.searched.directories);
-    for (const user* above = here.by; above != nullptr; above = above->by) {
-      const std::vector<std::string>& needed = above->facts.needed;
-      if (std::find(needed.begin(), needed.end(), name) != needed.end()) add(above->searched.directories);
-    }
-    const std::string cached = in_loader_cache(name);
-    if (!cached.empty()) add({{cached.substr(0, cached.rfind('/'))}});
-    add_plain(process.defaults);
-    return all;
-  }
-
-  found find(const std::string& name, const user& here) {
+  needed_file find(const std::string& name, const needing_library& here) {
     const std::vector<search_directory> directories = directories_for(name, here);
-    std::optional<found> of_another_machine;
-    for (const auto& [directory, run_path, by_origin] : directories) {
-      const std::string path = directory + "/" + name;
-      // By $ORIGIN the loader finds nothing: the copy is elsewhere. Whatever it finds in the system's directories is
-      // the packages' matter.
-      if (in_system_directory(directory) &&
-          (!by_origin || directory.ends_with("-linux-gnu") || is_default(directory))) {
-        if (is_packaged(path)) return {};
-        if (access(path.c_str(), F_OK) != 0) continue;
-      }
-      answer_.paths.push_back(path);
-      const auto file = mix(answer_.state, path);
-      if (!file) continue;
-      if (!loader_would_take(path)) {
-        if (run_path && !of_another_machine) of_another_machine = {path, *file, run_path};
-        continue;
-      }
-      answer_.settled = answer_.settled && (file->settled() || running_serial(*file) != 0);
-      return {path, *file, run_path};
-    }
-    if (of_another_machine) return *of_another_machine;  // to be refused with that reason
+    needed_file file = find_needed(name, directories, answer_);
+    if (!file.path.empty() || file.packaged) return file;
     for (const auto& one : directories) {
       const std::string path = one.path + "/" + name;
       if (std::none_of(running_.begin(), running_.end(), [&](const auto& old) { return old->path == path; })) continue;
       fail(quoted(path) + " is not there", "it is loaded as soon as it is there", setback_kind::unfinished);
       break;
     }
-    return {};
-  }
-
-  static bool is_default(const std::string& directory) {
-    return directory == "/lib" || directory == "/usr/lib" || directory == "/lib64" || directory == "/usr/lib64";
+    return file;
   }
 
   // The library in that file: one that this preparation or the running generation has already, or a new copy.
-  std::shared_ptr<private_library> take(const std::string& name, const found& file, const user& by) {
+  std::shared_ptr<private_library> take(const std::string& name, const needed_file& file, const needing_library& by) {
     // One file is one library, by whatever way it is found: so it is for the loader.
     for (const known_library& one : known_) {
       if (one.file.device != file.file.device || one.file.inode != file.file.inode) continue;
@@ -291,7 +206,7 @@ class preparation {
   }
 
   // The running generation's, if nothing of it changed: then it isn't even read.
-  std::shared_ptr<private_library> unchanged(const found& file, const user& by) {
+  std::shared_ptr<private_library> unchanged(const needed_file& file, const needing_library& by) {
     const auto old = std::find_if(running_.begin(), running_.end(), [&](const auto& one) {
       return one->path == file.path && one->image.source == file.file && file.file.settled();
     });
@@ -310,7 +225,7 @@ class preparation {
 
   // What its user's run path leads to is the user's own, who can link it anew. Of others it is said that the loader
   // maps them from their files.
-  void refuse_or_leave(const found& file, const std::string& reason, const std::string& advice) {
+  void refuse_or_leave(const needed_file& file, const std::string& reason, const std::string& advice) {
     if (file.run_path) return fail(reason, advice);
     answer_.left.push_back({file.path, reason + ": " + advice});
   }
@@ -386,7 +301,7 @@ result<void> open_dependencies(const private_libraries& libraries, const std::st
 
 std::uint64_t state_of(const std::vector<std::string>& paths) {
   std::uint64_t state = 0;
-  for (const std::string& path : paths) mix(state, path);
+  for (const std::string& path : paths) add_state(state, path);
   return state;
 }
 

@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "digest/digest.hpp"
+#include "elf/view.hpp"
 
 namespace autoreload {
 
@@ -16,17 +18,14 @@ std::vector<file_range> mapped_ranges(const std::byte* head, std::uint64_t size)
   const auto add = [&](std::uint64_t begin, std::uint64_t length) {
     if (begin < size) ranges.push_back({begin, begin + std::min(length, size - begin)});
   };
-  Elf64_Ehdr header;
-  if (size < sizeof header) return ranges;
-  std::memcpy(&header, head, sizeof header);
+  const elf_view file{std::span(head, std::min(size, head_size)), {}};
+  const auto headers = file.table_in_file<Elf64_Ehdr>(0, 1);
+  if (!headers) return ranges;
+  const Elf64_Ehdr header = (*headers)[0];
   if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_phentsize != sizeof(Elf64_Phdr)) return ranges;
-  const std::uint64_t table = std::uint64_t{header.e_phnum} * sizeof(Elf64_Phdr);
-  if (header.e_phoff > head_size || table > head_size - header.e_phoff || header.e_phoff + table > size) {
-    return {{0, size}};
-  }
-  for (std::size_t i = 0; i < header.e_phnum; ++i) {
-    Elf64_Phdr segment;
-    std::memcpy(&segment, head + header.e_phoff + i * sizeof segment, sizeof segment);
+  const auto segments = file.table_in_file<Elf64_Phdr>(header.e_phoff, header.e_phnum);
+  if (!segments) return {{0, size}};
+  for (const Elf64_Phdr segment : *segments) {
     // The loader maps whole pages: what lies around a segment in its pages is visible to the program, too.
     constexpr std::uint64_t page = 4096;
     if (segment.p_type == PT_LOAD && segment.p_filesz > 0 && segment.p_filesz <= size && segment.p_offset < size) {

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "../../guard/helper/dwarf_reader.hpp"
 #include "in_memory.hpp"
+#include "types/helper/dwarf_reader.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace autoreload::abi;

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "../../guard/compare.hpp"
-#include "../../guard/declared.hpp"
-#include "../../guard/elf_glance.hpp"
+#include "guard/compare.hpp"
+#include "guard/declared.hpp"
 #include "in_memory.hpp"
+#include "types/elf_glance.hpp"
 
 namespace {
 

@@ -7,13 +7,13 @@
 
 #include <autoreload/symbol.hpp>
 
-#include "../../guard/compare.hpp"
-#include "../../guard/declared.hpp"
-#include "../../guard/description.hpp"
-#include "../../guard/elf_glance.hpp"
-#include "../../guard/spell.hpp"
 #include "damage_any.hpp"
+#include "guard/compare.hpp"
+#include "guard/declared.hpp"
 #include "support.hpp"
+#include "types/description.hpp"
+#include "types/elf_glance.hpp"
+#include "types/spell.hpp"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // helper_process: posix_spawn, because a fork of a host with threads could do next to nothing safely; a deadline; and
 // an answer that counts only when it is whole, however the process ended.
-#include "helper_process.hpp"
+#include "types/helper_process.hpp"
 
 #include <fcntl.h>
 #include <poll.h>

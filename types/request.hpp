@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// request: what the guard asks its helper process; the answer is a description.
+// request: what the helper process is asked; the answer is a description.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "wire.hpp"
+#include "types/wire.hpp"
 
 namespace autoreload::abi {
 

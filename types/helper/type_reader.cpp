@@ -1,38 +1,21 @@
 // SPDX-License-Identifier: MIT
 // type_reader: works off a queue, so that a chain of types of any length costs no stack.
-#include "type_reader.hpp"
+#include "types/helper/type_reader.hpp"
 
 #include <dwarf.h>
 
 #include <algorithm>
-#include <bit>
 #include <optional>
-#include <sstream>
-#include <string_view>
+#include <utility>
+
+#include "types/helper/base_type.hpp"
+#include "types/helper/entry.hpp"
 
 namespace autoreload::abi {
 
 namespace {
 
 constexpr std::size_t most_types = 100'000;
-
-std::optional<Dwarf_Attribute> attribute(Dwarf_Die* entry, unsigned name) {
-  Dwarf_Attribute found;
-  if (dwarf_attr_integrate(entry, name, &found) == nullptr) return std::nullopt;
-  return found;
-}
-
-std::optional<std::uint64_t> number(Dwarf_Die* entry, unsigned name) {
-  std::optional<Dwarf_Attribute> found = attribute(entry, name);
-  Dwarf_Word value = 0;
-  if (!found || dwarf_formudata(&*found, &value) != 0) return std::nullopt;
-  return value;
-}
-
-std::string name_of(Dwarf_Die* entry) {
-  const char* const name = dwarf_diename(entry);
-  return name == nullptr ? std::string{} : std::string(name);
-}
 
 // Calls `visit(child)` for each child.
 template <class Visit>
@@ -42,126 +25,6 @@ void each_child(Dwarf_Die* entry, Visit visit) {
   do {
     visit(child);
   } while (dwarf_siblingof(&child, &child) == 0);
-}
-
-// Both compilers' words for one type: `long unsigned int` (g++) is `unsigned long` (clang).
-std::string canonical_number(std::string_view spelling) {
-  std::istringstream words{std::string(spelling)};
-  int longs = 0;
-  std::string sign;
-  std::string size;
-  for (std::string word; words >> word;) {
-    if (word == "long") {
-      ++longs;
-    } else if (word == "unsigned" || word == "signed") {
-      sign = word;
-    } else if (word == "short" || word == "char") {
-      size = word;
-    } else if (word != "int") {
-      return std::string(spelling);  // __int128, double …
-    }
-  }
-  for (; longs != 0; --longs) size += (size.empty() ? "" : " ") + std::string("long");
-  if (size.empty()) size = "int";
-  return sign == "unsigned" || (sign == "signed" && size == "char") ? sign + " " + size : size;
-}
-
-encoding meaning(std::uint64_t code) {
-  switch (code) {
-    case DW_ATE_signed:
-    case DW_ATE_signed_char: return encoding::signed_integer;
-    case DW_ATE_unsigned:
-    case DW_ATE_unsigned_char:
-    case DW_ATE_UTF: return encoding::unsigned_integer;
-    case DW_ATE_boolean: return encoding::boolean;
-    case DW_ATE_float: return encoding::floating;
-    case DW_ATE_complex_float: return encoding::complex;
-    default: return encoding::other;
-  }
-}
-
-type base(Dwarf_Die* entry) {
-  type made{.kind = kind::base, .encoding = meaning(number(entry, DW_AT_encoding).value_or(0)), .name = name_of(entry)};
-  const std::optional<std::uint64_t> bits = number(entry, DW_AT_bit_size);
-  made.size = number(entry, DW_AT_byte_size).value_or(bits.value_or(0) / 8);
-  if (made.name == "bool") made.name = "_Bool";
-  if (made.encoding == encoding::complex) {  // `complex float` and `complex double` (g++), both `complex` (clang)
-    made.name = std::string(made.size <= 8 ? "float" : made.size <= 16 ? "double" : "long double") + " _Complex";
-  }
-  if (made.encoding == encoding::signed_integer || made.encoding == encoding::unsigned_integer) {
-    made.name = canonical_number(made.name);
-  }
-  return made;
-}
-
-std::uint64_t bytes_before(Dwarf_Die* field) {
-  std::optional<Dwarf_Attribute> where = attribute(field, DW_AT_data_member_location);
-  if (!where) return 0;
-  Dwarf_Word offset = 0;
-  if (dwarf_formudata(&*where, &offset) == 0) return offset;
-  Dwarf_Op* steps = nullptr;  // the old way: a little program
-  std::size_t count = 0;
-  if (dwarf_getlocation(&*where, &steps, &count) == 0 && count == 1 && steps[0].atom == DW_OP_plus_uconst) {
-    return steps[0].number;
-  }
-  return 0;
-}
-
-std::uint64_t storage_size(Dwarf_Die* field) {
-  if (const auto own = number(field, DW_AT_byte_size)) return *own;
-  Dwarf_Die type;
-  Dwarf_Attribute reference;
-  if (dwarf_attr_integrate(field, DW_AT_type, &reference) == nullptr ||
-      dwarf_formref_die(&reference, &type) == nullptr || dwarf_peel_type(&type, &type) != 0) {
-    return 0;
-  }
-  return number(&type, DW_AT_byte_size).value_or(0);
-}
-
-// Where a field starts, in bits.
-std::uint64_t bits_before(Dwarf_Die* field, std::uint64_t bit_size) {
-  if (const auto from_start = number(field, DW_AT_data_bit_offset)) return *from_start;
-  const std::uint64_t start = bytes_before(field) * 8;
-  std::optional<Dwarf_Attribute> old = attribute(field, DW_AT_bit_offset);
-  Dwarf_Sword from_top = 0;
-  if (!old || dwarf_formsdata(&*old, &from_top) != 0) return start;
-  // DWARF 3 and g++ with DWARF 4: counted from the storage unit's most significant bit.
-  const auto top = static_cast<std::uint64_t>(from_top);
-  if constexpr (std::endian::native == std::endian::big) return start + top;
-  return start + storage_size(field) * 8 - top - bit_size;
-}
-
-// An old-style definition `f(x) float x; {…}` is called with the promoted type.
-std::optional<type> promoted(Dwarf_Die* parameter) {
-  Dwarf_Die type;
-  Dwarf_Attribute reference;
-  if (dwarf_attr_integrate(parameter, DW_AT_type, &reference) == nullptr ||
-      dwarf_formref_die(&reference, &type) == nullptr || dwarf_peel_type(&type, &type) != 0 ||
-      dwarf_tag(&type) != DW_TAG_base_type) {
-    return std::nullopt;
-  }
-  const abi::type made = base(&type);
-  if (made.encoding == encoding::floating && made.size < sizeof(double)) {
-    return abi::type{.kind = kind::base, .encoding = encoding::floating, .name = "double", .size = sizeof(double)};
-  }
-  if (made.encoding != encoding::floating && made.encoding != encoding::complex && made.size < sizeof(int)) {
-    return abi::type{.kind = kind::base, .encoding = encoding::signed_integer, .name = "int", .size = sizeof(int)};
-  }
-  return std::nullopt;
-}
-
-// A type that is part of another's values, in some languages by another size: `type Level is range 0 .. 9`.
-std::optional<type> range(Dwarf_Die* entry) {
-  const std::optional<std::uint64_t> size = number(entry, DW_AT_byte_size);
-  Dwarf_Die of;
-  Dwarf_Attribute reference;
-  type made{.kind = kind::base, .encoding = encoding::signed_integer, .name = name_of(entry), .size = size.value_or(0)};
-  if (dwarf_attr_integrate(entry, DW_AT_type, &reference) == nullptr || dwarf_formref_die(&reference, &of) == nullptr) {
-    return made.size != 0 ? std::optional(made) : std::nullopt;
-  }
-  if (!size || number(&of, DW_AT_byte_size) == size) return std::nullopt;
-  made.encoding = meaning(number(&of, DW_AT_encoding).value_or(DW_ATE_signed));
-  return made;
 }
 
 bool plain_c(Dwarf_Die* entry) {
@@ -178,12 +41,6 @@ bool plain_c(Dwarf_Die* entry) {
 }
 
 }  // namespace
-
-bool flag(Dwarf_Die* entry, unsigned name) {
-  std::optional<Dwarf_Attribute> found = attribute(entry, name);
-  bool value = false;
-  return found && dwarf_formflag(&*found, &value) == 0 && value;
-}
 
 type_index type_reader::add(type made) {
   into_.types.push_back(std::move(made));
@@ -242,7 +99,7 @@ void type_reader::fill(type_index index, Dwarf_Die entry) {
 
   const auto set = [&](type made) { into_.types[index] = std::move(made); };
   switch (dwarf_tag(&entry)) {
-    case DW_TAG_base_type: return set(base(&entry));
+    case DW_TAG_base_type: return set(base_type(&entry));
     case DW_TAG_pointer_type: return set({.kind = kind::pointer, .name = "*", .target = type_of(&entry)});
     case DW_TAG_reference_type: return set({.kind = kind::pointer, .name = "&", .target = type_of(&entry)});
     case DW_TAG_rvalue_reference_type: return set({.kind = kind::pointer, .name = "&&", .target = type_of(&entry)});
@@ -259,7 +116,7 @@ void type_reader::fill(type_index index, Dwarf_Die entry) {
     case DW_TAG_subprogram:
     case DW_TAG_subroutine_type: return fill_function(index, &entry);
     case DW_TAG_subrange_type:
-      if (std::optional<type> own = range(&entry)) return set(std::move(*own));
+      if (std::optional<type> own = range_type(&entry)) return set(std::move(*own));
       return set({.kind = kind::alias, .name = name_of(&entry), .target = type_of(&entry)});
     case DW_TAG_set_type:
       return set({.kind = kind::base, .name = name_of(&entry), .size = number(&entry, DW_AT_byte_size).value_or(0)});
@@ -289,7 +146,7 @@ void type_reader::fill_function(type_index index, Dwarf_Die* entry) {
   each_child(entry, [&](Dwarf_Die& child) {
     if (dwarf_tag(&child) == DW_TAG_formal_parameter) {
       member parameter{.name = name_of(&child)};
-      if (std::optional<type> wider = old_style ? promoted(&child) : std::nullopt) {
+      if (std::optional<type> wider = old_style ? promoted_type(&child) : std::nullopt) {
         parameter.type = add(std::move(*wider));
       } else {  // Fortran doesn't say what `type(c_ptr)` is
         parameter.type = attribute(&child, DW_AT_type) ? type_of(&child) : add({.kind = kind::unknown, .name = "?"});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // shape: every walk here has a bound of its own, because a description may be nonsense that contains itself.
-#include "shape.hpp"
+#include "types/shape.hpp"
 
 #include <algorithm>
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "description.hpp"
+#include "types/description.hpp"
 
 namespace autoreload::abi {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // split_package: the package's index says which part of each section belongs to a unit; each section's data is narrowed
 // to that part before libdw sees it, in a private copy of the file.
-#include "split_package.hpp"
+#include "types/helper/split_package.hpp"
 
 #include <cstring>
 #include <map>

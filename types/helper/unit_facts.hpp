@@ -6,7 +6,7 @@
 
 #include <unordered_map>
 
-#include "../description.hpp"
+#include "types/description.hpp"
 
 namespace autoreload::abi {
 

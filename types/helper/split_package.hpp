@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "units.hpp"
+#include "types/helper/units.hpp"
 
 namespace autoreload::abi {
 

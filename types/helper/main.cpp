@@ -8,8 +8,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "../request.hpp"
-#include "dwarf_reader.hpp"
+#include "types/helper/dwarf_reader.hpp"
+#include "types/request.hpp"
 
 namespace {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// elf_glance: the little that the guard asks an ELF file inside the host's own process; no debug information is read.
+// elf_glance: the little that is asked of an ELF file inside the host's own process; no debug information is read.
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // units: from an address to a unit by .debug_aranges where the compiler wrote it (g++ does, clang does not), else by
 // the ranges that each unit's root states. Neither looks into a unit.
-#include "units.hpp"
+#include "types/helper/units.hpp"
 
 #include <dwarf.h>
 #include <elfutils/libdwelf.h>
@@ -11,8 +11,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "inflate.hpp"
-#include "split_package.hpp"
+#include "types/helper/inflate.hpp"
+#include "types/helper/split_package.hpp"
 
 namespace autoreload::abi {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // unit_facts: names of languages newer than the library that reads them are given by number.
-#include "unit_facts.hpp"
+#include "types/helper/unit_facts.hpp"
 
 #include <dwarf.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // dwarf_reader: finds the entry of each wanted symbol, then has its type read, then looks for definitions elsewhere.
-#include "dwarf_reader.hpp"
+#include "types/helper/dwarf_reader.hpp"
 
 #include <dwarf.h>
 #include <strings.h>
@@ -12,9 +12,11 @@
 #include <unordered_set>
 #include <utility>
 
-#include "type_reader.hpp"
-#include "unit_facts.hpp"
-#include "units.hpp"
+#include "types/helper/entry.hpp"
+#include "types/helper/type_reader.hpp"
+#include "types/helper/unit_facts.hpp"
+#include "types/helper/units.hpp"
+#include "types/helper/walk.hpp"
 
 namespace autoreload::abi {
 
@@ -27,29 +29,6 @@ struct target {
   std::uint64_t address;  // 0: any
 };
 using name_map = std::unordered_map<std::string_view, target>;
-
-// Calls `visit(entry, scope)` for everything in a unit that is in no function and no type; `scope` is `a::b::` inside
-// namespaces and modules. Stops when visit says true.
-template <class Visit>
-bool walk(Dwarf_Die root, Visit visit) {
-  std::vector<std::pair<Dwarf_Die, std::string>> scopes{{root, ""}};
-  while (!scopes.empty()) {
-    const auto [parent, scope] = std::move(scopes.back());
-    scopes.pop_back();
-    Dwarf_Die entry;
-    Dwarf_Die of = parent;
-    if (dwarf_child(&of, &entry) != 0) continue;
-    do {
-      if (dwarf_tag(&entry) == DW_TAG_namespace || dwarf_tag(&entry) == DW_TAG_module) {
-        const char* const name = dwarf_diename(&entry);
-        scopes.emplace_back(entry, scope + (name == nullptr ? "" : name) + "::");
-      } else if (visit(entry, scope)) {
-        return true;
-      }
-    } while (dwarf_siblingof(&entry, &entry) == 0);
-  }
-  return false;
-}
 
 // @param any_case  as Free Pascal's shorter form has names, in capitals
 name_map::iterator named(name_map& wanted, Dwarf_Die& entry, bool any_case) {
@@ -66,29 +45,6 @@ name_map::iterator named(name_map& wanted, Dwarf_Die& entry, bool any_case) {
     if (const auto it = std::ranges::find_if(wanted, like); it != wanted.end()) return it;
   }
   return wanted.end();
-}
-
-// The argument T of the function template that the entry is an instance of. It stands at the instance (clang) or at the
-// declaration that the instance completes (g++).
-std::optional<Dwarf_Die> template_argument(Dwarf_Die function) {
-  for (int hop = 0; hop < 4; ++hop) {
-    Dwarf_Die child;
-    if (dwarf_child(&function, &child) == 0) {
-      do {
-        const char* const name = dwarf_tag(&child) == DW_TAG_template_type_parameter ? dwarf_diename(&child) : nullptr;
-        if (name != nullptr && std::string_view(name) == "T") return child;
-      } while (dwarf_siblingof(&child, &child) == 0);
-    }
-    Dwarf_Attribute up;
-    Dwarf_Die next;
-    if (dwarf_attr(&function, DW_AT_abstract_origin, &up) == nullptr &&
-        dwarf_attr(&function, DW_AT_specification, &up) == nullptr) {
-      break;
-    }
-    if (dwarf_formref_die(&up, &next) == nullptr) break;
-    function = next;
-  }
-  return std::nullopt;
 }
 
 class reader {
@@ -304,28 +260,6 @@ class reader {
     });
   }
 
-  // `foo` for `field_base<…{"foo"}, …>` (g++) and `field_base<{{102, 111, 111, 0}}, …>` (clang).
-  static std::string field_name(std::string_view name) {
-    if (!name.starts_with("field_base<")) return {};
-    if (const std::size_t quote = name.find('"'); quote != std::string_view::npos && quote < name.find('}')) {
-      return std::string(name.substr(quote + 1, name.find('"', quote + 1) - quote - 1));
-    }
-    std::string letters;
-    std::size_t at = name.find('{');
-    while (at != std::string_view::npos && at < name.size() && name[at] != '}') {
-      if (name[at] < '0' || name[at] > '9') {
-        ++at;
-        continue;
-      }
-      unsigned letter = 0;
-      for (; at < name.size() && name[at] >= '0' && name[at] <= '9'; ++at) {
-        letter = letter * 10 + static_cast<unsigned>(name[at] - '0');
-      }
-      if (letter != 0) letters.push_back(static_cast<char>(letter));
-    }
-    return letters;
-  }
-
   // Types that are asked for by name: the symbols may not lead to them.
   void find_types() {
     if (ask_.types.empty() && !ask_.all_types) return;
@@ -352,20 +286,6 @@ class reader {
       types_.finish();
       return false;
     });
-  }
-
-  // `struct a::point`, or nothing for what is no struct, union or enumeration, or has no name.
-  static std::string tagged_name(Dwarf_Die& entry, const std::string& scope) {
-    const char* word = nullptr;
-    switch (dwarf_tag(&entry)) {
-      case DW_TAG_class_type:
-      case DW_TAG_structure_type: word = "struct "; break;
-      case DW_TAG_union_type: word = "union "; break;
-      case DW_TAG_enumeration_type: word = "enum "; break;
-      default: return {};
-    }
-    const char* const name = dwarf_diename(&entry);
-    return name == nullptr ? std::string{} : word + scope + name;
   }
 
   const request& ask_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // spell: C declarators are read from the name outwards, so each step wraps the text made so far.
-#include "spell.hpp"
+#include "types/spell.hpp"
 
 namespace autoreload::abi {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // elf_glance: reads headers and two tables with pread, each with a bound, and believes no offset.
-#include "elf_glance.hpp"
+#include "types/elf_glance.hpp"
 
 #include <elf.h>
 #include <link.h>
@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cstring>
+
+#include "elf/sections.hpp"
 
 namespace autoreload::abi {
 
@@ -44,11 +46,7 @@ struct sections {
   std::vector<ElfW(Shdr)> headers;
   std::vector<char> names;
 
-  std::string_view name(const ElfW(Shdr) & of) const {
-    if (of.sh_name >= names.size()) return {};
-    const char* const begin = names.data() + of.sh_name;
-    return {begin, strnlen(begin, names.size() - of.sh_name)};
-  }
+  std::string_view name(const ElfW(Shdr) & of) const { return string_at(std::as_bytes(std::span(names)), of.sh_name); }
 };
 
 std::optional<sections> read_sections(int file) {
@@ -116,9 +114,8 @@ std::vector<exported_symbol> find_exported(int file, std::span<const std::string
   const std::vector<char> names = read_at(file, strings.sh_offset, strings.sh_size);
   std::vector<exported_symbol> found;
   for (const ElfW(Sym) & s : symbols) {
-    if (s.st_shndx == SHN_UNDEF || s.st_name >= names.size()) continue;
-    const char* const begin = names.data() + s.st_name;
-    const std::string_view name(begin, strnlen(begin, names.size() - s.st_name));
+    if (s.st_shndx == SHN_UNDEF) continue;
+    const std::string_view name = string_at(std::as_bytes(std::span(names)), s.st_name);
     if (std::ranges::find(wanted, name) == wanted.end()) continue;
     found.push_back({std::string(name), s.st_size, static_cast<unsigned char>(ELF64_ST_TYPE(s.st_info))});
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // inflate: replaces a packed section's data and takes the mark "packed" from its header, so that libdw sees it plain.
-#include "inflate.hpp"
+#include "types/helper/inflate.hpp"
 
 #include <gelf.h>
 

@@ -2,8 +2,8 @@
 // dwarf_reader: describes symbols from DWARF 4 and 5, reading only the units and types that they lead to.
 #pragma once
 
-#include "../description.hpp"
-#include "../request.hpp"
+#include "types/description.hpp"
+#include "types/request.hpp"
 
 namespace autoreload::abi {
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // description: to bytes and back; whatever comes back is checked, because the helper reads files that may be damaged.
-#include "description.hpp"
+#include "types/description.hpp"
 
 #include <algorithm>
 
-#include "wire.hpp"
+#include "types/wire.hpp"
 
 namespace autoreload::abi {
 

@@ -5,16 +5,13 @@
 #include <elfutils/libdw.h>
 
 #include <deque>
-#include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include "../description.hpp"
+#include "types/description.hpp"
 
 namespace autoreload::abi {
-
-/// Whether an entry, or the one that it completes or is an instance of, has this flag.
-[[nodiscard]] bool flag(Dwarf_Die* entry, unsigned attribute);
 
 class type_reader {
  public:

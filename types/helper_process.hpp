@@ -8,9 +8,9 @@
 #include <optional>
 #include <string>
 
-#include "description.hpp"
-#include "request.hpp"
 #include "system/unique_fd.hpp"
+#include "types/description.hpp"
+#include "types/request.hpp"
 
 namespace autoreload::abi {
 

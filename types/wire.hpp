@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// wire: the few bytes that the guard and its helper process exchange: numbers and strings, each with its length.
+// wire: the few bytes that a process and its helper exchange: numbers and strings, each with its length.
 #pragma once
 
 #include <cstdint>

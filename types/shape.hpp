@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "description.hpp"
+#include "types/description.hpp"
 
 namespace autoreload::abi {
 
