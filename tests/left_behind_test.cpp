@@ -116,13 +116,13 @@ TEST(LeftBehind, AnExceptionOfTheLibrarysOwnKeepsItsGenerationAndItIsSaid) {
     int how;
     const char* says;
   };
-  for (const auto& [how, says] : {expectation{1, "the library's own"}, expectation{2, "a string of the library's"},
-                                  expectation{3, "the library's category"}}) {
+  for (const expectation& one : {expectation{1, "the library's own"}, expectation{2, "a string of the library's"},
+                                 expectation{3, "the library's category"}}) {
     in_a_child([=]() -> std::string {
       bool unloaded = false;
       std::string reason;
-      const std::string said = held_over_a_reload(how, unloaded, reason);
-      if (said != says) return "it says: " + said;
+      const std::string said = held_over_a_reload(one.how, unloaded, reason);
+      if (said != one.says) return "it says: " + said;
       if (unloaded) return "it was unloaded";
       return reason.find("threw an exception") != std::string::npos ? "" : "the reason: " + reason;
     });
@@ -135,7 +135,7 @@ TEST(LeftBehind, AStandardExceptionKeepsNothing) {
     in_a_child([=]() -> std::string {
       bool unloaded = false;
       std::string reason;
-      const std::string said = held_over_a_reload(how, unloaded, reason);
+      const std::string said = held_over_a_reload(one.how, unloaded, reason);
       if (how == 4 && said != "a standard one") return "it says: " + said;
       return unloaded ? "" : "it stays: " + reason;
     });
