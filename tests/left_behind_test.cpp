@@ -135,7 +135,7 @@ TEST(LeftBehind, AStandardExceptionKeepsNothing) {
     in_a_child([=]() -> std::string {
       bool unloaded = false;
       std::string reason;
-      const std::string said = held_over_a_reload(one.how, unloaded, reason);
+      const std::string said = held_over_a_reload(how, unloaded, reason);
       if (how == 4 && said != "a standard one") return "it says: " + said;
       return unloaded ? "" : "it stays: " + reason;
     });

@@ -79,8 +79,8 @@ struct c_declarator<T*> {
   }
 };
 #if defined(__x86_64__)
-// What a va_list parameter is there. g++ warns of each template that gets the compiler's own type as an argument, because
-// it drops the type's attributes; here it is told that this is meant.
+// What a va_list parameter is there. g++ warns of each template that gets the compiler's own type as an argument,
+// because it drops the type's attributes; here it is told that this is meant.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wattributes"
 #pragma GCC diagnostic ignored "-Wignored-attributes"

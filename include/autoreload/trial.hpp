@@ -12,8 +12,8 @@ namespace autoreload {
 /// A trial load runs the library's constructors in a helper process before the host does, so that one that crashes,
 /// exits, throws or hangs is refused while the running generation goes on. A value.
 ///
-/// It runs beside, on a thread of its own: neither poll() nor other libraries wait for it, and a newer build ends it. The
-/// constructor of `reloadable` and reload() wait for theirs.
+/// It runs beside, on a thread of its own: neither poll() nor other libraries wait for it, and a newer build ends it.
+/// The constructor of `reloadable` and reload() wait for theirs.
 ///
 /// It costs a process: about a millisecond, whatever the size of the host. What constructors do to the world outside
 /// the process (files, sockets) they do twice. The helper runs with the host's rights: it is no sandbox.
