@@ -25,6 +25,7 @@ constexpr const char* help =
     "  --rounds N            end after N rounds (default: go on until Ctrl-C); with status 1 if LIBRARY never came\n"
     "  --watch inotify|poll  react to events at once (default), or compare the file's identity now and then\n"
     "  --poll-interval TIME  between two comparisons (default 1s)\n"
+    "  --rebuild             build the library when one of its sources is saved: nothing else has to be started\n"
     "  --help                this text\n"
     "\n"
     "TIME is a number with a unit: 250ms, 1s, 0.5s, 2min. Results go to standard output, all else to standard error.\n";
@@ -77,11 +78,12 @@ std::string library_beside() {
 }  // namespace
 
 demo_arguments parse_arguments(int count, char** words) {
-  enum : int { interval = 1, rounds, watch, poll_interval, usage };
-  static constexpr std::array<option, 6> known{{{"interval", required_argument, nullptr, interval},
+  enum : int { interval = 1, rounds, watch, poll_interval, rebuild, usage };
+  static constexpr std::array<option, 7> known{{{"interval", required_argument, nullptr, interval},
                                                 {"rounds", required_argument, nullptr, rounds},
                                                 {"watch", required_argument, nullptr, watch},
                                                 {"poll-interval", required_argument, nullptr, poll_interval},
+                                                {"rebuild", no_argument, nullptr, rebuild},
                                                 {"help", no_argument, nullptr, usage},
                                                 {}}};
   demo_arguments chosen;
@@ -97,6 +99,7 @@ demo_arguments parse_arguments(int count, char** words) {
         chosen.polling = std::string_view(optarg) == "poll";
         break;
       case poll_interval: chosen.poll_interval = parse_time("--poll-interval", optarg); break;
+      case rebuild: chosen.rebuild = true; break;
       case usage: std::fputs(help, stdout); std::exit(EXIT_SUCCESS);
       case ':': fail(std::string(words[optind - 1]) + " needs a value");
       default: fail(std::string("unknown option \"") + words[optind - 1] + "\"");

@@ -12,6 +12,7 @@ struct demo_arguments {
   std::chrono::nanoseconds poll_interval{std::chrono::seconds(1)};
   std::uint64_t rounds = 0;  // 0: without end
   bool polling = false;
+  bool rebuild = false;  // when a source is saved
 };
 
 /// Reads the command line; ends the process after --help (status 0) and at bad arguments (status 2).

@@ -12,10 +12,12 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 #include <string>
 
 #include "arguments.hpp"
 #include "foo.h"
+#include "rebuilding.hpp"
 
 namespace {
 
@@ -44,6 +46,7 @@ class demo {
     std::fprintf(stderr, "backend %s, %s of \"%s\"\n", std::string(backend::name).c_str(),
                  library_.watching() == autoreload::watch_mode::inotify ? "inotify" : "polling",
                  chosen.library.c_str());
+    if (chosen.rebuild) builder_ = rebuild_on_save(chosen.library);
   }
 
   // One round per interval until the rounds are done, a signal asks for the end, or nobody reads any more. A round in
@@ -106,6 +109,7 @@ class demo {
   std::uint64_t left_ = arguments_.rounds;
   std::uint64_t seen_ = 0;
   library library_;
+  std::shared_ptr<void> builder_;
 };
 
 }  // namespace

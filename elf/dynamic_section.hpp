@@ -17,11 +17,7 @@ struct dynamic_section {
 /// @param file  a library that inspect() called sound
 [[nodiscard]] inline dynamic_section dynamic_section_of(const elf_view& file) {
   dynamic_section found;
-  const auto header = file.table_in_file<Elf64_Ehdr>(0, 1);
-  if (!header) return found;
-  const auto programs = file.table_in_file<Elf64_Phdr>((*header)[0].e_phoff, (*header)[0].e_phnum);
-  if (!programs) return found;
-  for (const Elf64_Phdr program : *programs) {
+  for (const Elf64_Phdr program : file.program_headers()) {
     if (program.p_type != PT_DYNAMIC) continue;
     const auto entries = file.table_at<Elf64_Dyn>(program.p_vaddr, program.p_filesz / sizeof(Elf64_Dyn));
     if (!entries) continue;

@@ -143,6 +143,16 @@ struct elf_view {
     return table<T>(file.data() + offset, static_cast<std::size_t>(count));
   }
 
+  /// The program headers; none when the file is no ELF file of 64 bits, or they are not all in it.
+  [[nodiscard]] table<Elf64_Phdr> program_headers() const noexcept {
+    const auto header = table_in_file<Elf64_Ehdr>(0, 1);
+    if (!header || std::memcmp((*header)[0].e_ident, ELFMAG, SELFMAG) != 0 ||
+        (*header)[0].e_ident[EI_CLASS] != ELFCLASS64 || (*header)[0].e_phentsize != sizeof(Elf64_Phdr)) {
+      return {};
+    }
+    return table_in_file<Elf64_Phdr>((*header)[0].e_phoff, (*header)[0].e_phnum).value_or(table<Elf64_Phdr>());
+  }
+
   /// The address is of a byte of an executable segment that is in the file and is not a header.
   [[nodiscard]] bool in_code(std::uint64_t address) const noexcept {
     const load_segment* const load = holding(address, 1);

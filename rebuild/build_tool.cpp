@@ -207,6 +207,16 @@ result<build_tool> tool_finder::find(const std::string& library) {
 
 namespace {
 
+// `ninja -t inputs` writes a name as a shell would need it: 'with a space'.
+std::vector<std::string> unquoted(std::vector<std::string> names) {
+  for (std::string& name : names) {
+    if (name.size() < 2 || name.front() != '\'' || name.back() != '\'') continue;
+    name = name.substr(1, name.size() - 2);
+    for (std::size_t at = 0; (at = name.find("'\\''", at)) != std::string::npos; ++at) name.replace(at, 4, "'");
+  }
+  return names;
+}
+
 // `ninja -t deps` prints for each object `NAME: #deps 3, …` and then its files, indented.
 std::vector<std::string> read_ninja_deps(const std::string& text, const std::set<std::string>& objects) {
   std::vector<std::string> found;
@@ -228,15 +238,16 @@ tool_inputs tool_finder::inputs(const build_tool& of) {
   const std::string& folder = of.run.directory;
   const auto ask = [&](const std::vector<std::string>& words) { return answer(words, folder).value_or(""); };
   if (of.kind == tool_kind::ninja) {
-    const std::vector<std::string> all = lines_of(ask({"ninja", "-t", "inputs", of.target}));
+    const std::vector<std::string> all = unquoted(lines_of(ask({"ninja", "-t", "inputs", of.target})));
     const std::set<std::string> objects(all.begin(), all.end());
     for (const std::string& line : lines_of(ask({"ninja", "-t", "targets", "all"}))) {
-      found.products.push_back(line.substr(0, line.rfind(": ")));
+      // Meson and CMake list what the build files are made from as phony targets: those are sources.
+      if (!line.ends_with(": phony")) found.products.push_back(line.substr(0, line.rfind(": ")));
     }
     found.sources = read_ninja_deps(ask({"ninja", "-t", "deps"}), objects);
     found.sources.insert(found.sources.end(), all.begin(), all.end());
     // What the tool's own files are made from, such as meson.build and CMakeLists.txt.
-    for (std::string& name : lines_of(ask({"ninja", "-t", "inputs", "build.ninja"})))
+    for (std::string& name : unquoted(lines_of(ask({"ninja", "-t", "inputs", "build.ninja"}))))
       found.sources.push_back(std::move(name));
   } else if (of.kind == tool_kind::make) {
     found = read_make_database(ask({"make", "-pn", of.target}), of.target);
@@ -247,11 +258,12 @@ tool_inputs tool_finder::inputs(const build_tool& of) {
       for (std::string& name : read_depfile(read_text(entry.path()))) found.sources.push_back(std::move(name));
     }
     // The list of what its own Makefiles are made from.
-    std::istringstream words(read_text(fs::path(folder) / "CMakeFiles/Makefile.cmake"));
-    for (std::string word; words >> word;) {
-      const bool file =
-          word.size() > 2 && word.front() == '"' && (word.ends_with(".txt\"") || word.ends_with(".cmake\""));
-      if (file) found.sources.push_back(word.substr(1, word.size() - 2));
+    const std::string list = read_text(fs::path(folder) / "CMakeFiles/Makefile.cmake");
+    for (std::size_t at = 0; (at = list.find('"', at)) != std::string::npos;) {
+      const std::size_t end = std::min(list.find('"', at + 1), list.size());
+      const std::string name = list.substr(at + 1, end - at - 1);
+      if (name.ends_with(".txt") || name.ends_with(".cmake")) found.sources.push_back(name);
+      at = end + 1;
     }
   }
   found.complete = !interrupted_;

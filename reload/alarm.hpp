@@ -5,11 +5,13 @@
 
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/timerfd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <mutex>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -23,19 +25,21 @@ namespace autoreload {
 
 class alarm_clock {
  public:
-  /// Until then there is no descriptor, and nothing is ever due.
-  result<void> open() { return open_as(-1); }
+  /// Until then there is no descriptor, and nothing is ever due. @param with_bell  ring() will be called
+  result<void> open(bool with_bell) {
+    result<void> made = open_as(-1);
+    return made && with_bell ? open_bell() : made;
+  }
   /// Makes anew what somebody has closed, under the same number if that is free. What was added has to be added again.
   /// @return whether anything was made; when there are no descriptors, not, and the next call tries again
   [[nodiscard]] bool renew_if_closed() {
-    if (!epoll_ || (epoll_.still_ours() && timer_.still_ours())) return false;
-    if (epoll_.still_ours()) {
-      timer_ = unique_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-      return timer_ && add(timer_.get());
+    const bool bell_lost = bell_ && !bell_.still_ours();
+    if (!epoll_ || (epoll_.still_ours() && timer_.still_ours() && !bell_lost)) return false;
+    if (!epoll_.still_ours() || !timer_.still_ours()) {
+      if (!open_as(epoll_.still_ours() ? -1 : epoll_.get())) return false;  // the host's loop knows the number
+      if (bell_ && !bell_lost) (void)add(bell_.get());
     }
-    alarm_clock made;
-    if (!made.open_as(epoll_.get())) return false;  // the host's loop knows the number
-    *this = std::move(made);
+    if (bell_lost) (void)open_bell();
     return true;
   }
   /// From now on readable when this descriptor is.
@@ -57,11 +61,20 @@ class alarm_clock {
     }
     timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
   }
+  /// Readable from now on, until hush(). Any thread.
+  void ring() noexcept {
+    const std::lock_guard lock(bell_mutex_);
+    if (bell_.still_ours()) eventfd_write(bell_.get(), 1);
+  }
+  void hush() noexcept {
+    eventfd_t rung = 0;
+    if (bell_.still_ours()) eventfd_read(bell_.get(), &rung);
+  }
   [[nodiscard]] int descriptor() const noexcept { return epoll_.get(); }
 
  private:
   result<void> open_as(int number) {
-    epoll_ = unique_fd(epoll_create1(EPOLL_CLOEXEC));
+    if (!epoll_.still_ours()) epoll_ = unique_fd(epoll_create1(EPOLL_CLOEXEC));
     if (epoll_ && number >= 0 && epoll_.get() != number) {
       // F_DUPFD gives that number or a higher one, and takes nobody's place.
       unique_fd same(fcntl(epoll_.get(), F_DUPFD_CLOEXEC, number));
@@ -71,9 +84,17 @@ class alarm_clock {
     if (epoll_ && timer_) return add(timer_.get());
     return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
   }
+  result<void> open_bell() {
+    const std::lock_guard lock(bell_mutex_);
+    bell_ = unique_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (bell_) return add(bell_.get());
+    return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
+  }
 
   unique_fd epoll_;
   unique_fd timer_;
+  std::mutex bell_mutex_;  // between ring() and who makes it anew
+  unique_fd bell_;
 };
 
 }  // namespace autoreload

@@ -11,29 +11,12 @@
 #include <system_error>
 
 #include "crash/crash_table.hpp"
+#include "reload/at_work.hpp"
 #include "reload/engine_core.hpp"
 #include "reload/retire/pin_registry.hpp"
 #include "reload/service.hpp"
 
 namespace autoreload::detail {
-
-// Holds work_. Meanwhile the service has nothing to wait for here.
-class engine_core::at_work {
- public:
-  at_work(engine_core& core, work_lock::how acquire) : core_(core), lock_(core.work_, acquire) {
-    if (lock_.held()) core_.deadline_ = never.time_since_epoch().count();
-  }
-  at_work(const at_work&) = delete;
-  at_work& operator=(const at_work&) = delete;
-  ~at_work() {
-    if (lock_.held()) core_.set_deadline();
-  }
-  const work_lock* operator->() const noexcept { return &lock_; }
-
- private:
-  engine_core& core_;
-  work_lock lock_;
-};
 
 namespace {
 
@@ -76,7 +59,7 @@ void engine_core::open() {
     if (wanted_.chosen.drive == drive_mode::background) {
       service_ = service::get();
     } else {
-      alarm_.open().value();
+      alarm_.open(wanted_.chosen.trial.enabled).value();
     }
     start_watching();
     look();
@@ -90,7 +73,9 @@ void engine_core::open() {
 void engine_core::close() {
   const std::shared_ptr<service> served = service_;
   if (served != nullptr) served->remove(this);
-  give_up_trial();
+  // A trial that another thread waits for would hold this up for its whole time limit. A forked child has the same
+  // eventfd and no business with its parent's trials.
+  if (cancel_.still_ours() && !forked()) eventfd_write(cancel_.get(), 1);
   {
     const at_work here(*this, work_lock::how::wait);
     if (here->held() || here->inside()) {
@@ -108,16 +93,10 @@ void engine_core::close() {
 void engine_core::let_go_of_all() {
   answers_.unpublish(*current_, wanted_.api.not_loaded);
   if (source_ != nullptr) source_->stop();  // not reset(): the service's thread may ask it whether it has something
+  on_trial_.reset();
   history_.close(wanted_.chosen.keep_old);
   current_ = nullptr;
   service_.reset();
-}
-
-// A trial that another thread waits for would hold up the engine's end for its whole time limit. A forked child has the
-// same eventfd and no business with its parent's trials.
-void engine_core::give_up_trial() noexcept {
-  closing_ = true;
-  if (cancel_.still_ours() && !forked()) eventfd_write(cancel_.get(), 1);
 }
 
 bool engine_core::forked() const noexcept { return process_ != getpid(); }
@@ -148,18 +127,34 @@ void engine_core::look() {
   asked_ = true;
 }
 
-// Takes what is at the path through the stages. @return why it was not published
+// Takes what is at the path through the stages; what is on trial goes on, or gives way to a newer build.
+// @return why it was not published
 std::optional<setback> engine_core::examine(bool forced) {
+  const std::function<void()> trial_ended = [this] {
+    asked_ = true;
+    if (service_ != nullptr) service_->wake();
+    alarm_.ring();
+  };
   untidy_ = true;
-  candidate next(clock::now());
-  const context here{wanted_, memory_, history_, forced, cancel_.get(), closing_, reader_, patience_};
-  std::optional<setback> no = run_stages(here, next);
-  if (!no && !put_in_place(next, forced)) no = setback{setback_kind::withdrawn};  // resume() looks again
-  attempt result{.no = no, .generation = number(), .times = next.times, .warnings = std::move(next.warnings)};
-  if (next.source.settled()) result.settled = next.source;
-  if (no && no->kind == setback_kind::refused_content) result.build = digest_of(next);
-  if (next.needs.looked_for) result.needs = std::move(next.needs.paths);
-  result.needs_state = next.needs.settled ? next.needs.state : 0;
+  if (on_trial_ != nullptr && (forced || !on_trial_->is_at(wanted_.file))) on_trial_.reset();
+  std::unique_ptr<candidate> next = std::move(on_trial_);
+  const bool was_on_trial = next != nullptr;
+  if (!was_on_trial) next = std::make_unique<candidate>(clock::now());
+  const context here{
+      wanted_,     memory_, history_, forced, forced || memory_.opening, cancel_.still_ours() ? cancel_.get() : -1,
+      trial_ended, reader_, patience_};
+  std::optional<setback> no = run_stages(here, *next);
+  if (!no && !put_in_place(*next, forced)) no = setback{setback_kind::withdrawn};  // resume() looks again
+  attempt result{.no = no, .generation = number(), .times = next->times, .warnings = next->warnings};
+  if (next->source.settled()) result.settled = next->source;
+  if (no && no->kind == setback_kind::refused_content) result.build = digest_of(*next);
+  if (next->needs.looked_for) result.needs = next->needs.paths;
+  result.needs_state = next->needs.settled ? next->needs.state : 0;
+  if (no && no->kind == setback_kind::on_trial) {
+    on_trial_ = std::move(next);
+  } else if (was_on_trial) {
+    asked_ = true;  // a change meanwhile may not have shown in the file's times
+  }
   remember(result);
   return no;
 }
@@ -273,137 +268,16 @@ void engine_core::poll() {
     const bool lost = alarm_.renew_if_closed();  // first, while its number may be free
     if (source_->renew_if_closed(lost) || lost) (void)alarm_.add(source_->readable());
     source_->drain();
+    alarm_.hush();
     step();
     step();  // what the first left for later: the old generation
   }
   outbox_.deliver();
 }
 
-result<void> engine_core::may_change(const at_work& here) const {
-  const auto not_now = [&](const char* reason) {
-    return error(stage::use, wanted_.path, reason).advise("ask for it from another thread, or later");
-  };
-  if (here->inside()) return not_now("reload() was called from inside this library's own loading or unloading");
-  if (!here->held()) {
-    return not_now(
-        "reload() was called from inside a library's constructor or destructor, while another thread is reloading this "
-        "one: each may be waiting for the other");
-  }
-  if (current_ == nullptr) return error(stage::use, wanted_.path, "the engine is closed");
-  return {};
-}
-
-result<void> engine_core::reload() {
-  if (forked()) {
-    return error(stage::use, wanted_.path, "this process was forked from the one that watches")
-        .advise("construct a new reloadable in the child; calls through this one go on");
-  }
-  // It may have been turned away meanwhile; and an observer that throws leaves it what there is to do.
-  struct call_the_service {
-    const std::shared_ptr<service> served;
-    ~call_the_service() {
-      if (served != nullptr) served->wake();
-    }
-  } const at_the_end{service_};
-  std::optional<setback> no;
-  {
-    // Inside another library's constructor this thread holds the loader's lock, for which whoever holds ours may be
-    // waiting: so not for ever.
-    const at_work here(*this, work_lock::nested() ? work_lock::how::wait_briefly : work_lock::how::wait);
-    if (const result<void> may = may_change(here); !may) return may;
-    no = examine_or_wait_for_memory(true);
-  }
-  outbox_.deliver();
-  step();
-  if (!no) return {};
-  return no->why ? *std::move(no->why) : error(stage::use, wanted_.path, "the engine is closed");
-}
-
-result<void> engine_core::republish(std::uint64_t number) {
-  {
-    const at_work here(*this, work_lock::how::wait);
-    if (const result<void> may = may_change(here); !may) return may;
-    const generation* const older = history_.kept(number);
-    const std::string name = "generation " + std::to_string(number);
-    if (older == nullptr) {
-      return error(stage::use, wanted_.path, name + " is not kept").advise("keep old ones by options::keep_old");
-    }
-    const generation& newer = *history_.running();
-    const std::string text = "generation " + std::to_string(newer.number) + " was sent away: " + name + " runs again";
-    history::sent_away instead{contents_of(newer), state_of(memory_.needed), error(stage::publish, wanted_.path, text)};
-    answers_.make_room();
-    if (answers_.publish(current_, older->module->table(), number, true)) {
-      history_.republish(number, std::move(instead), wanted_.chosen.keep_old);
-    }
-    memory_.needed_state = 0;
-    asked_ = untidy_ = true;
-    tell({event_kind::loaded, number, {}, text, std::nullopt, {}});
-  }
-  outbox_.deliver();
-  step();
-  return {};
-}
-
-std::vector<generation_record> engine_core::records() {
-  const at_work here(*this, work_lock::how::wait);
-  if (!here->held() && !here->inside()) return {};
-  return history_.records();
-}
-
-void engine_core::pause() { answers_.pause(true); }
-
-void engine_core::resume() {
-  answers_.pause(false);
-  if (forked()) return;
-  asked_ = true;
-  {  // sets the deadline; who is at work sets it, too
-    const at_work here(*this, work_lock::nested() ? work_lock::how::try_once : work_lock::how::wait);
-  }
-  if (service_ != nullptr) service_->wake();
-}
-
 void engine_core::tell(event happened) {
   happened.path = wanted_.path;
   outbox_.post(std::move(happened));
 }
-
-// ---- the handle that `reloadable` holds
-
-engine::engine(loader api, std::string path, options chosen, std::atomic<const void*>& current)
-    : core_(std::make_shared<engine_core>(api, std::move(path), std::move(chosen), current)) {
-  try {
-    core_->open();
-  } catch (...) {  // an observer's, too: there may be a generation by then
-    core_->close();
-    throw;
-  }
-}
-
-engine::~engine() {
-  if (core_->forked()) {
-    // The thread, the locks' owners and the inotify instance are the parent's: leave them and the library alone.
-    new std::shared_ptr<engine_core>(std::move(core_));
-    return;
-  }
-  core_->close();
-}
-
-// An observer may destroy the engine that calls it.
-void engine::poll() {
-  const std::shared_ptr<engine_core> kept = core_;
-  kept->poll();
-}
-result<void> engine::reload() {
-  const std::shared_ptr<engine_core> kept = core_;
-  return kept->reload();
-}
-void engine::pause() { core_->pause(); }
-void engine::resume() { core_->resume(); }
-int engine::descriptor() const { return core_->readable(); }
-std::uint64_t engine::generation_of(const void* table) const { return core_->number_of(table); }
-std::uint64_t engine::generation() const { return core_->number(); }
-std::optional<error> engine::last_failure() const { return core_->failure(); }
-const std::string& engine::path() const { return core_->path(); }
-watch_mode engine::watching() const { return core_->watching(); }
 
 }  // namespace autoreload::detail

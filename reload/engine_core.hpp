@@ -4,7 +4,7 @@
 // SHARED
 // - Everything but what is named here is guarded by `work_`, held while the pipeline runs: see work_lock.hpp.
 // - `answers_` and `outbox_` have locks of their own, which are never held while anything of the user's runs.
-// - `current_`: see pin.hpp. `deadline_`, `asked_` and `closing_` are single values that stand alone; the default order
+// - `current_`: see pin.hpp. `deadline_` and `asked_` are single values that stand alone; the default order
 // is for
 //   simplicity, none is on a call's path. `source_` says by itself which of its functions any thread may call.
 #pragma once
@@ -94,14 +94,13 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   void sweep();
   void set_deadline();
   void tell(event happened);
-  void give_up_trial() noexcept;
 
   const order wanted_;
   std::atomic<const void*>* current_;          // null once closed
   std::atomic<const void*> nobodys_{nullptr};  // what current_ leads to when the owner is gone before the work is done
   std::atomic<bool> left_{false};              // the owner is gone
   const pid_t process_;
-  const unique_fd cancel_;  // an eventfd that ends a trial load, if there are any
+  const unique_fd cancel_;  // an eventfd that ends a trial load that somebody waits for, if there are any
 
   work_mutex work_;
   std::unique_ptr<change_source> source_;
@@ -109,10 +108,10 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   writer_patience patience_;
   history history_;
   memory memory_;
+  std::unique_ptr<candidate> on_trial_;
   bool untidy_ = false;  // what nobody waits for is still to be done
 
   std::atomic<clock::rep> deadline_{never.time_since_epoch().count()};
-  std::atomic<bool> closing_{false};
   answers answers_;
   outbox outbox_{wanted_.chosen.observer};
 

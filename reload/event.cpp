@@ -60,7 +60,9 @@ std::string to_string(const event& happened) {
   const std::string kind(to_string(happened.kind));
   std::string words = kind + ": ";
   const std::string generation = "generation " + std::to_string(happened.generation);
+  const std::string build = "build " + std::to_string(happened.attempt);
   if (happened.failure) {
+    if (happened.attempt != 0) words += build + ": ";
     words += happened.failure->what();
     const bool says_more = !happened.text.empty() && happened.text != happened.failure->reason();
     if (says_more) words += "\n  " + happened.text;
@@ -69,6 +71,8 @@ std::string to_string(const event& happened) {
   }
   words += "\"" + happened.path + "\"";
   if (happened.generation != 0) words += ": " + generation;
+  // While none was refused, both numbers are the same.
+  if (happened.attempt != 0 && happened.attempt != happened.generation) words += " (" + build + ")";
   if (happened.times.total != timings::duration{}) words += " after " + in_words(happened.times);
   if (!happened.text.empty() && happened.text != kind) words += ": " + happened.text;
   return words;

@@ -94,6 +94,7 @@ conclusion conclude(const memory& known, const attempt& result, time_point now) 
   switch (result.no->kind) {
     case setback_kind::unchanged: agree(next, result, after.events); break;
     case setback_kind::withdrawn: break;
+    case setback_kind::on_trial:
     case setback_kind::busy: next.awaited.reset(); break;
     case setback_kind::unfinished: wait(next, result, now, after.events); break;
     case setback_kind::shortage: next.look_at = now + until_it_is_back; [[fallthrough]];

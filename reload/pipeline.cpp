@@ -2,10 +2,13 @@
 // pipeline: the stages, each as a function of the build and of what it may know.
 #include "reload/pipeline.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <exception>
 #include <functional>
 #include <string_view>
+#include <system_error>
 
 #include "elf/dynamic_section.hpp"
 #include "reload/load/load.hpp"
@@ -127,19 +130,29 @@ answer ask_guard(const context& here, candidate& next) {
 // What its constructors do is done to a helper process first.
 answer try_in_helper(const context& here, candidate& next) {
   const order& wanted = here.wanted;
-  trial_options how{wanted.chosen.trial, wanted.chosen.load_flags, {}, {}, {}, here.cancel};
-  if (next.image.named) how.load_path = next.image.load_path;
-  if (const generation* const running = here.past.running(); wanted.chosen.trial.beside_running && running != nullptr) {
-    for (const auto& library : running->needs) how.dependencies.push_back(library->image.load_path);
-    how.dependencies.push_back(running->image.load_path);
+  if (next.trial == nullptr) {
+    trial_options how{wanted.chosen.trial, wanted.chosen.load_flags, {}, {}, {}, here.cancel};
+    if (next.image.named) how.load_path = next.image.load_path;
+    if (const generation* const now = here.past.running(); wanted.chosen.trial.beside_running && now != nullptr) {
+      for (const auto& library : now->needs) how.dependencies.push_back(library->image.load_path);
+      how.dependencies.push_back(now->image.load_path);
+    }
+    for (const auto& library : next.needs.libraries) how.dependencies.push_back(library->image.load_path);
+    for (const symbol_info& symbol : wanted.api.symbols) how.symbols.emplace_back(symbol.name);
+    if (here.patient) return trial_load(next.image.memory.get(), wanted.path, how);
+    try {
+      next.trial =
+          std::make_unique<trial_beside>(next.image.memory.get(), wanted.path, std::move(how), here.trial_ended);
+    } catch (const std::system_error& failure) {
+      return setback{setback_kind::shortage,
+                     error(stage::trial, wanted.path, "no thread or descriptor for a trial load")
+                         .system(failure.code().message())};
+    }
   }
-  for (const auto& library : next.needs.libraries) how.dependencies.push_back(library->image.load_path);
-  for (const symbol_info& symbol : wanted.api.symbols) how.symbols.emplace_back(symbol.name);
-  bool shortage = false;
-  result<void> tried = trial_load(next.image.memory.get(), wanted.path, how, &shortage);
-  if (tried) return {};
-  if (here.closing) return setback{setback_kind::withdrawn};
-  return setback{shortage ? setback_kind::shortage : setback_kind::refused_content, std::move(tried.error())};
+  if (!next.trial->has_ended()) return setback{setback_kind::on_trial};
+  answer no = next.trial->answer();
+  next.trial.reset();
+  return no;
 }
 
 // All required symbols or nothing.
@@ -190,13 +203,20 @@ constexpr stage_of_the_way stages[] = {
 }  // namespace
 
 std::optional<setback> run_stages(const context& here, candidate& next) {
-  for (const stage_of_the_way& stage : stages) {
+  for (; next.stage < std::size(stages); ++next.stage) {
+    const stage_of_the_way& stage = stages[next.stage];
     if (!stage.is_wanted(here.wanted.chosen)) continue;
     if (answer no = stage.run(here, next)) return no;
     next.lap(stage.time);
   }
   next.made.front().facts = std::move(next.facts);
   return {};
+}
+
+bool candidate::is_at(const std::string& file) const {
+  struct stat status {};
+  return stat(file.c_str(), &status) == 0 && file_identity::of(status) == source &&
+         state_of(needs.paths) == needs.state;
 }
 
 std::uint64_t digest_of(const candidate& next) {

@@ -2,8 +2,8 @@
 // pipeline: the way of a new library into the process, one stage after the other.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -16,6 +16,7 @@
 #include "reload/memory.hpp"
 #include "reload/setback.hpp"
 #include "reload/snapshot/snapshot.hpp"
+#include "trial/beside.hpp"
 
 namespace autoreload {
 
@@ -32,9 +33,10 @@ struct context {
   const order& wanted;
   const memory& known;
   const history& past;
-  bool forced;                       ///< load it also when its contents are what runs, or were refused
-  int cancel;                        ///< a descriptor that ends a trial load when it becomes readable
-  const std::atomic<bool>& closing;  ///< nobody wants the answer any more
+  bool forced;                               ///< load it also when its contents are what runs, or were refused
+  bool patient;                              ///< wait here for its trial load
+  int cancel;                                ///< a descriptor that ends such a wait when it becomes readable
+  const std::function<void()>& trial_ended;  ///< called on a thread of the trial's, if nobody waits for it here
   snapshotter& reader;
   writer_patience& patience;
 };
@@ -46,6 +48,7 @@ struct candidate {
   struct give_back {
     void operator()(snapshotter* reader) const { reader->drop(); }
   };
+  std::size_t stage = 0;                          // the next one
   std::unique_ptr<snapshotter, give_back> lease;  // of the bytes
   std::span<const std::byte> bytes;               // the whole file
   snapshot image;
@@ -54,13 +57,16 @@ struct candidate {
   bool is_running = false;                    // its own contents are what runs; its dependencies may not be
   elf_facts facts;
   dependencies needs;
-  generations made{1};  // the generation that it becomes
+  std::unique_ptr<trial_beside> trial;  // while it runs
+  generations made{1};                  // the generation that it becomes
   std::uintptr_t base = 0;
   std::vector<std::string> warnings;
   timings times;
   time_point lap_began;
   time_point began;
 
+  /// Whether what is at the path is what this was read from, and its dependencies are as they were.
+  [[nodiscard]] bool is_at(const std::string& file) const;
   /// Adds the time since the last lap to one of the timings.
   void lap(timings::duration timings::*of) {
     const time_point now = std::chrono::steady_clock::now();
@@ -69,8 +75,8 @@ struct candidate {
   }
 };
 
-/// Takes a build through all stages up to verification. Load before unload, always: whatever ends this early leaves the
-/// running generation as it was.
+/// Takes a build through all stages up to verification; one that is on trial goes on where it was. Load before unload,
+/// always: whatever ends this early leaves the running generation as it was.
 /// @return why it can't be published, or nothing
 [[nodiscard]] std::optional<setback> run_stages(const context& here, candidate& next);
 

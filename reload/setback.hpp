@@ -19,6 +19,7 @@ namespace autoreload {
 enum class setback_kind : std::uint8_t {
   unchanged,          ///< nothing: what is there is what runs
   withdrawn,          ///< nothing: nobody wants the answer any more, or not now
+  on_trial,           ///< nothing yet: look again when its trial load has ended
   busy,               ///< look again in a moment, and say nothing: somebody is writing the file
   unfinished,         ///< wait for the next event: absent or incomplete. Say so if it lasts
   shortage,           ///< say so, and look again later: what ran out may come back without an event
@@ -30,7 +31,7 @@ enum class setback_kind : std::uint8_t {
 /// Why a stage sent a build away. A value.
 struct setback {
   setback_kind kind;
-  std::optional<error> why = {};              ///< of all but unchanged and withdrawn
+  std::optional<error> why = {};              ///< of all but unchanged, withdrawn and on_trial
   std::optional<file_identity> writing = {};  ///< the file that somebody writes: no event may tell that they are done
   std::optional<std::chrono::nanoseconds> again_in = {};  ///< of unfinished: it may be finished then, without any event
 };

@@ -41,8 +41,9 @@ class digest : public testing::Test {
     support::write_file(path_ + ".new", bytes);
     fs::rename(path_ + ".new", path_);
   }
+  [[nodiscard]] static std::string quoted(const std::string& path) { return "'" + path + "'"; }
   [[nodiscard]] int run(const std::string& words) const {
-    return WEXITSTATUS(std::system((std::string(tool) + " " + words + " 2> " + folder_ / "words").c_str()));
+    return WEXITSTATUS(std::system((quoted(tool) + " " + words + " 2> " + quoted(folder_ / "words")).c_str()));
   }
   [[nodiscard]] std::string words() const { return support::read_file(folder_ / "words"); }
 
@@ -96,12 +97,12 @@ TEST_F(digest, tells_of_every_loaded_byte_that_was_changed) {
 
 TEST_F(digest, lets_in_what_it_was_made_of_and_keeps_out_damage_to_the_code) {
   build(path_, 1);
-  ASSERT_EQ(run(path_), 0) << words();
+  ASSERT_EQ(run(quoted(path_)), 0) << words();
   autoreload::reloadable<number_api> library(path_, manual(false));
   ASSERT_EQ(library.call<&number_api::number>(), 0x5eed0001);
 
   build(folder_ / "next.so", 2, "-g");
-  ASSERT_EQ(run(folder_ / "next.so"), 0) << words();
+  ASSERT_EQ(run(quoted(folder_ / "next.so")), 0) << words();
   const std::string good = support::read_file(folder_ / "next.so");
   std::string damaged = good;
   const std::size_t at = place_of_the_number(good, 2);
@@ -126,7 +127,7 @@ TEST_F(digest, is_waited_for_where_it_is_required) {
   ASSERT_TRUE(library.last_failure());
   EXPECT_NE(std::string(library.last_failure()->what()).find("autoreload-digest"), std::string::npos)
       << library.last_failure()->what();
-  ASSERT_EQ(run(path_), 0) << words();
+  ASSERT_EQ(run(quoted(path_)), 0) << words();
   library.poll();
   ASSERT_TRUE(library.loaded());
   EXPECT_EQ(library.call<&number_api::number>(), 0x5eed0001);
@@ -134,7 +135,7 @@ TEST_F(digest, is_waited_for_where_it_is_required) {
   build(path_, 2);  // a linker knows nothing of it
   library.poll();
   EXPECT_EQ(library.call<&number_api::number>(), 0x5eed0001);
-  ASSERT_EQ(run(path_), 0) << words();
+  ASSERT_EQ(run(quoted(path_)), 0) << words();
   library.poll();
   EXPECT_EQ(library.call<&number_api::number>(), 0x5eed0002);
 }
@@ -145,12 +146,12 @@ TEST_F(digest, is_made_anew_by_the_tool_whenever_it_runs) {
   fs::create_symlink("lib.so", folder_ / "name.so");
   const auto files = [&] { return std::distance(fs::directory_iterator(folder_.path()), {}); };
   const auto before = files();
-  ASSERT_EQ(run(folder_ / "name.so"), 0) << words();
+  ASSERT_EQ(run(quoted(folder_ / "name.so")), 0) << words();
   EXPECT_TRUE(fs::is_symlink(folder_ / "name.so"));
   EXPECT_EQ(fs::status(path_).permissions(), fs::perms(0750));
   const std::string once = support::read_file(path_);
   EXPECT_EQ(once.size() - once.rfind("\nautoreload-digest crc64 "), autoreload::digest_line_size);
-  ASSERT_EQ(run(path_ + " " + (folder_ / "copy.so")), 0) << words();
+  ASSERT_EQ(run(quoted(path_) + " " + quoted(folder_ / "copy.so")), 0) << words();
   EXPECT_EQ(support::read_file(folder_ / "copy.so"), once);
   EXPECT_EQ(files(), before + 2) << "more than the copy, and what the tool says, was left behind";
 }
@@ -160,12 +161,12 @@ TEST_F(digest, is_not_made_of_a_damaged_or_unfinished_library) {
   const std::string whole = support::read_file(path_);
   for (const std::string& bad : {whole.substr(0, whole.size() / 2), std::string("no library at all\n")}) {
     support::write_file(path_, bad);
-    EXPECT_EQ(run(path_), 1);
+    EXPECT_EQ(run(quoted(path_)), 1);
     EXPECT_NE(words().find(path_), std::string::npos) << words();
     EXPECT_EQ(support::read_file(path_), bad);
   }
-  EXPECT_EQ(run(folder_ / "nothing.so"), 1);
-  EXPECT_EQ(run(path_ + " " + (folder_ / "no/such/folder.so")), 1);
+  EXPECT_EQ(run(quoted(folder_ / "nothing.so")), 1);
+  EXPECT_EQ(run(quoted(path_) + " " + quoted(folder_ / "no/such/folder.so")), 1);
   EXPECT_EQ(run(""), 2);
   EXPECT_EQ(run("--help > /dev/null"), 0);
 }

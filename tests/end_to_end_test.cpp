@@ -154,6 +154,16 @@ class working_copy {
     return *this;
   }
 
+  /// As an editor does it: nothing but the source.
+  void save() const { support::write_file(folder_ / "lib.c", source_); }
+
+  /// Saves it beside a Makefile that builds the library.
+  void make() const {
+    save();
+    support::write_file(folder_ / "Makefile", "libfoo.so: lib.c\n\t" + support::c_compiler() +
+                                                  " -shared -fPIC -g -fvisibility=hidden -o $@ lib.c\n");
+  }
+
   /// Compiles, as the linker does it: straight to the final name.
   void build(const std::string& flags = "") const { build_as(library(), flags); }
 
@@ -194,6 +204,25 @@ TEST_P(Demo, GoesOnWithTheNewFunctionsAfterAnEditAndARebuild) {
   EXPECT_TRUE(demo.prints("Reloading \"" + copy.library() + "\""));
   EXPECT_EQ(demo.line(), "foo() -> 5");
   EXPECT_EQ(demo.line(), "bar() is not defined");
+}
+
+TEST_P(Demo, BuildsByItselfWhenTheSourceIsSaved) {
+  if (std::getenv("AUTORELOAD_DEMO_REBUILDS") == nullptr) GTEST_SKIP() << "configured with -Drebuild=disabled";
+  if (std::system("command -v make > /dev/null") != 0) GTEST_SKIP() << "make is not installed (Debian package make)";
+  working_copy copy;
+  copy.make();
+  std::vector<std::string> words = arguments(copy.library());
+  words.emplace_back("--rebuild");
+  demo_process demo(words);
+  EXPECT_TRUE(demo.prints("foo() -> 4")) << "built at the start";
+
+  copy.edit("return 4", "return 5").save();
+  EXPECT_TRUE(demo.prints("foo() -> 5"));
+  copy.edit("return 5;", "return 5").save();
+  EXPECT_TRUE(demo.says("build failed: lib.c:5:"));
+  EXPECT_TRUE(demo.prints("foo() -> 5"));
+  copy.edit("return 5", "return 6;").save();
+  EXPECT_TRUE(demo.prints("foo() -> 6"));
 }
 
 TEST_P(Demo, GoesOnWithWhatItHasThroughEveryBadBuildAndTakesTheNextGoodOne) {

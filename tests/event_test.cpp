@@ -41,6 +41,15 @@ TEST(Event, SaysAllOfARefusalAndWhoGoesOn) {
   EXPECT_EQ(to_string(first), std::string("waiting: ") + refusal().what());
 }
 
+TEST(Event, SaysWhichBuildItIsAboutWhereTheGenerationDoesNot) {
+  const event refused{event_kind::refused, 1, "libfoo.so", refusal().reason(), refusal(), {}, 2};
+  EXPECT_EQ(to_string(refused), std::string("refused: build 2: ") + refusal().what() + "\n  generation 1 goes on");
+  EXPECT_EQ(to_string(event{event_kind::loaded, 2, "libfoo.so", "", std::nullopt, {}, 3}),
+            "loaded: \"libfoo.so\": generation 2 (build 3)");
+  EXPECT_EQ(to_string(event{event_kind::loaded, 1, "libfoo.so", "", std::nullopt, {}, 1}),
+            "loaded: \"libfoo.so\": generation 1");
+}
+
 TEST(Event, SaysAnUnloadingOnce) {
   const event unloaded{event_kind::unloaded, 1, "libfoo.so", "unloaded", std::nullopt, {}};
   EXPECT_EQ(to_string(unloaded), "unloaded: \"libfoo.so\": generation 1");
@@ -49,7 +58,7 @@ TEST(Event, SaysAnUnloadingOnce) {
 TEST(Event, LosesNoTextWhateverItsKind) {
   const std::string text = "the one thing to know";
   for (const event_kind kind : {event_kind::loaded, event_kind::refused, event_kind::waiting, event_kind::unloaded,
-                                event_kind::retained, event_kind::warning}) {
+                                event_kind::retained, event_kind::warning, event_kind::current}) {
     SCOPED_TRACE(to_string(kind));
     const std::string plain = to_string(event{kind, 7, "libfoo.so", text, std::nullopt, {}});
     EXPECT_EQ(plain, std::string(to_string(kind)) + ": \"libfoo.so\": generation 7: " + text);
@@ -123,7 +132,7 @@ TEST_F(DefaultObserver, WritesEverythingThatTheEngineSaysToStandardError) {
   EXPECT_NE(said.find("autoreload: warning: \"" + path_ + "\": generation 1: it asks never to be unloaded"),
             std::string::npos)
       << said;
-  EXPECT_NE(said.find("autoreload: refused: inspect: \"" + path_ + "\": "), std::string::npos) << said;
+  EXPECT_NE(said.find("autoreload: refused: build 2: inspect: \"" + path_ + "\": "), std::string::npos) << said;
   EXPECT_NE(said.find("\n  generation 1 goes on\n"), std::string::npos) << said;
 }
 

@@ -34,9 +34,16 @@ using clock = std::chrono::steady_clock;
 
 std::string fixture(const std::string& name) { return test::built("TRIAL_FIXTURES") + "/" + name + ".so"; }
 
+// As a result, for what it says.
+result<void> trial(int snapshot, const std::string& path, const trial_options& options) {
+  std::optional<setback> no = trial_load(snapshot, path, options);
+  if (no) return *std::move(no->why);
+  return {};
+}
+
 result<void> try_out(const std::string& name, const trial_options& options = {}) {
   const unique_fd snapshot(test::copy_to_memory(fixture(name)));
-  return trial_load(snapshot.get(), "build/" + name + ".so", options);
+  return trial(snapshot.get(), "build/" + name + ".so", options);
 }
 
 std::string refusal(const std::string& name, const trial_options& options = {}) {
@@ -137,7 +144,7 @@ TEST(trial, leaves_a_file_that_is_no_library_to_the_real_load) {
   const test::temporary_folder folder;
   test::write_file(folder / "text", "not a library\n");
   const unique_fd snapshot(test::copy_to_memory(folder / "text"));
-  EXPECT_TRUE(trial_load(snapshot.get(), folder / "text", {}));
+  EXPECT_TRUE(trial(snapshot.get(), folder / "text", {}));
 }
 
 TEST(trial, kills_the_children_of_a_constructor) {
@@ -183,7 +190,7 @@ TEST(trial, loads_by_name_when_the_snapshot_has_one) {
   const unique_fd snapshot(test::copy_to_memory(fixture("good")));
   trial_options options;
   options.load_path = fixture("crashes");
-  const auto tried = trial_load(snapshot.get(), "library", options);
+  const auto tried = trial(snapshot.get(), "library", options);
   ASSERT_FALSE(tried);
   EXPECT_EQ(tried.error().reason(), "its constructor died of SIGSEGV");
 }
@@ -213,7 +220,7 @@ TEST(trial, survives_a_constructor_that_closes_all_descriptors) {
 
 TEST(trial, keeps_the_snapshot_from_the_constructors_hands) {
   const unique_fd snapshot(test::copy_to_memory(fixture("spoils_descriptors")));
-  const auto tried = trial_load(snapshot.get(), "library", {});
+  const auto tried = trial(snapshot.get(), "library", {});
   EXPECT_TRUE(tried) << tried.error().what();
   struct stat status {};
   ASSERT_EQ(::fstat(snapshot.get(), &status), 0);
@@ -400,8 +407,8 @@ TEST(trial, runs_for_an_ordinary_user) {
     ASSERT_EQ(::setgroups(0, nullptr), 0);
     ASSERT_EQ(::setresgid(54321, 54321, 54321), 0);
     ASSERT_EQ(::setresuid(54321, 54321, 54321), 0);
-    EXPECT_TRUE(trial_load(good.get(), "good", {}));
-    EXPECT_FALSE(trial_load(exits.get(), "exits", {}));
+    EXPECT_TRUE(trial(good.get(), "good", {}));
+    EXPECT_FALSE(trial(exits.get(), "exits", {}));
   });
   EXPECT_EQ(how.code(), 0) << how.text;
 }
@@ -472,11 +479,11 @@ TEST(trial, says_so_when_the_kernel_forbids_executables_in_memory) {
       if (setting < 0 || ::write(setting, "2", 1) != 1) ::_exit(77);
       ::close(setting);
       const int snapshot = ::open(fixture("good").c_str(), O_RDONLY | O_CLOEXEC);
-      const auto tried = trial_load(snapshot, "good", {});
+      const auto tried = trial(snapshot, "good", {});
       ASSERT_FALSE(tried);
       EXPECT_NE(tried.error().advice().find("vm.memfd_noexec=2"), std::string::npos) << tried.error().what();
       ::setenv("AUTORELOAD_TRIAL_HELPER", test::built("TRIAL_HELPER").c_str(), 1);
-      const auto again = trial_load(snapshot, "good", {});
+      const auto again = trial(snapshot, "good", {});
       EXPECT_TRUE(again) << again.error().what();
     });
     if (!inner.text.empty()) std::fputs(inner.text.c_str(), stderr);
@@ -504,20 +511,20 @@ TEST(trial, costs_the_same_in_a_large_host) {
   GTEST_SKIP() << "times of an instrumented host tell nothing";
 #endif
   const unique_fd snapshot(test::copy_to_memory(fixture("good")));
-  const auto trial = [&] { EXPECT_TRUE(trial_load(snapshot.get(), "good", {})); };
+  const auto once = [&] { EXPECT_TRUE(trial(snapshot.get(), "good", {})); };
   const auto fork = [] {
     const pid_t child = ::fork();
     if (child == 0) ::_exit(0);
     ::waitpid(child, nullptr, 0);
   };
-  const auto small = fastest(50, trial);
+  const auto small = fastest(50, once);
   const auto small_fork = fastest(20, fork);
   constexpr std::size_t size = std::size_t{512} << 20;
   void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(memory, MAP_FAILED);
   ::madvise(memory, size, MADV_NOHUGEPAGE);
   std::memset(memory, 1, size);
-  const auto large = fastest(50, trial);
+  const auto large = fastest(50, once);
   const auto large_fork = fastest(10, fork);
   ::munmap(memory, size);
   EXPECT_GT(large_fork, 3 * small_fork) << "the memory is not felt, so this test shows nothing";

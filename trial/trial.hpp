@@ -2,12 +2,15 @@
 // trial: loads a snapshot in a helper process first.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <autoreload/backend.hpp>
 #include <autoreload/error.hpp>
 #include <autoreload/trial.hpp>
+
+#include "reload/setback.hpp"
 
 namespace autoreload {
 
@@ -35,10 +38,10 @@ struct trial_options {
 ///
 /// @param snapshot  descriptor of the complete file; not changed
 /// @param path      the library as the user named it, for errors
-/// @param short_of  set when the helper could not run for want of a resource that may be there again later
-/// @return an error of stage trial: the library's fault (its reason says what it did), or that the helper could not run
+/// @return nothing when it passed; else with an error of stage trial: the library's fault (its reason says what it
+/// did),
+///         that the helper could not run, or that it was given up
 /// Thread-safety: any thread, any number at a time.
-[[nodiscard]] result<void> trial_load(int snapshot, const std::string& path, const trial_options& options,
-                                      bool* short_of = nullptr);
+[[nodiscard]] std::optional<setback> trial_load(int snapshot, const std::string& path, const trial_options& options);
 
 }  // namespace autoreload

@@ -62,7 +62,9 @@ struct event {
 /// The event as text for a person, of one line or more, without a newline at the end: the kind, the library, the
 /// generation, and all that `text`, `failure` and `times` say. For example
 /// ```
-/// loaded: "./libfoo.so": generation 2 after 189 us (snapshot 40, inspect 10, load 130, verify 7, publish 2)
+/// refused: build 2: inspect: "./libfoo.so": this is a text file
+///   generation 1 goes on
+/// loaded: "./libfoo.so": generation 2 (build 3) after 189 us (snapshot 40, inspect 10, load 130, verify 7, publish 2)
 /// warning: "./libfoo.so": generation 2: ABI: the library has no debug information (-g)
 /// ```
 /// Thread-safety: any thread.

@@ -23,20 +23,16 @@ bool add_stack_header(snapshot& image, std::span<const std::byte> bytes) {
   return true;  // musl leaves the stacks alone, and wants the table within a segment
 #endif
   const elf_view file{bytes, {}, 0};
-  const auto headers = file.table_in_file<Elf64_Ehdr>(0, 1);
-  if (!headers) return true;
-  const Elf64_Ehdr header = (*headers)[0];
-  const auto programs = file.table_in_file<Elf64_Phdr>(header.e_phoff, header.e_phnum);
-  if (!programs) return true;
-
   std::vector<Elf64_Phdr> entries;
-  for (Elf64_Phdr entry : *programs) {
+  for (Elf64_Phdr entry : file.program_headers()) {
     if (entry.p_type == PT_GNU_STACK) return true;
     // By this one, the loader finds the table in memory, where it is the old one. Without it, it keeps what it has
     // read.
     if (entry.p_type == PT_PHDR) entry.p_type = PT_NULL;
     entries.push_back(entry);
   }
+  if (entries.empty()) return true;
+  const Elf64_Ehdr header = (*file.table_in_file<Elf64_Ehdr>(0, 1))[0];
   Elf64_Phdr stack{};
   stack.p_type = PT_GNU_STACK;
   stack.p_flags = PF_R | PF_W;

@@ -5,12 +5,14 @@
 # usage: debugger_test.py DEMO CLIB-FOLDER COMPILER...    (the demo must have debug information)
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
+from shlex import quote as quoted
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DEMO, CLIB, *COMPILER = sys.argv[1:] or ["", ""]
@@ -46,8 +48,9 @@ class Debugger(unittest.TestCase):
         self.write("bulk.h", "enum bulk {" + ",\n".join(names) + "};\n")
         self.write("second.c", self.second)
         self.write("work.c", self.first)
-        self.compile = f"{' '.join(COMPILER)} -g -O1 -fPIC -shared -Wl,--build-id -I{CLIB} -I{self.folder}"
-        output_of("sh", "-c", f"{self.compile} -o {self.library} {self.path('work.c')}")
+        self.compile = shlex.join(
+            [*COMPILER, "-g", "-O1", "-fPIC", "-shared", "-Wl,--build-id", f"-I{CLIB}", f"-I{self.folder}"])
+        output_of("sh", "-c", f"{self.compile} -o {quoted(self.library)} {quoted(self.path('work.c'))}")
         self.assertGreater(os.path.getsize(self.library), 150_000)
 
     def path(self, name):
@@ -59,10 +62,10 @@ class Debugger(unittest.TestCase):
 
     def rebuild(self):
         # As an editor and a linker do it: the same name for the source, a new file for the library.
-        library = self.library
+        library, fresh, source = quoted(self.library), quoted(self.library + ".new"), quoted(self.path("work.c"))
         return (
-            f"cp {self.path('second.c')} {self.path('work.c')} && "
-            f"{self.compile} -o {library}.new {self.path('work.c')} && mv {library}.new {library}"
+            f"cp {quoted(self.path('second.c'))} {source} && "
+            f"{self.compile} -o {fresh} {source} && mv {fresh} {library}"
         )
 
     def start_demo(self, *prefix):

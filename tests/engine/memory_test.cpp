@@ -64,6 +64,7 @@ TEST_F(Looks, WhatEachEndOfALookTellsAndRemembers) {
   constexpr row table[] = {
       {setback_kind::unchanged, "", "none", true, false, false},
       {setback_kind::withdrawn, "", "an old one", false, false, false},
+      {setback_kind::on_trial, "", "an old one", false, false, false},
       {setback_kind::busy, "", "an old one", false, false, true},
       {setback_kind::unfinished, "", "a reason", false, false, true},
       {setback_kind::shortage, "refused", "a reason", false, false, true},

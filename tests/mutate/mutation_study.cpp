@@ -171,7 +171,11 @@ struct program {
 
     put(variant);
     at = phase::loading;
-    library.poll();
+    if (chosen.trial.enabled) {
+      (void)library.reload();  // waits for the trial
+    } else {
+      library.poll();
+    }
     outcome is = outcome::waiting;
     while (const auto happened = events.next()) {
       if (happened->kind != autoreload::event_kind::refused) continue;

@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,15 @@ using support::temp_folder;
 
 inline bool installed(const std::string& program) {
   return std::system(("command -v '" + program + "' > /dev/null 2>&1").c_str()) == 0;
+}
+
+/// The compiler and these arguments, as the words of a command.
+inline std::vector<std::string> compile(const std::vector<std::string>& arguments) {
+  std::istringstream compiler(support::c_compiler());  // perhaps `ccache cc`
+  std::vector<std::string> words;
+  for (std::string word; compiler >> word;) words.push_back(word);
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return words;
 }
 
 /// The source of a library whose value() returns this.

@@ -51,6 +51,27 @@ TEST_P(with_each_tool, broken_code_is_told_with_its_place_and_the_old_code_goes_
   ASSERT_TRUE(running.becomes(2));
 }
 
+// CMake and Meson: an edit of the build files, which the tool itself takes in.
+TEST_P(with_each_tool, an_edit_of_the_build_files_becomes_the_running_code) {
+  const tool which = GetParam();
+  const project on(which);
+  session running(on);
+  ASSERT_TRUE(running.becomes(1));
+  (void)running.told.next(rebuild_kind::built);
+  on.write("other.c", source_of(7));
+  const std::string file = which == tool::ninja   ? "build/build.ninja"
+                           : which == tool::make  ? "Makefile"
+                           : which == tool::meson ? "meson.build"
+                                                  : "CMakeLists.txt";
+  std::string text = support::read_file(on.path(file));
+  for (std::size_t at = 0; (at = text.find("lib.c", at)) != std::string::npos; at += 7) text.replace(at, 5, "other.c");
+  // make does not know that a rule is another than before.
+  if (which == tool::make)
+    text += "\nlib.o: other.c Makefile\n\t" + support::c_compiler() + " -g -fPIC -c other.c -o lib.o\n";
+  on.replace(file, text);
+  EXPECT_TRUE(running.becomes(7));
+}
+
 INSTANTIATE_TEST_SUITE_P(rebuild, with_each_tool,
                          testing::Values(tool::ninja, tool::make, tool::cmake_ninja, tool::cmake_make, tool::meson),
                          [](const auto& which) { return name_of(which.param); });
@@ -71,7 +92,7 @@ TEST(rebuild, takes_a_command_by_its_words) {
   const temp_folder folder;
   support::write_file(folder / "lib.c", "int value(void) { return 1; }\n");
   rebuild_options options;
-  options.command = {support::c_compiler(), "-g", "-shared", "-fPIC", "-o", "libvalue.so", "lib.c"};
+  options.command = compile({"-g", "-shared", "-fPIC", "-o", "libvalue.so", "lib.c"});
   options.directory = folder.path();
   session running(folder / "libvalue.so", options);
   ASSERT_TRUE(running.becomes(1));
@@ -84,7 +105,7 @@ TEST(rebuild, watches_what_it_is_told_when_there_is_no_debug_information) {
   const temp_folder folder;
   support::write_file(folder / "lib.c", "int value(void) { return 1; }\n");
   rebuild_options options;
-  options.command = {support::c_compiler(), "-shared", "-fPIC", "-o", "libvalue.so", "lib.c"};
+  options.command = compile({"-shared", "-fPIC", "-o", "libvalue.so", "lib.c"});
   options.directory = folder.path();
   {
     session running(folder / "libvalue.so", options);
@@ -128,7 +149,7 @@ TEST(rebuild, says_that_the_same_library_came_out) {
   const temp_folder folder;
   support::write_file(folder / "lib.c", "int value(void) { return 1; }\n");
   rebuild_options options;
-  options.command = {support::c_compiler(), "-shared", "-fPIC", "-o", "libvalue.so", "lib.c"};
+  options.command = compile({"-shared", "-fPIC", "-o", "libvalue.so", "lib.c"});
   options.directory = folder.path();
   options.sources = {"lib.c"};
   session running(folder / "libvalue.so", options);

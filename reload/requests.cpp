@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// requests: what the owner asks of an engine, and the handle by which.
+#include <autoreload/engine.hpp>
+
+#include <string>
+#include <utility>
+
+#include "reload/at_work.hpp"
+#include "reload/engine_core.hpp"
+#include "reload/service.hpp"
+
+namespace autoreload::detail {
+
+result<void> engine_core::may_change(const at_work& here) const {
+  const auto not_now = [&](const char* reason) {
+    return error(stage::use, wanted_.path, reason).advise("ask for it from another thread, or later");
+  };
+  if (here->inside()) return not_now("reload() was called from inside this library's own loading or unloading");
+  if (!here->held()) {
+    return not_now(
+        "reload() was called from inside a library's constructor or destructor, while another thread is reloading this "
+        "one: each may be waiting for the other");
+  }
+  if (current_ == nullptr) return error(stage::use, wanted_.path, "the engine is closed");
+  return {};
+}
+
+result<void> engine_core::reload() {
+  if (forked()) {
+    return error(stage::use, wanted_.path, "this process was forked from the one that watches")
+        .advise("construct a new reloadable in the child; calls through this one go on");
+  }
+  // It may have been turned away meanwhile; and an observer that throws leaves it what there is to do.
+  struct call_the_service {
+    const std::shared_ptr<service> served;
+    ~call_the_service() {
+      if (served != nullptr) served->wake();
+    }
+  } const at_the_end{service_};
+  std::optional<setback> no;
+  {
+    // Inside another library's constructor this thread holds the loader's lock, for which whoever holds ours may be
+    // waiting: so not for ever.
+    const at_work here(*this, work_lock::nested() ? work_lock::how::wait_briefly : work_lock::how::wait);
+    if (const result<void> may = may_change(here); !may) return may;
+    no = examine_or_wait_for_memory(true);
+  }
+  outbox_.deliver();
+  step();
+  if (!no) return {};
+  return no->why ? *std::move(no->why) : error(stage::use, wanted_.path, "the engine is closed");
+}
+
+result<void> engine_core::republish(std::uint64_t number) {
+  {
+    const at_work here(*this, work_lock::how::wait);
+    if (const result<void> may = may_change(here); !may) return may;
+    on_trial_.reset();
+    const generation* const older = history_.kept(number);
+    const std::string name = "generation " + std::to_string(number);
+    if (older == nullptr) {
+      return error(stage::use, wanted_.path, name + " is not kept").advise("keep old ones by options::keep_old");
+    }
+    const generation& newer = *history_.running();
+    const std::string text = "generation " + std::to_string(newer.number) + " was sent away: " + name + " runs again";
+    history::sent_away instead{contents_of(newer), state_of(memory_.needed), error(stage::publish, wanted_.path, text)};
+    answers_.make_room();
+    if (answers_.publish(current_, older->module->table(), number, true)) {
+      history_.republish(number, std::move(instead), wanted_.chosen.keep_old);
+    }
+    memory_.needed_state = 0;
+    asked_ = untidy_ = true;
+    tell({event_kind::loaded, number, {}, text, std::nullopt, {}});
+  }
+  outbox_.deliver();
+  step();
+  return {};
+}
+
+std::vector<generation_record> engine_core::records() {
+  const at_work here(*this, work_lock::how::wait);
+  if (!here->held() && !here->inside()) return {};
+  return history_.records();
+}
+
+void engine_core::pause() { answers_.pause(true); }
+
+void engine_core::resume() {
+  answers_.pause(false);
+  if (forked()) return;
+  asked_ = true;
+  {  // sets the deadline; who is at work sets it, too
+    const at_work here(*this, work_lock::nested() ? work_lock::how::try_once : work_lock::how::wait);
+  }
+  if (service_ != nullptr) service_->wake();
+}
+
+// ---- the handle that `reloadable` holds
+
+engine::engine(loader api, std::string path, options chosen, std::atomic<const void*>& current)
+    : core_(std::make_shared<engine_core>(api, std::move(path), std::move(chosen), current)) {
+  try {
+    core_->open();
+  } catch (...) {  // an observer's, too: there may be a generation by then
+    core_->close();
+    throw;
+  }
+}
+
+engine::~engine() {
+  if (core_->forked()) {
+    // The thread, the locks' owners and the inotify instance are the parent's: leave them and the library alone.
+    new std::shared_ptr<engine_core>(std::move(core_));
+    return;
+  }
+  core_->close();
+}
+
+// An observer may destroy the engine that calls it.
+void engine::poll() {
+  const std::shared_ptr<engine_core> kept = core_;
+  kept->poll();
+}
+result<void> engine::reload() {
+  const std::shared_ptr<engine_core> kept = core_;
+  return kept->reload();
+}
+void engine::pause() { core_->pause(); }
+void engine::resume() { core_->resume(); }
+int engine::descriptor() const { return core_->readable(); }
+std::uint64_t engine::generation_of(const void* table) const { return core_->number_of(table); }
+std::uint64_t engine::generation() const { return core_->number(); }
+std::optional<error> engine::last_failure() const { return core_->failure(); }
+const std::string& engine::path() const { return core_->path(); }
+watch_mode engine::watching() const { return core_->watching(); }
+
+}  // namespace autoreload::detail
