@@ -27,18 +27,20 @@ class alarm_clock {
  public:
   /// Until then there is no descriptor, and nothing is ever due. @param with_bell  ring() will be called
   result<void> open(bool with_bell) {
-    if (with_bell) bell_ = unique_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    return open_as(-1, with_bell);
+    result<void> made = open_as(-1);
+    return made && with_bell ? open_bell() : made;
   }
   /// Makes anew what somebody has closed, under the same number if that is free. What was added has to be added again.
   /// @return whether anything was made; when there are no descriptors, not, and the next call tries again
   [[nodiscard]] bool renew_if_closed() {
-    if (!epoll_ || (epoll_.still_ours() && timer_.still_ours() && (!bell_ || bell_.still_ours()))) return false;
-    if (bell_ && !bell_.still_ours()) {
-      const std::lock_guard lock(bell_mutex_);
-      bell_ = unique_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    const bool bell_lost = bell_ && !bell_.still_ours();
+    if (!epoll_ || (epoll_.still_ours() && timer_.still_ours() && !bell_lost)) return false;
+    if (!epoll_.still_ours() || !timer_.still_ours()) {
+      if (!open_as(epoll_.still_ours() ? -1 : epoll_.get())) return false;  // the host's loop knows the number
+      if (bell_ && !bell_lost) (void)add(bell_.get());
     }
-    return static_cast<bool>(open_as(epoll_.get(), static_cast<bool>(bell_)));  // the host's loop knows the number
+    if (bell_lost) (void)open_bell();
+    return true;
   }
   /// From now on readable when this descriptor is.
   result<void> add(int descriptor) {
@@ -71,26 +73,27 @@ class alarm_clock {
   [[nodiscard]] int descriptor() const noexcept { return epoll_.get(); }
 
  private:
-  result<void> open_as(int number, bool with_bell) {
-    unique_fd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-    unique_fd epoll(epoll_create1(EPOLL_CLOEXEC));
-    if (!epoll || !timer || (with_bell && !bell_)) {
-      return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
-    }
-    if (number >= 0 && epoll.get() != number && !epoll_.still_ours()) {
+  result<void> open_as(int number) {
+    if (!epoll_.still_ours()) epoll_ = unique_fd(epoll_create1(EPOLL_CLOEXEC));
+    if (epoll_ && number >= 0 && epoll_.get() != number) {
       // F_DUPFD gives that number or a higher one, and takes nobody's place.
-      unique_fd same(fcntl(epoll.get(), F_DUPFD_CLOEXEC, number));
-      if (same.get() == number) epoll = std::move(same);
+      unique_fd same(fcntl(epoll_.get(), F_DUPFD_CLOEXEC, number));
+      if (same.get() == number) epoll_ = std::move(same);
     }
-    epoll_ = std::move(epoll);
-    timer_ = std::move(timer);
-    if (result<void> added = add(timer_.get()); !added || !with_bell) return added;
-    return add(bell_.get());
+    timer_ = unique_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    if (epoll_ && timer_) return add(timer_.get());
+    return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
+  }
+  result<void> open_bell() {
+    const std::lock_guard lock(bell_mutex_);
+    bell_ = unique_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (bell_) return add(bell_.get());
+    return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
   }
 
   unique_fd epoll_;
   unique_fd timer_;
-  std::mutex bell_mutex_;  // held where another thread than poll()'s touches the bell, and where it is made anew
+  std::mutex bell_mutex_;  // between ring() and who makes it anew
   unique_fd bell_;
 };
 

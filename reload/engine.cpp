@@ -139,8 +139,16 @@ std::optional<setback> engine_core::examine(bool forced) {
   std::unique_ptr<candidate> next = std::move(on_trial_);
   const bool was_on_trial = next != nullptr;
   if (!was_on_trial) next = std::make_unique<candidate>(clock::now());
-  const context here{wanted_,       memory_,     history_,       forced,  forced || memory_.opening,
-                     cancel_.get(), trial_ended, offered_.get(), reader_, patience_};
+  const context here{wanted_,
+                     memory_,
+                     history_,
+                     forced,
+                     forced || memory_.opening,
+                     cancel_.still_ours() ? cancel_.get() : -1,
+                     trial_ended,
+                     offered_.get(),
+                     reader_,
+                     patience_};
   std::optional<setback> no = run_stages(here, *next);
   if (!no && !put_in_place(*next, forced)) no = setback{setback_kind::withdrawn};  // resume() looks again
   attempt result{.no = no, .generation = number(), .times = next->times, .warnings = next->warnings};

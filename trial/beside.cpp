@@ -30,7 +30,7 @@ trial_beside::trial_beside(int snapshot, const std::string& path, trial_options 
 }
 
 trial_beside::~trial_beside() {
-  if (!has_ended()) eventfd_write(cancel_.get(), 1);
+  if (!has_ended() && cancel_.still_ours()) eventfd_write(cancel_.get(), 1);
   thread_.join();
 }
 
