@@ -29,11 +29,11 @@ struct symbol_info {
 
 /// Thrown by a call when no generation was ever published (the library is not built yet, or was refused).
 /// @param symbol  the symbol that was asked for
-[[noreturn]] void throw_not_loaded(const char* symbol);
+[[noreturn]] AUTORELOAD_API void throw_not_loaded(const char* symbol);
 
 /// Thrown by the use of an optional symbol that the running generation lacks, or when there is none.
 /// @param symbol  the symbol that was asked for
-[[noreturn]] void throw_absent(const char* symbol);
+[[noreturn]] AUTORELOAD_API void throw_absent(const char* symbol);
 
 namespace detail {
 

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include <autoreload/language.hpp>
+
 namespace autoreload {
 
 /// How bad it is.
@@ -29,7 +31,7 @@ struct diagnostic {
 };
 
 /// One line, as the GNU tools print it: `lib.c:12:5: error: expected ';' before '}' token [-Wsomething]`.
-[[nodiscard]] std::string to_string(const diagnostic& one);
+[[nodiscard]] AUTORELOAD_API std::string to_string(const diagnostic& one);
 
 /// The error that a person should look at first: the first in a source file, else the first that is no mere
 /// consequence of another, else the first. Null when there is none.
@@ -41,6 +43,6 @@ struct diagnostic {
 ///
 /// Any bytes are welcome: the time is linear in their number, and it never fails but for want of memory. Any thread.
 /// @return at most 1,000, in the order of the text
-[[nodiscard]] std::vector<diagnostic> read_diagnostics(std::string_view output);
+[[nodiscard]] AUTORELOAD_API std::vector<diagnostic> read_diagnostics(std::string_view output);
 
 }  // namespace autoreload

@@ -53,7 +53,7 @@ struct rebuild_event {
 };
 
 /// The event as one line, for a log: `build failed: lib.c:12:5: error: expected ';' before '}' token`.
-[[nodiscard]] std::string to_string(const rebuild_event& happened);
+[[nodiscard]] AUTORELOAD_API std::string to_string(const rebuild_event& happened);
 
 /// What is built, how, and who is told. Read once, by the constructor.
 struct rebuild_options {
@@ -90,7 +90,7 @@ struct rebuild_options {
 ///
 /// Thread-safety: all members, any thread. The rebuilder works on a thread of its own. In a forked child it does
 /// nothing, and must not be destroyed there.
-class rebuilder {
+class AUTORELOAD_API rebuilder {
  public:
   /// Never waits for a command; what goes wrong is told by events.
   /// @param library  the library's path, which need not exist yet

@@ -16,8 +16,8 @@ struct closer {
 };
 using unique_handle = std::unique_ptr<void, closer>;
 
-[[nodiscard]] result<unique_handle> open(const char* path, int flags);
-[[nodiscard]] result<void> close(unique_handle handle);
+[[nodiscard]] AUTORELOAD_API result<unique_handle> open(const char* path, int flags);
+[[nodiscard]] AUTORELOAD_API result<void> close(unique_handle handle);
 }  // namespace detail
 
 /// A loaded library that *is* its API struct: `auto foo = symbols::module<FooApi>::load("libfoo.so"); foo->foo();`.
