@@ -4,6 +4,8 @@
 
 #include <unistd.h>
 
+#include <string_view>
+
 #include "guard/host_image.hpp"
 
 namespace autoreload::detail {
@@ -19,8 +21,11 @@ std::string from_the_library() {
 
 }  // namespace
 
-std::string guard_helper(const char* found_by_build) {
-  for (const std::string& place : {from_the_library(), std::string(found_by_build)}) {
+std::string guard_helper(const char* said_by_build, const char* header) {
+  const std::string_view path(header);
+  const std::string beside_header(path.substr(0, path.rfind('/') + 1));  // nothing: in the current directory
+  for (const std::string& place : {from_the_library(), std::string(said_by_build),
+                                   beside_header.empty() ? "" : beside_header + AUTORELOAD_GUARD_HELPER_FROM_HEADER}) {
     if (!place.empty() && access(place.c_str(), X_OK) == 0) return place;
   }
   return AUTORELOAD_GUARD_INSTALLED_HELPER;

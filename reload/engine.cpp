@@ -29,7 +29,7 @@ std::string from_the_root(const std::string& path) {
 
 }  // namespace
 
-engine_core::engine_core(loader api, std::string path, options chosen, std::atomic<const void*>& current)
+engine_core::engine_core(loader api, const std::string& path, options chosen, std::atomic<const void*>& current)
     : wanted_{api, path, from_the_root(path), std::move(chosen)},
       current_(&current),
       process_(getpid()),

@@ -42,7 +42,7 @@ result<void> engine_core::reload() {
     // Inside another library's constructor this thread holds the loader's lock, for which whoever holds ours may be
     // waiting: so not for ever.
     const at_work here(*this, work_lock::nested() ? work_lock::how::wait_briefly : work_lock::how::wait);
-    if (const result<void> may = may_change(here); !may) return may;
+    if (result<void> may = may_change(here); !may) return may;
     no = examine_or_wait_for_memory(true);
   }
   outbox_.deliver();
@@ -54,7 +54,7 @@ result<void> engine_core::reload() {
 result<void> engine_core::republish(std::uint64_t number) {
   {
     const at_work here(*this, work_lock::how::wait);
-    if (const result<void> may = may_change(here); !may) return may;
+    if (result<void> may = may_change(here); !may) return may;
     on_trial_.reset();
     const generation* const older = history_.kept(number);
     const std::string name = "generation " + std::to_string(number);
@@ -99,7 +99,7 @@ void engine_core::resume() {
 // ---- the handle that `reloadable` holds
 
 engine::engine(loader api, std::string path, options chosen, std::atomic<const void*>& current)
-    : core_(std::make_shared<engine_core>(api, std::move(path), std::move(chosen), current)) {
+    : core_(std::make_shared<engine_core>(api, path, std::move(chosen), current)) {
   try {
     core_->open();
   } catch (...) {  // an observer's, too: there may be a generation by then

@@ -11,16 +11,17 @@
 
 #include <autoreload/guard.hpp>
 
-#ifndef AUTORELOAD_GUARD_HELPER  // where Meson, pkg-config or CMake found it
+#ifndef AUTORELOAD_GUARD_HELPER  // where Meson has just built it
 #define AUTORELOAD_GUARD_HELPER ""
 #endif
 
 namespace autoreload {
 
 namespace detail {
-// The helper beside the guard's shared library, or else where the build system found it, or else where it was
-// installed.
-[[nodiscard]] std::string guard_helper(const char* found_by_build);
+// The helper beside the guard's shared library, or else where the build system said, or else where it lies from this
+// header, or else where it was installed. No flag of the user's compiler has to name it: a quoted path in one does not
+// get through every shell, make and build system.
+[[nodiscard]] AUTORELOAD_API std::string guard_helper(const char* said_by_build, const char* header);
 }  // namespace detail
 
 /// What follows when something differs that could break a caller.
@@ -53,7 +54,7 @@ struct abi_guard_options {
   std::chrono::milliseconds time_limit{5000};
 
   /// The program that reads debug information in a process of its own; by default the one that came with the guard.
-  std::string helper = detail::guard_helper(AUTORELOAD_GUARD_HELPER);
+  std::string helper = detail::guard_helper(AUTORELOAD_GUARD_HELPER, __FILE__);
 };
 
 /// Makes the checker that compares debug information. Give it to any number of engines; it remembers what it saw of
@@ -63,6 +64,6 @@ struct abi_guard_options {
 /// SIGCHLD when one ends, and may reap it without harm.
 ///
 /// Thread-safety: check() may run on several threads at once. check() throws nothing but std::bad_alloc.
-[[nodiscard]] std::shared_ptr<abi_checker> make_abi_guard(abi_guard_options options = {});
+[[nodiscard]] AUTORELOAD_API std::shared_ptr<abi_checker> make_abi_guard(abi_guard_options options = {});
 
 }  // namespace autoreload

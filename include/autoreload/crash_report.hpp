@@ -19,7 +19,7 @@ struct crash_report_options {
 };
 
 /// Crash reports are on as long as this lives. Movable, not copyable.
-class crash_report {
+class AUTORELOAD_API crash_report {
  public:
   /// Takes over from `other`, which then does nothing.
   crash_report(crash_report&& other) noexcept : active_(std::exchange(other.active_, false)) {}
@@ -57,6 +57,6 @@ class crash_report {
 /// @return the guard, or an error of stage use: it is installed already, or sigaction failed
 /// Thread-safety: any thread, but not while another changes signal handlers. Handlers that are installed later must
 /// chain to the ones they replace, or they see the crash alone.
-[[nodiscard]] result<crash_report> install_crash_report(const crash_report_options& options = {});
+[[nodiscard]] AUTORELOAD_API result<crash_report> install_crash_report(const crash_report_options& options = {});
 
 }  // namespace autoreload

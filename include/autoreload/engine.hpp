@@ -15,7 +15,7 @@
 namespace autoreload::detail {
 
 // One loaded library, whatever the backend and the API.
-struct erased_module {
+struct AUTORELOAD_API erased_module {
   virtual ~erased_module() = default;
   [[nodiscard]] virtual const void* table() const = 0;
   [[nodiscard]] virtual void* handle() const = 0;
@@ -61,7 +61,7 @@ loader loader_for() {
 class engine_core;
 
 // See reloadable for what each of these promises.
-class engine {
+class AUTORELOAD_API engine {
  public:
   engine(loader api, std::string path, options chosen, std::atomic<const void*>& current);
   ~engine();

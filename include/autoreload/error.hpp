@@ -20,7 +20,7 @@ namespace autoreload {
 enum class stage : std::uint8_t { use, watch, snapshot, inspect, guard, trial, load, verify, publish, retire, build };
 
 /// The stage's name in lower case, for people and for logs. Never fails, any thread.
-[[nodiscard]] std::string_view to_string(stage at) noexcept;
+[[nodiscard]] AUTORELOAD_API std::string_view to_string(stage at) noexcept;
 
 /// A symbol that the API struct requires and the library does not have.
 struct missing_symbol {
@@ -32,7 +32,7 @@ struct missing_symbol {
 /// What went wrong, where, and what the user can do. A value: copy it, keep it, throw it.
 ///
 /// Thread-safety: as a std::string. Ownership: all text is its own.
-class error : public std::exception {
+class AUTORELOAD_API error : public std::exception {
  public:
   /// @param at      the stage that refused
   /// @param path    the file as the user named it; empty when no file is concerned
@@ -72,7 +72,7 @@ class error : public std::exception {
 
 namespace detail {
 // Thrown in the library, so that a host compiled without exceptions can include this header.
-[[noreturn]] void throw_error(const error& failure);
+[[noreturn]] AUTORELOAD_API void throw_error(const error& failure);
 }  // namespace detail
 
 /// A value of type T or an error. Test it before use: `if (!r) report(r.error());`.

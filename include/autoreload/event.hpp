@@ -44,7 +44,7 @@ enum class event_kind : std::uint8_t {
 };
 
 /// The kind's name in lower case. Never fails, any thread.
-[[nodiscard]] std::string_view to_string(event_kind kind) noexcept;
+[[nodiscard]] AUTORELOAD_API std::string_view to_string(event_kind kind) noexcept;
 
 /// One thing that happened, as a value.
 struct event {
@@ -69,14 +69,14 @@ struct event {
 /// ```
 /// Thread-safety: any thread.
 /// @throws std::bad_alloc
-[[nodiscard]] std::string to_string(const event& happened);
+[[nodiscard]] AUTORELOAD_API std::string to_string(const event& happened);
 
 /// The observer that an engine has unless its host chooses another: writes `autoreload: `, to_string(happened) and a
 /// newline to the file descriptor of standard error, by one write(2), so that lines don't mix. What can't be written is
 /// dropped; SIGPIPE doesn't reach the host. It waits as long as standard error does.
 ///
 /// Thread-safety: any thread.
-void log_to_stderr(const event& happened);
+AUTORELOAD_API void log_to_stderr(const event& happened);
 
 /// No observer: `options.observer = autoreload::silent;` when an engine shall say nothing.
 /// reloadable::last_failure() still tells why the newest build was not loaded.

@@ -29,7 +29,7 @@ struct guard_verdict {
 
 /// Compares a new library's ABI with the host's and the running generation's. Called between inspect and load, also
 /// before the first load; never concurrently by one engine, possibly concurrently by several.
-class abi_checker {
+class AUTORELOAD_API abi_checker {
  public:
   virtual ~abi_checker() = default;
   /// Says whether callers of the running generation could call the new one. @param request  valid during the call only

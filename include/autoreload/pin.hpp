@@ -38,7 +38,7 @@ struct alignas(cache_line) pin_block {
 
 // The block of this thread's record, or a block that looks busy until the thread has one. Initial-exec keeps the access
 // to one or two instructions in a shared library too, for 8 bytes of the static TLS block.
-extern constinit thread_local pin_block* this_thread __attribute__((tls_model("initial-exec")));
+AUTORELOAD_API extern constinit thread_local pin_block* this_thread __attribute__((tls_model("initial-exec")));
 
 // The thread sanitizer can't follow fences, and needn't: what orders an unload after the calls is the slots' own order.
 #if defined(__SANITIZE_THREAD__) && !defined(__clang__)
@@ -94,7 +94,7 @@ struct pinned {
 };
 
 // Registers the thread, or finds another slot when the first is taken. @throws std::bad_alloc
-[[gnu::cold, gnu::noinline]] pinned pin_slowly(const std::atomic<const void*>& current);
+[[gnu::cold, gnu::noinline]] AUTORELOAD_API pinned pin_slowly(const std::atomic<const void*>& current);
 
 inline pinned pin(const std::atomic<const void*>& current) {
   pin_slot& slot = this_thread->pins[0];
@@ -104,10 +104,6 @@ inline pinned pin(const std::atomic<const void*>& current) {
 }
 
 inline void unpin(pin_slot& slot) noexcept { slot.store(nullptr, std::memory_order_release); }
-
-// To be called in a handler around a call of a library's function: if the exception is the library's own, its
-// generation stays loaded for good, as nobody can say how long the exception is kept.
-[[gnu::cold, gnu::noinline]] void note_exception_from(const void* function) noexcept;
 
 }  // namespace autoreload::detail
 
@@ -120,7 +116,7 @@ namespace autoreload {
 /// those
 ///              of a signal handler. Six cost no memory of their own. One more than there is room for allocates
 /// @throws std::bad_alloc
-void attach_thread(std::size_t pins = detail::slots_per_block);
+AUTORELOAD_API void attach_thread(std::size_t pins = detail::slots_per_block);
 
 /// Pins a generation for one full expression: what `lib->foo(1)` makes and drops. Not copyable, not movable.
 template <class Api>

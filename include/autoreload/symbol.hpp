@@ -29,16 +29,17 @@ struct symbol_info {
 
 /// Thrown by a call when no generation was ever published (the library is not built yet, or was refused).
 /// @param symbol  the symbol that was asked for
-[[noreturn]] void throw_not_loaded(const char* symbol);
+[[noreturn]] AUTORELOAD_API void throw_not_loaded(const char* symbol);
 
 /// Thrown by the use of an optional symbol that the running generation lacks, or when there is none.
 /// @param symbol  the symbol that was asked for
-[[noreturn]] void throw_absent(const char* symbol);
+[[noreturn]] AUTORELOAD_API void throw_absent(const char* symbol);
 
 namespace detail {
 
-// See pin.hpp.
-[[gnu::cold, gnu::noinline]] void note_exception_from(const void* function) noexcept;
+// To be called in a handler around a call of a library's function: if the exception is the library's own, its
+// generation stays loaded for good, as nobody can say how long the exception is kept.
+[[gnu::cold, gnu::noinline]] AUTORELOAD_API void note_exception_from(const void* function) noexcept;
 
 template <std::size_t N>
 struct fixed_string {

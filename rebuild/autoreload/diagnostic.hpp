@@ -7,13 +7,15 @@
 #include <string_view>
 #include <vector>
 
+#include <autoreload/language.hpp>
+
 namespace autoreload {
 
 /// How bad it is.
 enum class severity : std::uint8_t { note, warning, error };
 
 /// The severity's name in lower case. Never fails, any thread.
-[[nodiscard]] std::string_view to_string(severity how) noexcept;
+[[nodiscard]] AUTORELOAD_API std::string_view to_string(severity how) noexcept;
 
 /// One complaint of one tool. A value; all text is its own.
 struct diagnostic {
@@ -29,18 +31,18 @@ struct diagnostic {
 };
 
 /// One line, as the GNU tools print it: `lib.c:12:5: error: expected ';' before '}' token [-Wsomething]`.
-[[nodiscard]] std::string to_string(const diagnostic& one);
+[[nodiscard]] AUTORELOAD_API std::string to_string(const diagnostic& one);
 
 /// The error that a person should look at first: the first in a source file, else the first that is no mere
 /// consequence of another, else the first. Null when there is none.
 /// @param all  lives as long as the answer is used
-[[nodiscard]] const diagnostic* first_error(const std::vector<diagnostic>& all) noexcept;
+[[nodiscard]] AUTORELOAD_API const diagnostic* first_error(const std::vector<diagnostic>& all) noexcept;
 
 /// Understands what gcc, clang, tcc, the assembler, ld.bfd, gold, lld, mold, ninja, make, CMake, Meson, ccache and
 /// shells print. Lines that are nothing of that are passed over. Escape sequences and carriage returns are no matter.
 ///
 /// Any bytes are welcome: the time is linear in their number, and it never fails but for want of memory. Any thread.
 /// @return at most 1,000, in the order of the text
-[[nodiscard]] std::vector<diagnostic> read_diagnostics(std::string_view output);
+[[nodiscard]] AUTORELOAD_API std::vector<diagnostic> read_diagnostics(std::string_view output);
 
 }  // namespace autoreload

@@ -31,7 +31,7 @@ enum class rebuild_kind : std::uint8_t {
 };
 
 /// The kind's name in lower case, with a space. Never fails, any thread.
-[[nodiscard]] std::string_view to_string(rebuild_kind kind) noexcept;
+[[nodiscard]] AUTORELOAD_API std::string_view to_string(rebuild_kind kind) noexcept;
 
 /// How long the parts of a build took.
 struct rebuild_times {
@@ -53,7 +53,7 @@ struct rebuild_event {
 };
 
 /// The event as one line, for a log: `build failed: lib.c:12:5: error: expected ';' before '}' token`.
-[[nodiscard]] std::string to_string(const rebuild_event& happened);
+[[nodiscard]] AUTORELOAD_API std::string to_string(const rebuild_event& happened);
 
 /// What runs first when one source was saved and nothing else changed.
 enum class rebuild_chain : std::uint8_t {
@@ -102,7 +102,7 @@ struct rebuild_options {
 ///
 /// Thread-safety: all members, any thread. The rebuilder works on a thread of its own. In a forked child it does
 /// nothing, and must not be destroyed there.
-class rebuilder {
+class AUTORELOAD_API rebuilder {
  public:
   /// Never waits for a command; what goes wrong is told by events.
   /// @param library  the library's path, which need not exist yet

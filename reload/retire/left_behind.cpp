@@ -12,6 +12,7 @@
 
 #include <array>
 #include <autoreload/pin.hpp>
+#include <autoreload/symbol.hpp>
 #include <exception>
 #include <mutex>
 #include <new>
@@ -51,7 +52,8 @@ owner owner_of(const void* address) noexcept {
 }
 
 bool is_private_copy(std::string_view name) {
-  return (name.starts_with("/proc/") && name.find("/fd/") != name.npos) || name.find("/autoreload-") != name.npos;
+  return (name.starts_with("/proc/") && name.find("/fd/") != std::string_view::npos) ||
+         name.find("/autoreload-") != std::string_view::npos;
 }
 
 // Whether the exception that is being handled has its type, or what a standard one points to, in the library.

@@ -298,8 +298,19 @@ TEST_F(helper, that_is_missing_is_named) {
 }
 
 TEST_F(helper, is_where_the_build_system_found_it_or_else_where_it_was_installed) {
-  EXPECT_EQ(autoreload::detail::guard_helper("/bin/true"), "/bin/true");
-  EXPECT_TRUE(autoreload::detail::guard_helper("/nonexistent").ends_with("/autoreload/autoreload-guard-helper"));
+  const auto place = [](const char* said, const std::string& header) {
+    return autoreload::detail::guard_helper(said, header.c_str());
+  };
+  EXPECT_EQ(place("/bin/true", ""), "/bin/true");
+  EXPECT_TRUE(place("/nonexistent", "abi_guard.hpp").ends_with("/autoreload/autoreload-guard-helper"));
+  // An installed folder, at a path that no shell and no macro takes as it is.
+  const scratch_folder folder;
+  ASSERT_TRUE(
+      folder.run("mkdir -p 'a \"linux\" /include/autoreload' 'a \"linux\" /libexec/autoreload' && "
+                 "cp /bin/true 'a \"linux\" /libexec/autoreload/autoreload-guard-helper'"));
+  const std::string found = place("", folder / "a \"linux\" /include/autoreload/abi_guard.hpp");
+  EXPECT_TRUE(std::filesystem::equivalent(found, folder / "a \"linux\" /libexec/autoreload/autoreload-guard-helper"))
+      << found;
 }
 
 TEST_F(helper, gets_nothing_of_the_host_but_what_it_needs) {

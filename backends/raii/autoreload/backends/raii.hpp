@@ -37,7 +37,7 @@ class symbol {
 };
 
 /// An open library: movable, closed by its destructor unless symbols still hold it.
-class library {
+class AUTORELOAD_API library {
  public:
   /// @return the library, or an error of stage load with dlerror's text
   [[nodiscard]] static result<library> open(const char* path, int flags = default_load_flags);

@@ -11,14 +11,14 @@
 namespace autoreload::raw {
 
 /// dlopen. @param path the file  @param flags as dlopen takes them  @return the handle, which the caller must close
-[[nodiscard]] result<void*> open(const char* path, int flags = default_load_flags);
+[[nodiscard]] AUTORELOAD_API result<void*> open(const char* path, int flags = default_load_flags);
 
 /// dlsym. @return the address, or null when there is none; cast it to the function's type and keep it. It dangles as
 /// soon as the handle is closed, and nothing will say so.
-[[nodiscard]] void* find(void* handle, const char* name) noexcept;
+[[nodiscard]] AUTORELOAD_API void* find(void* handle, const char* name) noexcept;
 
 /// dlclose. @param handle of open()  @param path for the error
-result<void> close(void* handle, const char* path);
+AUTORELOAD_API result<void> close(void* handle, const char* path);
 
 namespace detail {
 // The handle as the contract's module owns it: these three calls, and what a careful caller of them writes.
