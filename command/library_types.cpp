@@ -33,7 +33,7 @@ std::string helper_program() {
     place = place.substr(0, place.rfind('/')) + "/../libexec/autoreload/autoreload-guard-helper";
     if (access(place.c_str(), X_OK) == 0) return place;
   }
-  return detail::guard_helper(AUTORELOAD_GUARD_HELPER);
+  return detail::guard_helper(AUTORELOAD_GUARD_HELPER, "");
 }
 
 unique_fd open_file(const std::string& path) { return unique_fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); }
