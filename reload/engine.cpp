@@ -27,10 +27,15 @@ std::string from_the_root(const std::string& path) {
   return failure || path.empty() ? path : whole.string();
 }
 
+order order_for(const loader& api, std::string path, options chosen) {
+  std::string file = from_the_root(path);
+  return {api, std::move(path), std::move(file), std::move(chosen)};
+}
+
 }  // namespace
 
-engine_core::engine_core(loader api, const std::string& path, options chosen, std::atomic<const void*>& current)
-    : wanted_{api, path, from_the_root(path), std::move(chosen)},
+engine_core::engine_core(loader api, std::string path, options chosen, std::atomic<const void*>& current)
+    : wanted_(order_for(api, std::move(path), std::move(chosen))),
       current_(&current),
       process_(getpid()),
       cancel_(wanted_.chosen.trial.enabled ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1) {

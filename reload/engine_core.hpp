@@ -40,7 +40,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
  public:
   using clock = std::chrono::steady_clock;
 
-  engine_core(loader api, const std::string& path, options chosen, std::atomic<const void*>& current);
+  engine_core(loader api, std::string path, options chosen, std::atomic<const void*>& current);
   engine_core(const engine_core&) = delete;
   engine_core& operator=(const engine_core&) = delete;
   ~engine_core() = default;

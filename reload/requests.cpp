@@ -99,7 +99,7 @@ void engine_core::resume() {
 // ---- the handle that `reloadable` holds
 
 engine::engine(loader api, std::string path, options chosen, std::atomic<const void*>& current)
-    : core_(std::make_shared<engine_core>(api, path, std::move(chosen), current)) {
+    : core_(std::make_shared<engine_core>(api, std::move(path), std::move(chosen), current)) {
   try {
     core_->open();
   } catch (...) {  // an observer's, too: there may be a generation by then

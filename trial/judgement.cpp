@@ -66,7 +66,8 @@ const char* other_helper() {
 std::optional<setback> judge_trial(const trial_report& report, const std::string& path, const trial_options& options) {
   using kind = setback_kind;
   const auto no = [&](kind what, std::string reason, std::string system, std::string advice) {
-    return setback{what, error(stage::trial, path, std::move(reason)).system(std::move(system)).advise(advice)};
+    return setback{what,
+                   error(stage::trial, path, std::move(reason)).system(std::move(system)).advise(std::move(advice))};
   };
   if (report.start_error != 0) {
     return no(is_passing(report.start_error) ? kind::shortage : kind::refused_elsewhere,

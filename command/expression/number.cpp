@@ -19,8 +19,9 @@ T read_as(std::span<const std::byte> bytes, std::size_t index = 0) {
 
 template <class T>
 void append(std::vector<std::byte>& into, T value) {
-  const auto* const begin = reinterpret_cast<const std::byte*>(&value);
-  into.insert(into.end(), begin, begin + sizeof(T));
+  const std::size_t at = into.size();
+  into.resize(at + sizeof(T));
+  std::memcpy(into.data() + at, &value, sizeof(T));
 }
 
 number whole(wide value) { return {.whole = value}; }

@@ -188,8 +188,11 @@ result<void> snapshotter::keep(snapshot& image, const naming& how) {
   for (const auto make : {copy_in_memory, copy_in_file}) {
     if (into) break;
     result<copy_file> made = make(path);
-    if (made) into = *std::move(made);
-    if (!made && make == copy_in_file) return made.error();
+    if (made) {
+      into = *std::move(made);
+    } else if (make == copy_in_file) {
+      return made.error();
+    }
   }
   image.load_path = into->load_path;
   image.named = std::move(into->name);
