@@ -9,8 +9,8 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
-#include <utility>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "reload/snapshot/snapshot.hpp"
