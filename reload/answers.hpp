@@ -54,14 +54,14 @@ class answers {
   }
   /// Makes a table the one that is called, unless paused meanwhile. @param current  read under the lock: see redirect()
   /// @param anyway  also when paused
-  [[nodiscard]] bool publish(std::atomic<const void*>* const& current, const void* table, std::uint64_t number,
-                             bool anyway) {
+  [[nodiscard]] bool publish(const std::atomic<std::atomic<const void*>*>& current, const void* table,
+                             std::uint64_t number, bool anyway) {
     const std::lock_guard lock(mutex_);
     if (paused_ && !anyway) return false;
     std::erase_if(tables_, [&](const auto& one) { return one.first == table; });
     tables_.emplace_back(table, number);
     failure_.reset();
-    autoreload::publish(*current, table);
+    autoreload::publish(*current.load(), table);
     number_ = number;
     return true;
   }
@@ -70,9 +70,10 @@ class answers {
     number_ = 0;
   }
   /// Unpublishes, and lets what is published from now on go elsewhere: the owner of the pointer is gone in a moment.
-  void redirect(std::atomic<const void*>*& current, std::atomic<const void*>& elsewhere, const void* not_loaded) {
+  void redirect(std::atomic<std::atomic<const void*>*>& current, std::atomic<const void*>& elsewhere,
+                const void* not_loaded) {
     const std::lock_guard lock(mutex_);
-    autoreload::publish(*current, not_loaded);
+    autoreload::publish(*current.load(), not_loaded);
     current = &elsewhere;
   }
   void forget(std::uint64_t number) {

@@ -99,7 +99,7 @@ void engine_core::close() {
 
 void engine_core::let_go_of_all() {
   offered_.reset();
-  answers_.unpublish(*current_, wanted_.api.not_loaded);
+  answers_.unpublish(*current_.load(), wanted_.api.not_loaded);
   if (source_ != nullptr) source_->stop();  // not reset(): the service's thread may ask it whether it has something
   on_trial_.reset();
   history_.close(wanted_.chosen.keep_old);

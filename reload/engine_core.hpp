@@ -100,7 +100,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   void tell(event happened);
 
   const order wanted_;
-  std::atomic<const void*>* current_;          // null once closed
+  std::atomic<std::atomic<const void*>*> current_;  // null once closed; redirect() is called without work_
   std::atomic<const void*> nobodys_{nullptr};  // what current_ leads to when the owner is gone before the work is done
   std::atomic<bool> left_{false};              // the owner is gone
   const pid_t process_;
