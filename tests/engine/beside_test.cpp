@@ -106,8 +106,14 @@ TEST_F(Beside, ATrialThatCanNotRunIsNotTriedAgainUntilSomethingHappens) {
   build(2);
   EXPECT_TRUE(loops_until(lib, [&] { return lib.last_failure().has_value(); }));
   EXPECT_EQ(lib.last_failure()->reason(), "the trial helper can't be opened");
-  EXPECT_TRUE(loops_until(lib, [&] { return !readable(lib, 0ms); }));  // what the refusal left to be tidied up
-  EXPECT_FALSE(readable(lib, 200ms)) << "it would be tried again and again";
+  // What the refusal left to be tidied up takes a few calls; an engine that tries again and again never lets the loop
+  // rest.
+  int calls = 0;
+  while (calls < 50 && readable(lib, 100ms)) {
+    lib.poll();
+    ++calls;
+  }
+  EXPECT_LT(calls, 50) << "it would be tried again and again";
   unsetenv("AUTORELOAD_TRIAL_HELPER");
   std::filesystem::permissions(path_, std::filesystem::perms(0700));  // any event will do
   EXPECT_TRUE(loops_until(lib, [&] { return lib.generation() == 2; }));
