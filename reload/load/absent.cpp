@@ -90,7 +90,8 @@ void throw_absent(const char* symbol) {
     const std::lock_guard lock(list.mutex);
     for (const held_pin& pin : pins) {
       if (pin.thread != gettid()) continue;
-      const auto found = std::ranges::find(list.tables, pin.table, &known_table::table);
+      const auto found = std::find_if(list.tables.begin(), list.tables.end(),
+                                      [&](const known_table& one) { return one.table == pin.table; });
       nothing_loaded |= found == list.tables.end();
       if (found == list.tables.end() || !lacks(*found, symbol)) continue;
       throw error(stage::use, found->path, std::string(symbol) + " was used, but this version of the library lacks it")
