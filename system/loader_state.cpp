@@ -7,6 +7,7 @@
 #include <sys/auxv.h>
 #include <unwind.h>
 
+#include <cstddef>
 #include <cstdint>
 
 namespace autoreload {
