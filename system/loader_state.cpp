@@ -53,9 +53,6 @@ bool inside_the_loader() noexcept {
   if (here.loader.begin != 0) _Unwind_Backtrace(&visit_frame, &here);
   return here.met;
 }
-#else
-bool inside_the_loader() noexcept { return false; }
-#endif
 
 void keep_resident(const void* code) noexcept {
   Dl_info found{};
@@ -64,5 +61,9 @@ void keep_resident(const void* code) noexcept {
   if (object->l_name == nullptr || *object->l_name == '\0') return;
   (void)dlopen(object->l_name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
 }
+#else
+bool inside_the_loader() noexcept { return false; }
+void keep_resident(const void*) noexcept {}  // musl unloads nothing
+#endif
 
 }  // namespace autoreload
