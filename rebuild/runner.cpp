@@ -30,7 +30,7 @@
 
 namespace autoreload::building {
 
-extern const unsigned long supervisor_size;  // made by rebuild/embed.py
+extern const unsigned long supervisor_size;  // made by system/embed.py
 extern const unsigned char supervisor_bytes[];
 
 namespace {

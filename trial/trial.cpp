@@ -38,7 +38,7 @@
 
 namespace autoreload {
 
-extern const unsigned long trial_helper_size;  // made by trial/embed.py
+extern const unsigned long trial_helper_size;  // made by system/embed.py
 extern const unsigned char trial_helper[];
 
 namespace {
