@@ -20,7 +20,7 @@
 
 #include "callee_paths.hpp"
 #include "digest/digest.hpp"
-#include "harness/folder.hpp"
+#include "harness/directory.hpp"
 #include "harness/harness.hpp"
 #include "reload/inspect/inspect.hpp"
 #include "reload/snapshot/trust.hpp"
@@ -52,11 +52,11 @@ void digest(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(autoreload::crc64(megabyte));
 }
 
-// The file lies so many folders deep.
-void trusting(benchmark::State& state, int folders) {
-  const folder here;
+// The file lies so many directories deep.
+void trusting(benchmark::State& state, int directories) {
+  const directory here;
   std::string path = here.path();
-  for (int i = 0; i != folders; ++i) path += "/folder";
+  for (int i = 0; i != directories; ++i) path += "/directory";
   std::filesystem::create_directories(path);
   path += "/lib.so";
   std::filesystem::copy_file(callee_builds[0], path);
@@ -145,8 +145,8 @@ void register_benchmarks(arguments&) {
   };
   add("check/inspect", "every pass over a small C library", inspecting);
   add("check/digest", "1 MB", digest);
-  add("check/trust", "the file's and its folders' owners and modes", [](auto& state) { trusting(state, 0); });
-  add("check/trust_deeper", "ten folders more on the way", [](auto& state) { trusting(state, 10); });
+  add("check/trust", "the file's and its directories' owners and modes", [](auto& state) { trusting(state, 0); });
+  add("check/trust_deeper", "ten directories more on the way", [](auto& state) { trusting(state, 10); });
   const char* const c = callee_builds[0];
   add("check/trial_c", "trial load of a C library", [=](auto& state) { trial(state, c, false); });
   add("check/trial_c_large", "the same, 2 GB in use", [=](auto& state) { trial(state, c, true); });

@@ -19,8 +19,8 @@ MARK = "count_instructions_mark"
 
 def count(program, valgrind):
     """The program's own description of its idioms, and the instructions between its marks."""
-    with tempfile.TemporaryDirectory(prefix="autoreload-bench-") as folder:
-        profile = pathlib.Path(folder) / "profile"
+    with tempfile.TemporaryDirectory(prefix="autoreload-bench-") as directory:
+        profile = pathlib.Path(directory) / "profile"
         run = subprocess.run(
             [valgrind, "--tool=callgrind", f"--dump-before={MARK}", f"--callgrind-out-file={profile}", program],
             capture_output=True, text=True, check=False)

@@ -3,8 +3,8 @@
 # guard_libraries: makes what the benchmark of the ABI guard reads: a library of two functions, one of a hundred, the
 # same without debug information, the same among 50 MB of it; and the API structs of a host that calls them.
 #
-# usage: guard_libraries.py headers FOLDER
-#        guard_libraries.py libraries FOLDER COMPILER
+# usage: guard_libraries.py headers DIRECTORY
+#        guard_libraries.py libraries DIRECTORY COMPILER
 import pathlib
 import subprocess
 import sys
@@ -61,13 +61,13 @@ def debug_size(library):
     return sum(int(fields[4], 16) for fields in sizes)
 
 
-def libraries(folder, compiler):
+def libraries(directory, compiler):
     def here(name):
-        return folder / f"guard_{compiler}_{name}"
+        return directory / f"guard_{compiler}_{name}"
 
     def compile_text(name, text, *flags):
         here(name + ".c").write_text(text, encoding="utf-8")
-        run(compiler, "-g", *flags, "-fPIC", "-I", folder, "-c", here(name + ".c"), "-o", here(name + ".o"))
+        run(compiler, "-g", *flags, "-fPIC", "-I", directory, "-c", here(name + ".c"), "-o", here(name + ".o"))
         return here(name + ".o")
 
     for name, count in FUNCTIONS.items():
@@ -86,12 +86,12 @@ def libraries(folder, compiler):
 
 
 def main():
-    command, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    command, directory = sys.argv[1], pathlib.Path(sys.argv[2])
     if command == "headers":
-        (folder / "guard_library.h").write_text(header(), encoding="utf-8")
-        (folder / "guard_library.hpp").write_text(apis(), encoding="utf-8")
+        (directory / "guard_library.h").write_text(header(), encoding="utf-8")
+        (directory / "guard_library.hpp").write_text(apis(), encoding="utf-8")
     else:
-        libraries(folder, sys.argv[3])
+        libraries(directory, sys.argv[3])
 
 
 if __name__ == "__main__":

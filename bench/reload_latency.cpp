@@ -43,8 +43,8 @@ void add_backend(interleaved& events, interleaved& polling) {
 }  // namespace
 
 void register_benchmarks(arguments& given) {
-  benchmark::AddCustomContext("folder", folder(folder::on::memory).file_system());
-  benchmark::AddCustomContext("folder on disk", folder(folder::on::disk).file_system());
+  benchmark::AddCustomContext("directory", directory(directory::on::memory).file_system());
+  benchmark::AddCustomContext("directory on disk", directory(directory::on::disk).file_system());
   const std::int64_t rounds = given.number("rounds", 1000);
   const auto events = std::make_shared<interleaved>();
   const auto polling = std::make_shared<interleaved>();
@@ -58,10 +58,10 @@ void register_benchmarks(arguments& given) {
               [] { return floor_in_background(arrival::closed); });
   events->add("reload/closed/total", "as reload/total, but the file is written in place and closed",
               &by_engine<autoreload::symbols::backend, watch_mode::inotify, drive_mode::background, arrival::closed>);
-  events->add("reload/disk/floor", "as reload/floor, in a folder on disk: the rename itself takes its time there",
+  events->add("reload/disk/floor", "as reload/floor, in a directory on disk: the rename itself takes its time there",
               [] { return floor_in_background(arrival::renamed_on_disk); });
   events->add(
-      "reload/disk/total", "as reload/total, in a folder on disk",
+      "reload/disk/total", "as reload/total, in a directory on disk",
       &by_engine<autoreload::symbols::backend, watch_mode::inotify, drive_mode::background, arrival::renamed_on_disk>);
   events->add("reload/manual/floor", "one thread waits for inotify, loads and calls",
               [] { return floor_on_one_thread(); });

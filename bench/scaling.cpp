@@ -33,7 +33,7 @@
 #include <utility>
 #include <vector>
 
-#include "harness/folder.hpp"
+#include "harness/directory.hpp"
 #include "harness/harness.hpp"
 #include "scaling/footprint.hpp"
 #include "scaling/subject.hpp"
@@ -307,12 +307,12 @@ void reload_one(benchmark::State& state, const recipe& wanted, const surrounding
 // Other libraries that the same process watches.
 std::shared_ptr<void> watch_others(std::int64_t count) {
   struct others {
-    bench::folder folder{bench::folder::on::memory};
+    bench::directory directory{bench::directory::on::memory};
     std::list<library> watched;
   };
   auto made = std::make_shared<others>();
   for (std::int64_t i = 0; i != count; ++i) {
-    const std::string path = made->folder / ("libother" + std::to_string(i) + ".so");
+    const std::string path = made->directory / ("libother" + std::to_string(i) + ".so");
     subject_for({}).copy(0, path);
     if (!made->watched.emplace_back(path).loaded()) throw *made->watched.back().last_failure();
   }
@@ -472,7 +472,7 @@ void allow_many_descriptors() {
 
 void register_benchmarks(arguments& given) {
   allow_many_descriptors();
-  benchmark::AddCustomContext("folder", subject::file_system());
+  benchmark::AddCustomContext("directory", subject::file_system());
   const bool brief = given.text("short", "0") != "0";
   suite(brief, given.number("rounds", brief ? 20 : 100), given.number("reloads", brief ? 1'000 : 100'000))
       .register_all();

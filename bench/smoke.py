@@ -20,8 +20,8 @@ def main():
     parser.add_argument("arguments", nargs="*", help="for the program, after --")
     options = parser.parse_args()
 
-    with tempfile.TemporaryDirectory(prefix="autoreload-bench-") as folder:
-        out = pathlib.Path(folder) / "result.json"
+    with tempfile.TemporaryDirectory(prefix="autoreload-bench-") as directory:
+        out = pathlib.Path(directory) / "result.json"
         run = subprocess.run(
             [options.program, "--benchmark_min_time=0.001", "--benchmark_repetitions=1", f"--benchmark_out={out}",
              *options.arguments], capture_output=True, text=True, check=False)

@@ -82,7 +82,7 @@ int run_api(const api_options& options) {
   if (!symbols) return say_error(symbols.error()), failed;
   const types_wanted wanted{.names = *symbols,
                             .headers = options.library.headers,
-                            .include_folders = options.library.include_folders,
+                            .include_directories = options.library.include_directories,
                             .compiler = options.library.compiler};
   const result<abi::description> types = [&] {
     const progress working("reading the types of " + opened->path());

@@ -57,7 +57,7 @@ build_notice notice_of(const rebuild_event& happened) {
   sigprocmask(SIG_SETMASK, &none, nullptr);
   rebuild_options how;
   how.command = options.command;
-  how.directory = options.folder;
+  how.directory = options.directory;
   how.observer = [notices](const rebuild_event& happened) { send_notice(notices, notice_of(happened)); };
   try {
     const rebuilder one(options.library, std::move(how));

@@ -17,7 +17,7 @@ namespace autoreload::command {
 struct build_options {
   std::string library;
   std::vector<std::string> command;  ///< words; empty: it is found out
-  std::string folder;
+  std::string directory;
 };
 
 /// What a build has to say.

@@ -17,7 +17,7 @@ namespace {
 
 result<type_table> types_for(const library& opened, const call_options& options) {
   types_wanted wanted{.headers = options.library.headers,
-                      .include_folders = options.library.include_folders,
+                      .include_directories = options.library.include_directories,
                       .compiler = options.library.compiler};
   for (const std::string& text : options.expressions) {
     for (std::string& name : names_in(text)) wanted.names.push_back(std::move(name));

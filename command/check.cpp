@@ -21,8 +21,10 @@ namespace autoreload::command {
 namespace {
 
 types_wanted all_of(const library_options& from) {
-  return {
-      .all_symbols = true, .headers = from.headers, .include_folders = from.include_folders, .compiler = from.compiler};
+  return {.all_symbols = true,
+          .headers = from.headers,
+          .include_directories = from.include_directories,
+          .compiler = from.compiler};
 }
 
 // Its own words without the path, which stands in the line before.

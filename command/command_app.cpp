@@ -47,8 +47,8 @@ void add_library(CLI::App* to, library_options& into) {
   to->add_option("--header", into.headers, "Take the types from this C header, as #include names it; may be repeated")
       ->type_name("FILE")
       ->allow_extra_args(false);
-  to->add_option("-I,--include", into.include_folders, "A folder of headers; may be repeated")
-      ->type_name("FOLDER")
+  to->add_option("-I,--include", into.include_directories, "A directory of headers; may be repeated")
+      ->type_name("DIRECTORY")
       ->allow_extra_args(false);
   to->add_option("--cc", into.compiler, "The C compiler that reads headers")
       ->type_name("PROGRAM")
@@ -102,7 +102,8 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
       ->add_option("--build-command", run.build_command, "Build by this command instead, which ends at the next option")
       ->type_name("WORD")
       ->expected(1, 1000);
-  run_command->add_option("--build-folder", run.build_folder, "Where the build command runs")->type_name("FOLDER");
+  run_command->add_option("--build-directory", run.build_directory, "Where the build command runs")
+      ->type_name("DIRECTORY");
   run_command->footer(footer);
 
   call_command = app.add_subcommand("call", "Evaluate C expressions that call the library, one line for each result");

@@ -42,7 +42,7 @@ std::string choices_of(const option_facts& option) {
 }
 
 bool takes_file(const option_facts& option) {
-  return option.value == "FILE" || option.value == "FOLDER" || option.value == "PROGRAM";
+  return option.value == "FILE" || option.value == "DIRECTORY" || option.value == "PROGRAM";
 }
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {

@@ -41,11 +41,11 @@ std::set<std::size_t> error_lines(const std::string& output, const std::string& 
 result<header_library> header_library::compile(const types_wanted& wanted, const std::vector<std::string>& names,
                                                const std::string& library) {
   header_library made;
-  std::string folder = (std::filesystem::temp_directory_path() / "autoreload-header-XXXXXX").string();
-  if (mkdtemp(folder.data()) == nullptr) return error(stage::use, folder, "no temporary folder could be made");
-  made.folder_ = folder;
-  made.path_ = folder + "/types.so";
-  const std::string source = folder + "/types.c";
+  std::string directory = (std::filesystem::temp_directory_path() / "autoreload-header-XXXXXX").string();
+  if (mkdtemp(directory.data()) == nullptr) return error(stage::use, directory, "no temporary directory could be made");
+  made.directory_ = directory;
+  made.path_ = directory + "/types.so";
+  const std::string source = directory + "/types.c";
 
   std::string head = "#define _GNU_SOURCE 1\n";
   for (const std::string& header : wanted.headers) {
@@ -66,7 +66,8 @@ result<header_library> header_library::compile(const types_wanted& wanted, const
   };
   std::vector<std::string> line{
       wanted.compiler, "-w", "-g", "-fPIC", "-shared", "-fno-eliminate-unused-debug-types", "-o", made.path_, source};
-  for (const std::string& folder_of_headers : wanted.include_folders) line.push_back("-I" + folder_of_headers);
+  for (const std::string& directory_of_headers : wanted.include_directories)
+    line.push_back("-I" + directory_of_headers);
 
   // The second round compiles what the first one left.
   std::string output;
@@ -88,15 +89,15 @@ result<header_library> header_library::compile(const types_wanted& wanted, const
   }
   return error(stage::use, library, "the C compiler does not accept the header")
       .system(output.substr(0, output.find("\n", std::min<std::size_t>(output.size(), 600))))
-      .advise("name the folder of what it includes by -I, or the header that comes before it by another --header");
+      .advise("name the directory of what it includes by -I, or the header that comes before it by another --header");
 }
 
 header_library::header_library(header_library&& other) noexcept
-    : folder_(std::exchange(other.folder_, {})), path_(std::move(other.path_)) {}
+    : directory_(std::exchange(other.directory_, {})), path_(std::move(other.path_)) {}
 
 header_library::~header_library() {
   std::error_code ignored;
-  if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
+  if (!directory_.empty()) std::filesystem::remove_all(directory_, ignored);
 }
 
 void header_library::rename(abi::description& types, const library& of) const {

@@ -27,7 +27,7 @@ class header_library {
  private:
   header_library() = default;
 
-  std::string folder_;
+  std::string directory_;
   std::string path_;
 };
 

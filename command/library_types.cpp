@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::chrono::seconds reading_limit{60};
 
-// Beside this program's own folder when it is installed, else where the build left it.
+// Beside this program's own directory when it is installed, else where the build left it.
 std::string helper_program() {
   std::array<char, PATH_MAX> self;
   const ssize_t size = readlink("/proc/self/exe", self.data(), self.size());

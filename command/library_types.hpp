@@ -18,7 +18,7 @@ struct types_wanted {
   bool api_fields = false;           ///< what a host's API structs expect, as symbols
   std::vector<std::string>
       headers{};  ///< as an #include names them: the types come from there, and not from the library
-  std::vector<std::string> include_folders{};
+  std::vector<std::string> include_directories{};
   std::string compiler = "cc";  ///< that reads the headers
 };
 

@@ -23,7 +23,7 @@ enum exit_status : int {
 struct library_options {
   std::string path;
   std::vector<std::string> headers;
-  std::vector<std::string> include_folders;
+  std::vector<std::string> include_directories;
   std::string compiler = "cc";
 };
 
@@ -62,7 +62,7 @@ struct run_options {
   std::uint64_t generations = 0;       ///< end after so many; 0: never
   bool build = false;
   std::vector<std::string> build_command;  ///< words; empty: it is found out
-  std::string build_folder;
+  std::string build_directory;
 };
 
 [[nodiscard]] int run_call(const call_options& options);

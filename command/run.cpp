@@ -100,7 +100,7 @@ class runner {
     const result<library> opened = library::open(load_path);
     if (!opened) return say_error(opened.error());
     types_wanted wanted{.headers = options_.library.headers,
-                        .include_folders = options_.library.include_folders,
+                        .include_directories = options_.library.include_directories,
                         .compiler = options_.library.compiler};
     for (const std::string& text : options_.expressions) {
       for (std::string& name : names_in(text)) wanted.names.push_back(std::move(name));
@@ -169,7 +169,7 @@ int run_run(const run_options& options) {
   if (!source) return say_error(source.error()), failed;
   std::optional<builder> building;
   if (options.build || !options.build_command.empty()) {
-    result<builder> started = builder::start({options.library.path, options.build_command, options.build_folder});
+    result<builder> started = builder::start({options.library.path, options.build_command, options.build_directory});
     if (!started) return say_error(started.error()), failed;
     building.emplace(*std::move(started));
   }

@@ -92,10 +92,10 @@ void tell_place(const finding& found, bool lines) noexcept {
   const line_place place = lines ? find_line(bytes, address) : line_place{};
   if (!place.file.empty()) {
     const bool whole = place.file.front() == '/';
-    const bool folder_whole = !place.folder.empty() && place.folder.front() == '/';
+    const bool directory_whole = !place.directory.empty() && place.directory.front() == '/';
     text << "  source:   ";
-    if (!whole && !folder_whole && !place.root.empty()) text << place.root << "/";
-    if (!whole && !place.folder.empty()) text << place.folder << "/";
+    if (!whole && !directory_whole && !place.root.empty()) text << place.root << "/";
+    if (!whole && !place.directory.empty()) text << place.directory << "/";
     (text << place.file << ":").decimal(place.line) << "\n";
   }
   ::munmap(file, size);  // it is in the host's memory

@@ -95,43 +95,44 @@ bool find_entry(byte_reader& from, const line_unit& of, const line_strings& text
 }
 
 line_place name_version_5(const line_unit& of, const line_strings& texts, const row& at) noexcept {
-  byte_reader folders(of.tables);
-  byte_reader files = folders;
+  byte_reader directories(of.tables);
+  byte_reader files = directories;
   line_entry file;
-  line_entry folder;
-  find_entry(files, of, texts, ~std::uint64_t{0}, folder);  // to where the files begin
+  line_entry directory;
+  find_entry(files, of, texts, ~std::uint64_t{0}, directory);  // to where the files begin
   if (!find_entry(files, of, texts, at.file, file)) return {};
   line_place place;
   place.file = file.path;
   place.line = static_cast<std::uint32_t>(at.line);
-  byte_reader again = folders;
-  if (find_entry(again, of, texts, 0, folder)) place.root = folder.path;  // where the compiler was started
-  if (file.folder != 0 && find_entry(folders, of, texts, file.folder, folder)) place.folder = folder.path;
+  byte_reader again = directories;
+  if (find_entry(again, of, texts, 0, directory)) place.root = directory.path;  // where the compiler was started
+  if (file.directory != 0 && find_entry(directories, of, texts, file.directory, directory))
+    place.directory = directory.path;
   return place;
 }
 
-// Before version 5: folders and files are counted from 1, folder 0 is where the compiler was started, which is not told
-// here.
+// Before version 5: directories and files are counted from 1, directory 0 is where the compiler was started, which is
+// not told here.
 line_place name_version_2(const line_unit& of, const row& at) noexcept {
   byte_reader tables(of.tables);
-  const byte_reader folders = tables;
+  const byte_reader directories = tables;
   while (tables.more() && !tables.string().empty()) {
   }
   for (std::uint64_t i = 1; tables.more(); ++i) {
     const std::string_view name = tables.string();
     if (name.empty()) return {};
-    const std::uint64_t folder = tables.unsigned_leb();
+    const std::uint64_t directory = tables.unsigned_leb();
     tables.unsigned_leb();  // time
     tables.unsigned_leb();  // size
     if (i != at.file || tables.failed()) continue;
     line_place place;
     place.file = name;
     place.line = static_cast<std::uint32_t>(at.line);
-    byte_reader search = folders;
-    for (std::uint64_t f = 1; folder != 0 && search.more(); ++f) {
+    byte_reader search = directories;
+    for (std::uint64_t f = 1; directory != 0 && search.more(); ++f) {
       const std::string_view text = search.string();
       if (text.empty()) break;
-      if (f == folder) place.folder = text;
+      if (f == directory) place.directory = text;
     }
     return place;
   }

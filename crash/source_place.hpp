@@ -24,11 +24,11 @@ struct function_place {
 /// Async-signal-safe.
 [[nodiscard]] function_place find_function(std::span<const std::byte> file, std::uint64_t address) noexcept;
 
-/// A line of a source file. The full name is root / folder / file, where a later part that starts with a slash makes
+/// A line of a source file. The full name is root / directory / file, where a later part that starts with a slash makes
 /// the earlier ones void, and each may be empty. The parts lie in the file's bytes.
 struct line_place {
   std::string_view root;
-  std::string_view folder;
+  std::string_view directory;
   std::string_view file;   ///< empty: no line is known
   std::uint32_t line = 0;  ///< 0: code that belongs to no line
 };

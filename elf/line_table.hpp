@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // line_table: reads the headers of DWARF's line tables, and the files that they name.
 //
-// .debug_line is a row of units, one for each source file that was compiled. A unit has a header, tables of folders and
-// files, and a program that yields the lines. Everything here reads bytes that may be damaged: no allocation, no lock,
-// nothing past their end, and time linear in their number.
+// .debug_line is a row of units, one for each source file that was compiled. A unit has a header, tables of directories
+// and files, and a program that yields the lines. Everything here reads bytes that may be damaged: no allocation, no
+// lock, nothing past their end, and time linear in their number.
 #pragma once
 
 #include "elf/sections.hpp"
@@ -11,7 +11,7 @@
 namespace autoreload {
 
 // The numbers are DWARF's own (version 5, section 7.22).
-enum content_type : std::uint8_t { content_path = 1, content_folder = 2 };
+enum content_type : std::uint8_t { content_path = 1, content_directory = 2 };
 enum form : std::uint8_t {
   form_data2 = 0x05,
   form_data4 = 0x06,
@@ -128,7 +128,7 @@ struct line_strings {
 
 struct line_entry {
   std::string_view path;
-  std::uint64_t folder = 0;
+  std::uint64_t directory = 0;
 };
 
 // DWARF 5's tables say of what their entries consist. Calls `visit(number, entry)` for each, and reads to the table's
@@ -160,7 +160,7 @@ inline void read_entries(byte_reader& from, const line_unit& of, const line_stri
         default: from.take(~std::uint64_t{0});  // one that can't be passed over
       }
       if (type == content_path) entry.path = text;
-      if (type == content_folder) entry.folder = number;
+      if (type == content_directory) entry.directory = number;
     }
     if (!from.failed()) visit(i, entry);
   }

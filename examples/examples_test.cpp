@@ -20,7 +20,7 @@ class working_copy {
  public:
   working_copy(const std::string& example, const std::string& library)
       : headers_(examples() / example),
-        library_(folder_ / ("lib" + library + ".so")),
+        library_(directory_ / ("lib" + library + ".so")),
         text_(support::read_file(headers_ / (library + ".c"))) {
     EXPECT_FALSE(text_.empty());
     build();
@@ -40,7 +40,7 @@ class working_copy {
  private:
   static std::filesystem::path examples() { return std::getenv("AUTORELOAD_EXAMPLES"); }
 
-  support::temp_folder folder_;
+  support::temp_directory directory_;
   std::filesystem::path headers_;
   std::string library_;
   std::string text_;
@@ -267,15 +267,15 @@ TEST(Examples, TheSystemsLibrariesAreReplacedLikeAnUpgradeWould) {
   const std::string math = found("libm.so.6");
   if (zlib.empty() || math.empty()) GTEST_SKIP() << "no libz.so.1 or no libm.so.6";
 
-  const support::temp_folder folder;
-  std::filesystem::create_symlink(zlib, folder / "libz.so.1");
-  running host({example, folder / "libz.so.1", math});
+  const support::temp_directory directory;
+  std::filesystem::create_symlink(zlib, directory / "libz.so.1");
+  running host({example, directory / "libz.so.1", math});
   const std::string first = host.line_with("zlib ");
   EXPECT_NE(first.find(": 1000 bytes packed into 17, and back"), std::string::npos) << first;
   EXPECT_TRUE(host.line_with("libm: ").starts_with("libm: cbrt(27) = 3, exp10(2) = "));
 
   // The upgrade: a new file beside the old one, and the link switched to it.
-  support::write_file(folder / "new.c",
+  support::write_file(directory / "new.c",
                       "#include <string.h>\n"
                       "const char* zlibVersion(void) { return \"9.9\"; }\n"
                       "unsigned long compressBound(unsigned long size) { return size; }\n"
@@ -283,10 +283,10 @@ TEST(Examples, TheSystemsLibrariesAreReplacedLikeAnUpgradeWould) {
                       "  (void)level; memcpy(to, from, *n = size); return 0;\n}\n"
                       "int uncompress(void* to, unsigned long* n, const void* from, unsigned long size) {\n"
                       "  memcpy(to, from, *n = size); return 0;\n}\n");
-  support::shell(support::c_compiler() + " -shared -fPIC -o '" + (folder / "libz.so.9.9") + "' '" + (folder / "new.c") +
-                 "'");
-  std::filesystem::create_symlink("libz.so.9.9", folder / "libz.new");
-  std::filesystem::rename(folder / "libz.new", folder / "libz.so.1");
+  support::shell(support::c_compiler() + " -shared -fPIC -o '" + (directory / "libz.so.9.9") + "' '" +
+                 (directory / "new.c") + "'");
+  std::filesystem::create_symlink("libz.so.9.9", directory / "libz.new");
+  std::filesystem::rename(directory / "libz.new", directory / "libz.so.1");
   EXPECT_EQ(host.line_with("zlib "), "zlib 9.9: 1000 bytes packed into 1000, and back");
   host.signal(SIGTERM);
   EXPECT_EQ(host.wait(), 0);

@@ -27,6 +27,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto file = std::as_bytes(std::span(data + sizeof address, size - sizeof address));
   const autoreload::function_place function = autoreload::find_function(file, address);
   const autoreload::line_place line = autoreload::find_line(file, address);
-  if (used(function.name) + used(line.root) + used(line.folder) + used(line.file) == ~std::size_t{0}) std::abort();
+  if (used(function.name) + used(line.root) + used(line.directory) + used(line.file) == ~std::size_t{0}) std::abort();
   return 0;
 }

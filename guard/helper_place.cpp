@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// helper_place: where the guard's helper program is, also after the folder that it was installed into has moved.
+// helper_place: where the guard's helper program is, also after the directory that it was installed into has moved.
 #include <autoreload/abi_guard.hpp>
 
 #include <unistd.h>

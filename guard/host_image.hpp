@@ -12,7 +12,7 @@ namespace autoreload::abi {
 
 /// An executable or shared object of this process.
 struct host_image {
-  std::string path;     ///< for a person, and for the folder beside which debug information may lie
+  std::string path;     ///< for a person, and for the directory beside which debug information may lie
   unique_fd file;       ///< opened for reading
   std::uintptr_t base;  ///< subtract it from an address to get the file's own
 

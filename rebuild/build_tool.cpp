@@ -50,13 +50,13 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 // The names by which a tool in this directory may know the library: as the path is written, and where its links lead.
-std::vector<std::string> names_of(const std::string& library, const fs::path& folder) {
+std::vector<std::string> names_of(const std::string& library, const fs::path& directory) {
   std::vector<std::string> names;
   std::error_code ignored;
-  const fs::path real_folder = fs::weakly_canonical(folder, ignored);
+  const fs::path real_directory = fs::weakly_canonical(directory, ignored);
   const fs::path parent = fs::weakly_canonical(fs::path(library).parent_path(), ignored);
   for (const fs::path& path : {parent / fs::path(library).filename(), fs::weakly_canonical(library, ignored)}) {
-    std::string name = path.lexically_relative(real_folder);
+    std::string name = path.lexically_relative(real_directory);
     if (!name.empty() && !name.starts_with("..") && std::find(names.begin(), names.end(), name) == names.end()) {
       names.push_back(std::move(name));
     }
@@ -69,10 +69,10 @@ bool makes(const fs::path& made, const fs::path& library) {
   std::error_code ignored;
   const fs::path real = fs::weakly_canonical(made, ignored);
   if (real == fs::weakly_canonical(library, ignored)) return true;
-  const fs::path folder = fs::weakly_canonical(library.parent_path(), ignored);
+  const fs::path directory = fs::weakly_canonical(library.parent_path(), ignored);
   const std::string name = real.filename();
   const std::string start = library.filename().string() + ".";
-  return real.parent_path() == folder && name.starts_with(start) &&
+  return real.parent_path() == directory && name.starts_with(start) &&
          name.find_first_not_of("0123456789.", start.size()) == std::string::npos;
 }
 
@@ -115,22 +115,22 @@ std::optional<std::string> tool_finder::answer(const std::vector<std::string>& w
   }
 }
 
-result<std::optional<build_tool>> tool_finder::try_ninja(const fs::path& folder, const std::string& library) {
-  const fs::path file = folder / "build.ninja";
+result<std::optional<build_tool>> tool_finder::try_ninja(const fs::path& directory, const std::string& library) {
+  const fs::path file = directory / "build.ninja";
   if (!is_file(file)) return std::optional<build_tool>{};
   if (auto trusted = check_build_files({file}, trust_); !trusted) return trusted.error();
-  std::vector<std::string> names = names_of(library, folder);
+  std::vector<std::string> names = names_of(library, directory);
   std::error_code ignored;
   if (!fs::exists(library, ignored)) {
-    for (const std::string& line : lines_of(answer({"ninja", "-t", "targets", "all"}, folder).value_or(""))) {
+    for (const std::string& line : lines_of(answer({"ninja", "-t", "targets", "all"}, directory).value_or(""))) {
       const std::string name = line.substr(0, line.rfind(": "));
-      if (makes(folder / name, library)) names.push_back(name);
+      if (makes(directory / name, library)) names.push_back(name);
     }
   }
   for (const std::string& name : names) {
-    if (!answer({"ninja", "-t", "query", name}, folder)) continue;
-    build_tool made{tool_kind::ninja, {{"ninja", name}, folder, environment_}, name, {file}, {file}, {}, {}};
-    made.found = "ninja -C " + folder.string() + " " + name;
+    if (!answer({"ninja", "-t", "query", name}, directory)) continue;
+    build_tool made{tool_kind::ninja, {{"ninja", name}, directory, environment_}, name, {file}, {file}, {}, {}};
+    made.found = "ninja -C " + directory.string() + " " + name;
     return std::optional(std::move(made));
   }
   return std::optional<build_tool>{};
@@ -138,10 +138,10 @@ result<std::optional<build_tool>> tool_finder::try_ninja(const fs::path& folder,
 
 // CMake's Makefiles know a library by its target's name. CMakeFiles/TargetDirectories.txt lists the directories of all
 // targets, and each has the command that links it.
-result<std::optional<build_tool>> tool_finder::try_cmake(const fs::path& folder, const std::string& library) {
-  const fs::path cache = folder / "CMakeCache.txt";
-  if (!is_file(cache) || !is_file(folder / "Makefile")) return std::optional<build_tool>{};
-  std::istringstream targets(read_text(folder / "CMakeFiles/TargetDirectories.txt"));
+result<std::optional<build_tool>> tool_finder::try_cmake(const fs::path& directory, const std::string& library) {
+  const fs::path cache = directory / "CMakeCache.txt";
+  if (!is_file(cache) || !is_file(directory / "Makefile")) return std::optional<build_tool>{};
+  std::istringstream targets(read_text(directory / "CMakeFiles/TargetDirectories.txt"));
   for (std::string line; std::getline(targets, line);) {
     const fs::path target = line;
     std::istringstream words(read_text(target / "link.txt"));
@@ -151,7 +151,7 @@ result<std::optional<build_tool>> tool_finder::try_cmake(const fs::path& folder,
       here = here || (before == "-o" && makes(made, library));
     }
     if (!here) continue;
-    const std::vector<std::string> files{cache, folder / "Makefile", target / "build.make"};
+    const std::vector<std::string> files{cache, directory / "Makefile", target / "build.make"};
     if (auto trusted = check_build_files(files, trust_); !trusted) return trusted.error();
     std::string make = "make";
     std::istringstream entries(read_text(cache));
@@ -160,30 +160,30 @@ result<std::optional<build_tool>> tool_finder::try_cmake(const fs::path& folder,
     }
     const std::string name = target.stem();
     build_tool made{tool_kind::cmake_make,
-                    {{make, "-j" + processors(), name}, folder, environment_},
+                    {{make, "-j" + processors(), name}, directory, environment_},
                     name,
                     {cache},
                     files,
                     target,
                     {}};
-    made.found = make + " -C " + folder.string() + " " + name + " (CMake's Makefiles)";
+    made.found = make + " -C " + directory.string() + " " + name + " (CMake's Makefiles)";
     return std::optional(std::move(made));
   }
   return std::optional<build_tool>{};
 }
 
-result<std::optional<build_tool>> tool_finder::try_make(const fs::path& folder, const std::string& library) {
+result<std::optional<build_tool>> tool_finder::try_make(const fs::path& directory, const std::string& library) {
   for (const char* const name : {"GNUmakefile", "makefile", "Makefile"}) {
-    const fs::path file = folder / name;
+    const fs::path file = directory / name;
     if (!is_file(file)) continue;
     if (auto trusted = check_build_files({file}, trust_); !trusted) return trusted.error();
-    for (const std::string& target : names_of(library, folder)) {
+    for (const std::string& target : names_of(library, directory)) {
       // `make -n` fails when there is no rule, unless the file is there already; then it says that nothing is to be
       // done.
-      const std::optional<std::string> plan = answer({"make", "-n", target}, folder);
+      const std::optional<std::string> plan = answer({"make", "-n", target}, directory);
       if (!plan || plan->find("Nothing to be done for '" + target + "'") != std::string::npos) continue;
-      build_tool made{tool_kind::make, {{"make", target}, folder, environment_}, target, {file}, {file}, {}, {}};
-      made.found = "make -C " + folder.string() + " " + target;
+      build_tool made{tool_kind::make, {{"make", target}, directory, environment_}, target, {file}, {file}, {}, {}};
+      made.found = "make -C " + directory.string() + " " + target;
       return std::optional(std::move(made));
     }
     break;  // as make does: the first of these names only
@@ -198,13 +198,13 @@ result<build_tool> tool_finder::find(const std::string& library) {
   if (const fs::path real = fs::weakly_canonical(library, ignored).parent_path(); real != starts[0])
     starts.push_back(real);
   for (const fs::path& start : starts) {
-    for (fs::path folder = start;; folder = folder.parent_path()) {
+    for (fs::path directory = start;; directory = directory.parent_path()) {
       for (const auto attempt : {&tool_finder::try_ninja, &tool_finder::try_cmake, &tool_finder::try_make}) {
-        result<std::optional<build_tool>> tried = (this->*attempt)(folder, library);
+        result<std::optional<build_tool>> tried = (this->*attempt)(directory, library);
         if (!tried) return tried.error();
         if (*tried) return **std::move(tried);
       }
-      if (folder == folder.parent_path()) break;
+      if (directory == directory.parent_path()) break;
     }
   }
   return error(stage::build, library, "no build.ninja or Makefile in its directory, or above it, knows how to build it")
@@ -241,8 +241,8 @@ std::vector<std::string> read_ninja_deps(const std::string& text, const std::set
 
 tool_inputs tool_finder::inputs(const build_tool& of) {
   tool_inputs found;
-  const std::string& folder = of.run.directory;
-  const auto ask = [&](const std::vector<std::string>& words) { return answer(words, folder).value_or(""); };
+  const std::string& directory = of.run.directory;
+  const auto ask = [&](const std::vector<std::string>& words) { return answer(words, directory).value_or(""); };
   if (of.kind == tool_kind::ninja) {
     const std::vector<std::string> all = unquoted(lines_of(ask({"ninja", "-t", "inputs", of.target})));
     const std::set<std::string> objects(all.begin(), all.end());
@@ -257,12 +257,12 @@ tool_inputs tool_finder::inputs(const build_tool& of) {
     found = read_make_database(ask({"make", "-pn", of.target}), of.target);
   } else if (of.kind == tool_kind::cmake_make) {
     std::error_code problem;
-    for (const auto& entry : fs::recursive_directory_iterator(of.target_folder, problem)) {
+    for (const auto& entry : fs::recursive_directory_iterator(of.target_directory, problem)) {
       if (entry.path().extension() != ".d") continue;
       for (std::string& name : read_depfile(read_text(entry.path()))) found.sources.push_back(std::move(name));
     }
     // The list of what its own Makefiles are made from.
-    const std::string list = read_text(fs::path(folder) / "CMakeFiles/Makefile.cmake");
+    const std::string list = read_text(fs::path(directory) / "CMakeFiles/Makefile.cmake");
     for (std::size_t at = 0; (at = list.find('"', at)) != std::string::npos;) {
       const std::size_t end = std::min(list.find('"', at + 1), list.size());
       const std::string name = list.substr(at + 1, end - at - 1);

@@ -26,8 +26,8 @@ struct build_tool {
   std::string target;                    ///< the library, as the tool calls it
   std::vector<std::string> build_files;  ///< absolute; an edit of one is a reason to build
   std::vector<std::string> trusted;  ///< files that the tool runs commands from: whose they are is looked at each time
-  std::filesystem::path target_folder;  ///< of cmake_make: where the target's own files lie
-  std::string found;                    ///< for a person: `ninja -C /home/me/p/build libfoo.so (build.ninja)`
+  std::filesystem::path target_directory;  ///< of cmake_make: where the target's own files lie
+  std::string found;                       ///< for a person: `ninja -C /home/me/p/build libfoo.so (build.ninja)`
 };
 
 /// What a tool knows of the files that a library is made of.
@@ -66,9 +66,9 @@ class tool_finder {
   [[nodiscard]] std::optional<std::string> answer(const std::vector<std::string>& words, const std::string& directory);
 
  private:
-  result<std::optional<build_tool>> try_ninja(const std::filesystem::path& folder, const std::string& library);
-  result<std::optional<build_tool>> try_cmake(const std::filesystem::path& folder, const std::string& library);
-  result<std::optional<build_tool>> try_make(const std::filesystem::path& folder, const std::string& library);
+  result<std::optional<build_tool>> try_ninja(const std::filesystem::path& directory, const std::string& library);
+  result<std::optional<build_tool>> try_cmake(const std::filesystem::path& directory, const std::string& library);
+  result<std::optional<build_tool>> try_make(const std::filesystem::path& directory, const std::string& library);
 
   runner& ask_;
   const std::vector<std::string>& environment_;

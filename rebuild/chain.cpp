@@ -56,14 +56,14 @@ std::vector<std::string> under(const std::string& answer, std::string_view headi
 // From the source up to the library, each step by its only command. A step that other things hang on is no obstacle:
 // they are not what the library is made of.
 std::optional<chain> learn_from_ninja(tool_finder& ask, const build_tool& tool, const std::string& source) {
-  const std::string& folder = tool.run.directory;
-  const auto answer = [&](const std::vector<std::string>& words) { return ask.answer(words, folder).value_or(""); };
+  const std::string& directory = tool.run.directory;
+  const auto answer = [&](const std::vector<std::string>& words) { return ask.answer(words, directory).value_or(""); };
   std::set<std::string> ancestors{tool.target};
   for (const std::string& name : lines_in(answer({"ninja", "-t", "inputs", tool.target}))) ancestors.insert(name);
   chain made;
   if (!remember(made, tool.build_files)) return std::nullopt;
   // ninja knows the source by the name that its build file has: relative, or absolute.
-  std::string at = fs::path(source).lexically_relative(folder);
+  std::string at = fs::path(source).lexically_relative(directory);
   std::string known = answer({"ninja", "-t", "query", at});
   if (known.empty()) known = answer({"ninja", "-t", "query", at = source});
   while (at != tool.target) {
@@ -91,14 +91,14 @@ bool adds_nothing(const std::string& line) {
 
 std::optional<chain> learn_from_cmake(tool_finder& ask, const build_tool& tool, const std::string& source) {
   const fs::path top = tool.run.directory;
-  const std::string rules = (tool.target_folder / "build.make").lexically_relative(top);
-  const std::string goal = (tool.target_folder / "build").lexically_relative(top);
+  const std::string rules = (tool.target_directory / "build.make").lexically_relative(top);
+  const std::string goal = (tool.target_directory / "build").lexically_relative(top);
   const std::optional<std::string> plan =
       ask.answer({tool.run.words[0], "-n", "-f", rules, "-W", source, goal}, tool.run.directory);
   if (!plan) return std::nullopt;
   chain made;
-  const fs::path link = tool.target_folder / "link.txt";
-  if (!remember(made, {tool.target_folder / "build.make", link, tool.target_folder / "flags.make"}))
+  const fs::path link = tool.target_directory / "link.txt";
+  if (!remember(made, {tool.target_directory / "build.make", link, tool.target_directory / "flags.make"}))
     return std::nullopt;
   if (!remember(made, tool.build_files)) return std::nullopt;
   for (const std::string& line : lines_in(*plan)) {

@@ -18,9 +18,9 @@ namespace {
 constexpr std::size_t most_files = 100'000;
 
 // A later part that starts with a slash makes the earlier ones void.
-std::string joined(std::string_view root, std::string_view folder, std::string_view file) {
+std::string joined(std::string_view root, std::string_view directory, std::string_view file) {
   std::string path;
-  for (const std::string_view part : {root, folder, file}) {
+  for (const std::string_view part : {root, directory, file}) {
     if (part.starts_with('/')) path.clear();
     if (!path.empty() && !part.empty()) path += '/';
     path += part;
@@ -30,33 +30,34 @@ std::string joined(std::string_view root, std::string_view folder, std::string_v
 
 void add_version_5(const line_unit& of, const line_strings& texts, std::set<std::string>& into) {
   byte_reader tables(of.tables);
-  std::vector<std::string_view> folders;  // number 0 is where the compiler was started
+  std::vector<std::string_view> directories;  // number 0 is where the compiler was started
   read_entries(tables, of, texts, [&](std::uint64_t, const line_entry& one) {
-    if (folders.size() < most_files) folders.push_back(one.path);
+    if (directories.size() < most_files) directories.push_back(one.path);
   });
   read_entries(tables, of, texts, [&](std::uint64_t, const line_entry& one) {
-    if (one.path.empty() || folders.empty() || into.size() >= most_files) return;
-    const std::string_view folder = one.folder != 0 && one.folder < folders.size() ? folders[one.folder] : "";
-    into.insert(joined(folders[0], folder, one.path));
+    if (one.path.empty() || directories.empty() || into.size() >= most_files) return;
+    const std::string_view directory =
+        one.directory != 0 && one.directory < directories.size() ? directories[one.directory] : "";
+    into.insert(joined(directories[0], directory, one.path));
   });
 }
 
-// Folders and files are counted from 1, and each list ends with an empty name.
+// Directories and files are counted from 1, and each list ends with an empty name.
 void add_version_2(const line_unit& of, std::set<std::string>& into) {
   byte_reader tables(of.tables);
-  std::vector<std::string_view> folders{{}};
+  std::vector<std::string_view> directories{{}};
   while (tables.more()) {
-    const std::string_view folder = tables.string();
-    if (folder.empty()) break;
-    folders.push_back(folder);
+    const std::string_view directory = tables.string();
+    if (directory.empty()) break;
+    directories.push_back(directory);
   }
   while (tables.more() && into.size() < most_files) {
     const std::string_view name = tables.string();
     if (name.empty()) break;
-    const std::uint64_t folder = tables.unsigned_leb();
+    const std::uint64_t directory = tables.unsigned_leb();
     tables.unsigned_leb();  // time
     tables.unsigned_leb();  // size
-    if (!tables.failed()) into.insert(joined({}, folder < folders.size() ? folders[folder] : "", name));
+    if (!tables.failed()) into.insert(joined({}, directory < directories.size() ? directories[directory] : "", name));
   }
 }
 

@@ -18,14 +18,14 @@ namespace autoreload::building {
 namespace fs = std::filesystem;
 namespace {
 
-bool lies_in(const std::string& path, std::string_view folder) {
-  return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
+bool lies_in(const std::string& path, std::string_view directory) {
+  return path.size() > directory.size() && path.starts_with(directory) && path[directory.size()] == '/';
 }
 
 bool is_systems(const std::string& path) {
   constexpr std::array systems{"/usr", "/lib", "/lib64", "/opt", "/proc", "/sys", "/dev", "/nix", "/gnu"};
   if (lies_in(path, "/usr/src") || lies_in(path, "/usr/local/src")) return false;
-  return std::any_of(systems.begin(), systems.end(), [&](const char* folder) { return lies_in(path, folder); });
+  return std::any_of(systems.begin(), systems.end(), [&](const char* directory) { return lies_in(path, directory); });
 }
 
 // Quick rather than strong: two saves of one file must not look the same by accident.
@@ -66,10 +66,10 @@ bool there(const std::string& path) {
 }
 
 // The file in one of the directories whose path has the longest end in common with this one.
-std::string find_by_its_end(const std::string& path, const std::vector<std::string>& folders) {
+std::string find_by_its_end(const std::string& path, const std::vector<std::string>& directories) {
   for (std::size_t slash = 0; slash != std::string::npos; slash = path.find('/', slash + 1)) {
-    for (const std::string& folder : folders) {
-      std::string here = folder + path.substr(slash);
+    for (const std::string& directory : directories) {
+      std::string here = directory + path.substr(slash);
       if (there(here)) return fs::path(here).lexically_normal();
     }
   }
@@ -86,10 +86,10 @@ std::vector<std::string> users_files(const file_choice& from) {
     if (path.front() == '/') {
       if (there(path)) return is_systems(path) ? std::string{} : path;
       // A compiler's cache or -ffile-prefix-map has put other directories in front of it.
-      return is_systems(path) ? std::string{} : find_by_its_end(path, from.folders);
+      return is_systems(path) ? std::string{} : find_by_its_end(path, from.directories);
     }
-    for (const std::string& folder : from.folders) {
-      path = (fs::path(folder) / name).lexically_normal();
+    for (const std::string& directory : from.directories) {
+      path = (fs::path(directory) / name).lexically_normal();
       if (there(path)) return is_systems(path) ? std::string{} : path;
     }
     return {};
@@ -99,8 +99,8 @@ std::vector<std::string> users_files(const file_choice& from) {
   for (const std::string& name : from.products) found.erase(find(name));
   found.erase(std::string());
   // In a build directory of its own every file is the build's.
-  const auto outside = [&](const std::string& path) { return !lies_in(path, from.build_folder); };
-  if (!from.build_folder.empty() && std::any_of(found.begin(), found.end(), outside)) {
+  const auto outside = [&](const std::string& path) { return !lies_in(path, from.build_directory); };
+  if (!from.build_directory.empty() && std::any_of(found.begin(), found.end(), outside)) {
     std::erase_if(found, [&](const std::string& path) { return !outside(path); });
   }
   return {found.begin(), found.end()};

@@ -16,9 +16,9 @@ namespace autoreload::building {
 /// but for /usr/src and /usr/local/src, /lib, /opt …).
 struct file_choice {
   std::vector<std::string> names;  ///< absolute, or relative to the first of the directories in which the file is there
-  std::vector<std::string> folders;   ///< absolute
-  std::vector<std::string> products;  ///< files that a build makes, which are left out; names like the others
-  std::string build_folder;           ///< its files are left out, unless all are in it; or empty
+  std::vector<std::string> directories;  ///< absolute
+  std::vector<std::string> products;     ///< files that a build makes, which are left out; names like the others
+  std::string build_directory;           ///< its files are left out, unless all are in it; or empty
 };
 /// @return absolute, without `.` and `..`, links kept; sorted, each once
 [[nodiscard]] std::vector<std::string> users_files(const file_choice& from);

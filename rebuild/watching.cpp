@@ -28,10 +28,11 @@ bool rebuilder::worker::have_runner() {
 void rebuilder::worker::find_tool() {
   if (!options_.command.empty()) {
     std::error_code ignored;
-    const fs::path folder = options_.directory.empty() ? fs::current_path(ignored) : fs::absolute(options_.directory);
-    build_tool named{tool_kind::named, {options_.command, folder, environment_}, {}, {}, {}, {}, {}};
+    const fs::path directory =
+        options_.directory.empty() ? fs::current_path(ignored) : fs::absolute(options_.directory);
+    build_tool named{tool_kind::named, {options_.command, directory, environment_}, {}, {}, {}, {}, {}};
     for (const std::string& word : options_.command) named.found += (named.found.empty() ? "" : " ") + word;
-    named.found += " in " + folder.string();
+    named.found += " in " + directory.string();
     tool_ = std::move(named);
   } else {
     if (!have_runner()) return;
@@ -62,8 +63,8 @@ void rebuilder::worker::refresh() {
     inputs_ = std::move(asked);
   }
   file_choice choice;
-  choice.folders = {tool_->run.directory, fs::path(library_).parent_path()};
-  if (tool_->kind != tool_kind::named && tool_->kind != tool_kind::make) choice.build_folder = tool_->run.directory;
+  choice.directories = {tool_->run.directory, fs::path(library_).parent_path()};
+  if (tool_->kind != tool_kind::named && tool_->kind != tool_kind::make) choice.build_directory = tool_->run.directory;
   choice.products = inputs_.products;
   for (const std::vector<std::string>& list : {line_files_, inputs_.sources, options_.sources}) {
     choice.names.insert(choice.names.end(), list.begin(), list.end());
@@ -78,7 +79,7 @@ void rebuilder::worker::refresh() {
     }
   }
   const bool any =
-      files.size() > tool_->build_files.size() || !users_files({options_.sources, choice.folders, {}, {}}).empty();
+      files.size() > tool_->build_files.size() || !users_files({options_.sources, choice.directories, {}, {}}).empty();
   timespec since = build_started_;
   if (build_ == 0) since.tv_sec = std::numeric_limits<time_t>::max();
   sources_.watch(files, since);
@@ -107,9 +108,9 @@ void rebuilder::worker::arm() {
   std::vector<std::string> paths = watched_;
   paths.push_back(library_);
   if (!tool_) {
-    fs::path folder = fs::path(library_).parent_path();
-    for (int levels = 0; levels < 4; ++levels, folder = folder.parent_path()) {
-      for (const char* const name : {"build.ninja", "Makefile", "CMakeCache.txt"}) paths.push_back(folder / name);
+    fs::path directory = fs::path(library_).parent_path();
+    for (int levels = 0; levels < 4; ++levels, directory = directory.parent_path()) {
+      for (const char* const name : {"build.ninja", "Makefile", "CMakeCache.txt"}) paths.push_back(directory / name);
     }
   }
   result<bool> armed = watch_->arm(paths);

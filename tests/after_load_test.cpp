@@ -49,9 +49,9 @@ struct index_api {
 };
 
 TEST(AfterLoad, RefusesARequiredFunctionThatOnlyTheCLibraryHas) {
-  const support::temp_folder folder;
-  build_library(folder / "lib.so", uses_libc);
-  watched<index_api> host(folder / "lib.so");
+  const support::temp_directory directory;
+  build_library(directory / "lib.so", uses_libc);
+  watched<index_api> host(directory / "lib.so");
   const auto refused = host.events.next(event_kind::refused, patience);
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->failure->at(), autoreload::stage::verify);
@@ -68,9 +68,9 @@ struct optional_index_api {
 };
 
 TEST(AfterLoad, TakesAnOptionalFunctionThatOnlyTheCLibraryHasAsAbsent) {
-  const support::temp_folder folder;
-  build_library(folder / "lib.so", uses_libc);
-  watched<optional_index_api> host(folder / "lib.so");
+  const support::temp_directory directory;
+  build_library(directory / "lib.so", uses_libc);
+  watched<optional_index_api> host(directory / "lib.so");
   ASSERT_TRUE(host.library.loaded());
   EXPECT_FALSE(host.library.pin()->index);
   EXPECT_THROW((void)host.library->index("abc", 'b'), autoreload::error);
@@ -80,9 +80,9 @@ TEST(AfterLoad, TakesAnOptionalFunctionThatOnlyTheCLibraryHasAsAbsent) {
 }
 
 TEST(AfterLoad, RefusesAVariableWhereAFunctionIsRequired) {
-  const support::temp_folder folder;
-  build_library(folder / "lib.so", "int number = 1;");
-  watched<number_api> host(folder / "lib.so");
+  const support::temp_directory directory;
+  build_library(directory / "lib.so", "int number = 1;");
+  watched<number_api> host(directory / "lib.so");
   const auto refused = host.events.next(event_kind::refused, patience);
   ASSERT_TRUE(refused);
   EXPECT_NE(std::string(refused->failure->what()).find("which is no function there"), std::string::npos)
@@ -90,17 +90,17 @@ TEST(AfterLoad, RefusesAVariableWhereAFunctionIsRequired) {
 }
 
 TEST(AfterLoad, SaysWhenTheLibrarysOwnHelperIsBoundToTheHosts) {
-  const support::temp_folder folder;
+  const support::temp_directory directory;
   const std::string source = "int host_helper(void) { return 2; } int number(void) { return host_helper(); }";
-  build_library(folder / "lib.so", source, "-fsemantic-interposition");  // g++'s default, not clang's
-  watched<number_api> host(folder / "lib.so");
+  build_library(directory / "lib.so", source, "-fsemantic-interposition");  // g++'s default, not clang's
+  watched<number_api> host(directory / "lib.so");
   EXPECT_EQ(host.library->number(), -1) << "the host's wins: that is what the warning is about";
   const auto warning = host.events.next(event_kind::warning, patience);
   ASSERT_TRUE(warning);
   EXPECT_NE(warning->text.find("host_helper of "), std::string::npos) << warning->text;
   EXPECT_NE(warning->text.find("-Bsymbolic"), std::string::npos) << warning->text;
 
-  build_library(folder / "lib.so", source, "-Wl,-Bsymbolic");
+  build_library(directory / "lib.so", source, "-Wl,-Bsymbolic");
   ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
   EXPECT_EQ(host.library->number(), 2) << "with the flag that the warning names it is its own";
 }
@@ -113,15 +113,16 @@ struct part_api {
 
 // One library to link with, which leads to its parts.
 TEST(AfterLoad, TakesWhatAnUmbrellaLibraryNeedsAsItsOwn) {
-  const support::temp_folder folder;
+  const support::temp_directory directory;
   const auto build_part = [&](int value) {
-    build_library(folder / "libpart.so", "int part_count = 7; int part(void) { return " + std::to_string(value) + "; }",
+    build_library(directory / "libpart.so",
+                  "int part_count = 7; int part(void) { return " + std::to_string(value) + "; }",
                   "-Wl,-soname,libpart.so");
   };
   build_part(1);
-  build_library(folder / "lib.so", "int number(void) { return 2; }",
-                "-Wl,--no-as-needed '" + folder / "libpart.so" + "' '-Wl,-rpath,$ORIGIN'");
-  watched<part_api> host(folder / "lib.so");
+  build_library(directory / "lib.so", "int number(void) { return 2; }",
+                "-Wl,--no-as-needed '" + directory / "libpart.so" + "' '-Wl,-rpath,$ORIGIN'");
+  watched<part_api> host(directory / "lib.so");
   ASSERT_TRUE(host.library.loaded()) << host.library.last_failure()->what();
   EXPECT_EQ(host.library->part(), 1);
   EXPECT_EQ(*host.library.pin()->part_count, 7);
@@ -136,11 +137,11 @@ struct part_function_api {
 };
 
 TEST(AfterLoad, SaysInWhichLibraryOfItsOwnAFunctionIsNone) {
-  const support::temp_folder folder;
-  build_library(folder / "libpart.so", "int part_count = 7;", "-Wl,-soname,libpart.so");
-  build_library(folder / "lib.so", "int number(void) { return 2; }",
-                "-Wl,--no-as-needed '" + folder / "libpart.so" + "' '-Wl,-rpath,$ORIGIN'");
-  const watched<part_function_api> host(folder / "lib.so");
+  const support::temp_directory directory;
+  build_library(directory / "libpart.so", "int part_count = 7;", "-Wl,-soname,libpart.so");
+  build_library(directory / "lib.so", "int number(void) { return 2; }",
+                "-Wl,--no-as-needed '" + directory / "libpart.so" + "' '-Wl,-rpath,$ORIGIN'");
+  const watched<part_function_api> host(directory / "lib.so");
   ASSERT_TRUE(host.library.last_failure());
   EXPECT_NE(std::string(host.library.last_failure()->what())
                 .find("int part_count(void), which is no function in a private copy of libpart.so"),
@@ -152,21 +153,21 @@ TEST(AfterLoad, TakesAFunctionWhoseResolverChoseTheCLibrarys) {
 #ifndef __GLIBC__
   GTEST_SKIP() << "only glibc has indirect functions";
 #endif
-  const support::temp_folder folder;
+  const support::temp_directory directory;
   build_library(
-      folder / "lib.so",
+      directory / "lib.so",
       "#include <string.h>\nint number(void) { return 1; } static void *choose(void) { return (void *)memcpy; }\n"
       "char *index(const char *, int) __attribute__((ifunc(\"choose\")));",
       "-fno-builtin -Wl,-z,now");
-  const watched<index_api> host(folder / "lib.so");
+  const watched<index_api> host(directory / "lib.so");
   EXPECT_TRUE(host.library.loaded()) << host.library.last_failure()->what();
 }
 
 // An older generation that the loader can't let go of serves its names for those that come after it.
 TEST(AfterLoad, NamesTheOlderGenerationThatTakesTheLibrarysOwnHelper) {
-  const support::temp_folder folder;
+  const support::temp_directory directory;
   const auto build_number = [&](int value) {
-    build_library(folder / "lib.so",
+    build_library(directory / "lib.so",
                   "int helper(void) { return " + std::to_string(value) + "; } int number(void) { return helper(); }",
                   "-fsemantic-interposition");
   };
@@ -176,7 +177,7 @@ TEST(AfterLoad, NamesTheOlderGenerationThatTakesTheLibrarysOwnHelper) {
   chosen.observer = events.observer();
   chosen.load_flags = RTLD_NOW | RTLD_GLOBAL;
   chosen.keep_old = true;
-  const autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+  const autoreload::reloadable<number_api> library(directory / "lib.so", chosen);
   build_number(2);
   const auto warning = events.next(event_kind::warning, patience);
   ASSERT_TRUE(warning);
@@ -190,29 +191,29 @@ constexpr const char* top_source = "int part(void); int number(void) { return 10
 
 std::string part_source(int value) { return "int part(void) { return " + std::to_string(value) + "; }"; }
 
-std::string needs_part(const support::temp_folder& folder) {
-  return "-L'" + folder.path().string() + "' -lpart '-Wl,-rpath,$ORIGIN'";
+std::string needs_part(const support::temp_directory& directory) {
+  return "-L'" + directory.path().string() + "' -lpart '-Wl,-rpath,$ORIGIN'";
 }
 
 constexpr const char* part_name = "-Wl,-soname,libpart.so";
 
 TEST(Dependencies, AreFoundBesideTheLibraryByOrigin) {
-  const support::temp_folder folder;
-  build_library(folder / "libpart.so", part_source(1), part_name);
-  build_library(folder / "lib.so", top_source, needs_part(folder));
-  const watched<number_api> host(folder / "lib.so");
+  const support::temp_directory directory;
+  build_library(directory / "libpart.so", part_source(1), part_name);
+  build_library(directory / "lib.so", top_source, needs_part(directory));
+  const watched<number_api> host(directory / "lib.so");
   ASSERT_TRUE(host.library.loaded()) << host.library.last_failure()->what();
   EXPECT_EQ(host.library->number(), 11);
 }
 
 TEST(Dependencies, AreReloadedWithTheLibraryWhenTheyAloneAreRebuilt) {
-  const support::temp_folder folder;
-  build_library(folder / "libpart.so", part_source(1), part_name);
-  build_library(folder / "lib.so", top_source, needs_part(folder));
-  watched<number_api> host(folder / "lib.so");
+  const support::temp_directory directory;
+  build_library(directory / "libpart.so", part_source(1), part_name);
+  build_library(directory / "lib.so", top_source, needs_part(directory));
+  watched<number_api> host(directory / "lib.so");
   ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
   for (int value = 2; value < 6; ++value) {
-    build_library(folder / "libpart.so", part_source(value), part_name);
+    build_library(directory / "libpart.so", part_source(value), part_name);
     ASSERT_TRUE(host.events.next(event_kind::loaded, patience)) << value;
     EXPECT_EQ(host.library->number(), 10 + value);
     const auto old = host.events.next(event_kind::unloaded, patience);
@@ -222,52 +223,53 @@ TEST(Dependencies, AreReloadedWithTheLibraryWhenTheyAloneAreRebuilt) {
 }
 
 TEST(Dependencies, KeepTheirStaticsWhenOnlyTheLibraryIsRebuilt) {
-  const support::temp_folder folder;
-  build_library(folder / "libpart.so", "int part(void) { static int calls; return ++calls; }", part_name);
-  build_library(folder / "lib.so", top_source, needs_part(folder));
-  watched<number_api> host(folder / "lib.so");
+  const support::temp_directory directory;
+  build_library(directory / "libpart.so", "int part(void) { static int calls; return ++calls; }", part_name);
+  build_library(directory / "lib.so", top_source, needs_part(directory));
+  watched<number_api> host(directory / "lib.so");
   ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
   EXPECT_EQ(host.library->number(), 11);
-  build_library(folder / "lib.so", "int part(void); int number(void) { return 20 + part(); }", needs_part(folder));
+  build_library(directory / "lib.so", "int part(void); int number(void) { return 20 + part(); }",
+                needs_part(directory));
   ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
   EXPECT_EQ(host.library->number(), 22);
 }
 
 TEST(Dependencies, OfDependenciesComeAlongToo) {
-  const support::temp_folder folder;
-  build_library(folder / "libdeep.so", "int deep(void) { return 1; }", "-Wl,-soname,libdeep.so");
-  build_library(folder / "libpart.so", "int deep(void); int part(void) { return deep(); }",
-                std::string(part_name) + " -L'" + folder.path().string() + "' -ldeep '-Wl,-rpath,$ORIGIN'");
-  build_library(folder / "lib.so", top_source,
-                needs_part(folder) + " '-Wl,-rpath-link," + folder.path().string() + "'");
-  watched<number_api> host(folder / "lib.so");
+  const support::temp_directory directory;
+  build_library(directory / "libdeep.so", "int deep(void) { return 1; }", "-Wl,-soname,libdeep.so");
+  build_library(directory / "libpart.so", "int deep(void); int part(void) { return deep(); }",
+                std::string(part_name) + " -L'" + directory.path().string() + "' -ldeep '-Wl,-rpath,$ORIGIN'");
+  build_library(directory / "lib.so", top_source,
+                needs_part(directory) + " '-Wl,-rpath-link," + directory.path().string() + "'");
+  watched<number_api> host(directory / "lib.so");
   ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
   EXPECT_EQ(host.library->number(), 11);
-  build_library(folder / "libdeep.so", "int deep(void) { return 5; }", "-Wl,-soname,libdeep.so");
+  build_library(directory / "libdeep.so", "int deep(void) { return 5; }", "-Wl,-soname,libdeep.so");
   ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
   EXPECT_EQ(host.library->number(), 15);
 }
 
 TEST(Dependencies, ThatAreNotBuiltYetAreWaitedFor) {
-  const support::temp_folder folder;
-  build_library(folder / "libpart.so", part_source(1), part_name);
-  build_library(folder / "lib.so", top_source, needs_part(folder));
-  std::filesystem::remove(folder / "libpart.so");
-  watched<number_api> host(folder / "lib.so");
+  const support::temp_directory directory;
+  build_library(directory / "libpart.so", part_source(1), part_name);
+  build_library(directory / "lib.so", top_source, needs_part(directory));
+  std::filesystem::remove(directory / "libpart.so");
+  watched<number_api> host(directory / "lib.so");
   EXPECT_FALSE(host.library.loaded());
-  build_library(folder / "libpart.so", part_source(3), part_name);
+  build_library(directory / "libpart.so", part_source(3), part_name);
   ASSERT_TRUE(host.events.next(event_kind::loaded, patience));
   EXPECT_EQ(host.library->number(), 13);
 }
 
 TEST(Dependencies, ThatTheHostHoldsAreSharedWithItAndItIsSaid) {
-  const support::temp_folder folder;
-  build_library(folder / "libpart.so", part_source(1), part_name);
-  build_library(folder / "lib.so", top_source, needs_part(folder));
-  void* const hosts = dlopen((folder / "libpart.so").c_str(), RTLD_NOW | RTLD_LOCAL);
+  const support::temp_directory directory;
+  build_library(directory / "libpart.so", part_source(1), part_name);
+  build_library(directory / "lib.so", top_source, needs_part(directory));
+  void* const hosts = dlopen((directory / "libpart.so").c_str(), RTLD_NOW | RTLD_LOCAL);
   ASSERT_NE(hosts, nullptr);
   {
-    watched<number_api> host(folder / "lib.so");
+    watched<number_api> host(directory / "lib.so");
     EXPECT_EQ(host.library->number(), 11);
     const auto warning = host.events.next(event_kind::warning, patience);
     ASSERT_TRUE(warning);

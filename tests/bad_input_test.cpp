@@ -39,25 +39,25 @@ const std::string two = "int number(void) { return 2; }";
 struct bad_place {
   const char* name;
   // Puts something there that is no library, and says where.
-  std::function<std::string(const support::temp_folder&)> make;
+  std::function<std::string(const support::temp_directory&)> make;
   const char* said;           // a part of the reason or of the system's words
   bool can_be_mended = true;  // by renaming a library over it
 };
 
-std::string linked(const support::temp_folder& folder, const std::string& target) {
-  fs::create_symlink(target, folder / "lib.so");
-  return folder / "lib.so";
+std::string linked(const support::temp_directory& directory, const std::string& target) {
+  fs::create_symlink(target, directory / "lib.so");
+  return directory / "lib.so";
 }
 
 const std::vector<bad_place>& bad_places() {
   static const std::vector<bad_place> all{
-      {"a_folder",
+      {"a_directory",
        [](auto& at) {
          fs::create_directory(at / "lib.so");
          return at / "lib.so";
        },
-       "a folder", false},
-      {"the_root", [](auto&) { return std::string("/"); }, "a folder", false},
+       "a directory", false},
+      {"the_root", [](auto&) { return std::string("/"); }, "a directory", false},
       {"a_slash_at_the_end",
        [](auto& at) {
          support::write_file(at / "lib.so", "x");
@@ -74,7 +74,7 @@ const std::vector<bad_place>& bad_places() {
       {"a_path_too_long",
        [](auto& at) {
          std::string path = at.path().string();
-         while (path.size() < PATH_MAX) path += "/folder";
+         while (path.size() < PATH_MAX) path += "/directory";
          return path;
        },
        "File name too long", false},
@@ -139,8 +139,8 @@ const std::vector<bad_place>& bad_places() {
 class BadPlace : public testing::TestWithParam<bad_place> {};
 
 TEST_P(BadPlace, IsNamedLosesNothingAndIsLeftBehindWhenALibraryComes) {
-  const support::temp_folder folder;
-  const std::string path = GetParam().make(folder);
+  const support::temp_directory directory;
+  const std::string path = GetParam().make(directory);
   autoreload::event_queue events;
   autoreload::options chosen;
   chosen.observer = events.observer();
@@ -154,8 +154,8 @@ TEST_P(BadPlace, IsNamedLosesNothingAndIsLeftBehindWhenALibraryComes) {
       << lib.last_failure()->what();
   EXPECT_EQ(lib.last_failure()->path(), path);
   if (!GetParam().can_be_mended) return;
-  support::build_library(folder / "good.so", two);
-  fs::rename(folder / "good.so", path);
+  support::build_library(directory / "good.so", two);
+  fs::rename(directory / "good.so", path);
   ASSERT_TRUE(events.next(autoreload::event_kind::loaded, patience));
   EXPECT_EQ(lib->number(), 2);
 }
@@ -163,12 +163,12 @@ TEST_P(BadPlace, IsNamedLosesNothingAndIsLeftBehindWhenALibraryComes) {
 INSTANTIATE_TEST_SUITE_P(Paths, BadPlace, testing::ValuesIn(bad_places()), [](auto& one) { return one.param.name; });
 
 TEST(BadPath, OfAnyCharactersIsAPathLikeOthers) {
-  const support::temp_folder folder;
+  const support::temp_directory directory;
   for (const std::string name :
        {"with space", "new\nline", "per%scent %n", "quo\"te's", "\xff\xfe", "umlaut-ä", "-dash", "$ORIGIN"}) {
-    support::build_library(folder / "good.so", two);
-    fs::rename(folder / "good.so", folder / name);
-    library lib(folder / name);
+    support::build_library(directory / "good.so", two);
+    fs::rename(directory / "good.so", directory / name);
+    library lib(directory / name);
     ASSERT_TRUE(lib.loaded()) << lib.last_failure()->what();
     EXPECT_EQ(lib->number(), 2);
   }
@@ -177,20 +177,20 @@ TEST(BadPath, OfAnyCharactersIsAPathLikeOthers) {
 // ---- policies
 
 TEST(BadPolicy, ThatNothingCanPassIsNamedInTheRefusal) {
-  const support::temp_folder folder;
-  support::build_library(folder / "lib.so", two);
+  const support::temp_directory directory;
+  support::build_library(directory / "lib.so", two);
   autoreload::options chosen;
   chosen.trust.max_size = 1;
-  EXPECT_NE(library(folder / "lib.so", chosen).last_failure()->advice().find("max_size"), std::string::npos);
+  EXPECT_NE(library(directory / "lib.so", chosen).last_failure()->advice().find("max_size"), std::string::npos);
 }
 
 TEST(BadPolicy, OfATrialThatNoProcessCanMeetIsNamedInTheRefusal) {
-  const support::temp_folder folder;
-  support::build_library(folder / "lib.so", two);
+  const support::temp_directory directory;
+  support::build_library(directory / "lib.so", two);
   autoreload::options chosen;
   chosen.trial.enabled = true;
   chosen.trial.memory_limit = 1;
-  const library lib(folder / "lib.so", chosen);
+  const library lib(directory / "lib.so", chosen);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   ASSERT_TRUE(lib.last_failure());
   EXPECT_EQ(lib.last_failure()->at(), stage::trial);
@@ -219,11 +219,11 @@ TEST(BadGuard, ThatThrowsWhatIsNoExceptionRefusesAndTheNextBuildIsTaken) {
     }
     int times = 0;
   };
-  const support::temp_folder folder;
-  support::build_library(folder / "lib.so", two);
+  const support::temp_directory directory;
+  support::build_library(directory / "lib.so", two);
   autoreload::options chosen;
   chosen.guard = std::make_shared<thrower>();
-  library lib(folder / "lib.so", chosen);
+  library lib(directory / "lib.so", chosen);
   ASSERT_TRUE(lib.last_failure());
   EXPECT_EQ(lib.last_failure()->at(), stage::guard);
   EXPECT_TRUE(lib.reload());
@@ -264,9 +264,9 @@ TEST(BadNames, OfStagesAndEventsAreUnknown) {
 }
 
 TEST(BadPin, ReleasedTwiceMovedOntoItselfOrMovedFromIsHarmless) {
-  const support::temp_folder folder;
-  support::build_library(folder / "lib.so", two);
-  const library lib(folder / "lib.so");
+  const support::temp_directory directory;
+  support::build_library(directory / "lib.so", two);
+  const library lib(directory / "lib.so");
   auto pin = lib.pin();
   auto& same = pin;
   pin = std::move(same);

@@ -44,10 +44,10 @@ class strangers {
     for (int i = 0; i < 12; ++i) {
       own eventfd_at{::eventfd(7, EFD_CLOEXEC | EFD_NONBLOCK), kind::counter};
       own file_at{::memfd_create("the host's", MFD_CLOEXEC), kind::file};
-      own folder_at{::inotify_init1(IN_CLOEXEC | IN_NONBLOCK), kind::folder};
+      own directory_at{::inotify_init1(IN_CLOEXEC | IN_NONBLOCK), kind::directory};
       [[maybe_unused]] const ssize_t written = ::write(file_at.number, "mine", 4);
-      ::inotify_add_watch(folder_at.number, "/", IN_ATTRIB);
-      for (const own& one : {eventfd_at, file_at, folder_at}) all_.push_back(one);
+      ::inotify_add_watch(directory_at.number, "/", IN_ATTRIB);
+      for (const own& one : {eventfd_at, file_at, directory_at}) all_.push_back(one);
     }
   }
   // What was done to them, or nothing.
@@ -75,7 +75,7 @@ class strangers {
   }
 
  private:
-  enum class kind : std::uint8_t { counter, file, folder };
+  enum class kind : std::uint8_t { counter, file, directory };
   struct own {
     int number;
     kind is;
@@ -85,8 +85,8 @@ class strangers {
 
 // A library at a path, and its next versions.
 struct subject {
-  support::temp_folder folder;
-  std::string path = folder / "lib.so";
+  support::temp_directory directory;
+  std::string path = directory / "lib.so";
   event_queue events;
   int version = 0;
   std::vector<std::string> built;
@@ -94,7 +94,7 @@ struct subject {
   // Compiling needs a pipe, so all versions are there before anything is closed.
   explicit subject(int versions) {
     for (int i = 1; i <= versions; ++i) {
-      built.push_back(folder / ("v" + std::to_string(i) + ".so"));
+      built.push_back(directory / ("v" + std::to_string(i) + ".so"));
       build_library(built.back(), "int number(void) { return " + std::to_string(i) + "; }");
     }
     next();

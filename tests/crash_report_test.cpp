@@ -514,16 +514,16 @@ TEST(crash_report, says_what_it_can_without_symbols_and_lines) {
 }
 
 TEST(crash_report, writes_where_it_is_told) {
-  const test::temporary_folder folder;
+  const test::temporary_directory directory;
   const ending how = in_child([&] {
-    const int file = ::open((folder / "report").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    const int file = ::open((directory / "report").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     const auto guard = installed({.descriptor = file});
     const loaded_crasher library;
     library.get<int(int)>("write_null")(1);
   });
   EXPECT_EQ(how.signal(), SIGSEGV);
   EXPECT_TRUE(is_silent(how)) << how.text;
-  EXPECT_TRUE(says(test::read_file(folder / "report"), "autoreload: SIGSEGV in generation 3"));
+  EXPECT_TRUE(says(test::read_file(directory / "report"), "autoreload: SIGSEGV in generation 3"));
 }
 
 TEST(crash_report, reports_one_thread_after_the_other) {

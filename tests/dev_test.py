@@ -56,12 +56,12 @@ class Verdict(unittest.TestCase):
     def setUp(self):
         if not shutil.which("clang-format-14"):
             self.skipTest("no clang-format-14")
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        shutil.copy(os.path.join(ROOT, ".clang-format"), self.folder.name)
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        shutil.copy(os.path.join(ROOT, ".clang-format"), self.directory.name)
 
     def file(self, text):
-        path = os.path.join(self.folder.name, "one file.c")
+        path = os.path.join(self.directory.name, "one file.c")
         with open(path, "w", encoding="utf-8") as source:
             source.write(text)
         return path

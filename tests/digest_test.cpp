@@ -43,9 +43,9 @@ class digest : public testing::Test {
   }
   [[nodiscard]] static std::string quoted(const std::string& path) { return "'" + path + "'"; }
   [[nodiscard]] int run(const std::string& words) const {
-    return WEXITSTATUS(std::system((quoted(tool) + " " + words + " 2> " + quoted(folder_ / "words")).c_str()));
+    return WEXITSTATUS(std::system((quoted(tool) + " " + words + " 2> " + quoted(directory_ / "words")).c_str()));
   }
-  [[nodiscard]] std::string words() const { return support::read_file(folder_ / "words"); }
+  [[nodiscard]] std::string words() const { return support::read_file(directory_ / "words"); }
 
   static std::size_t place_of_the_number(const std::string& bytes, int number) {
     return bytes.find(std::string{static_cast<char>(number), 0, '\xed', '\x5e'});
@@ -59,8 +59,8 @@ class digest : public testing::Test {
     return chosen;
   }
 
-  support::temp_folder folder_;
-  std::string path_ = folder_ / "lib.so";
+  support::temp_directory directory_;
+  std::string path_ = directory_ / "lib.so";
 };
 
 TEST_F(digest, is_the_crc_that_xz_uses) {
@@ -101,9 +101,9 @@ TEST_F(digest, lets_in_what_it_was_made_of_and_keeps_out_damage_to_the_code) {
   autoreload::reloadable<number_api> library(path_, manual(false));
   ASSERT_EQ(library.call<&number_api::number>(), 0x5eed0001);
 
-  build(folder_ / "next.so", 2, "-g");
-  ASSERT_EQ(run(quoted(folder_ / "next.so")), 0) << words();
-  const std::string good = support::read_file(folder_ / "next.so");
+  build(directory_ / "next.so", 2, "-g");
+  ASSERT_EQ(run(quoted(directory_ / "next.so")), 0) << words();
+  const std::string good = support::read_file(directory_ / "next.so");
   std::string damaged = good;
   const std::size_t at = place_of_the_number(good, 2);
   ASSERT_NE(at, std::string::npos);
@@ -143,16 +143,16 @@ TEST_F(digest, is_waited_for_where_it_is_required) {
 TEST_F(digest, is_made_anew_by_the_tool_whenever_it_runs) {
   build(path_, 1, "-g");
   fs::permissions(path_, fs::perms(0750));
-  fs::create_symlink("lib.so", folder_ / "name.so");
-  const auto files = [&] { return std::distance(fs::directory_iterator(folder_.path()), {}); };
+  fs::create_symlink("lib.so", directory_ / "name.so");
+  const auto files = [&] { return std::distance(fs::directory_iterator(directory_.path()), {}); };
   const auto before = files();
-  ASSERT_EQ(run(quoted(folder_ / "name.so")), 0) << words();
-  EXPECT_TRUE(fs::is_symlink(folder_ / "name.so"));
+  ASSERT_EQ(run(quoted(directory_ / "name.so")), 0) << words();
+  EXPECT_TRUE(fs::is_symlink(directory_ / "name.so"));
   EXPECT_EQ(fs::status(path_).permissions(), fs::perms(0750));
   const std::string once = support::read_file(path_);
   EXPECT_EQ(once.size() - once.rfind("\nautoreload-digest crc64 "), autoreload::digest_line_size);
-  ASSERT_EQ(run(quoted(path_) + " " + quoted(folder_ / "copy.so")), 0) << words();
-  EXPECT_EQ(support::read_file(folder_ / "copy.so"), once);
+  ASSERT_EQ(run(quoted(path_) + " " + quoted(directory_ / "copy.so")), 0) << words();
+  EXPECT_EQ(support::read_file(directory_ / "copy.so"), once);
   EXPECT_EQ(files(), before + 2) << "more than the copy, and what the tool says, was left behind";
 }
 
@@ -165,8 +165,8 @@ TEST_F(digest, is_not_made_of_a_damaged_or_unfinished_library) {
     EXPECT_NE(words().find(path_), std::string::npos) << words();
     EXPECT_EQ(support::read_file(path_), bad);
   }
-  EXPECT_EQ(run(quoted(folder_ / "nothing.so")), 1);
-  EXPECT_EQ(run(quoted(path_) + " " + quoted(folder_ / "no/such/folder.so")), 1);
+  EXPECT_EQ(run(quoted(directory_ / "nothing.so")), 1);
+  EXPECT_EQ(run(quoted(path_) + " " + quoted(directory_ / "no/such/directory.so")), 1);
   EXPECT_EQ(run(""), 2);
   EXPECT_EQ(run("--help > /dev/null"), 0);
 }

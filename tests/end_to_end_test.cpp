@@ -140,11 +140,11 @@ class working_copy {
  public:
   working_copy() {
     source_ = support::read_file(std::string(AUTORELOAD_CLIB) + "/lib.c");
-    support::write_file(folder_ / "foo.h", support::read_file(std::string(AUTORELOAD_CLIB) + "/foo.h"));
+    support::write_file(directory_ / "foo.h", support::read_file(std::string(AUTORELOAD_CLIB) + "/foo.h"));
   }
 
-  [[nodiscard]] std::string library() const { return folder_ / "libfoo.so"; }
-  [[nodiscard]] std::string operator/(const std::string& name) const { return folder_ / name; }
+  [[nodiscard]] std::string library() const { return directory_ / "libfoo.so"; }
+  [[nodiscard]] std::string operator/(const std::string& name) const { return directory_ / name; }
 
   /// Replaces text in lib.c, which must be there.
   working_copy& edit(const std::string& from, const std::string& to) {
@@ -155,26 +155,26 @@ class working_copy {
   }
 
   /// As an editor does it: nothing but the source.
-  void save() const { support::write_file(folder_ / "lib.c", source_); }
+  void save() const { support::write_file(directory_ / "lib.c", source_); }
 
   /// Saves it beside a Makefile that builds the library.
   void make() const {
     save();
-    support::write_file(folder_ / "Makefile", "libfoo.so: lib.c\n\t" + support::c_compiler() +
-                                                  " -shared -fPIC -g -fvisibility=hidden -o $@ lib.c\n");
+    support::write_file(directory_ / "Makefile", "libfoo.so: lib.c\n\t" + support::c_compiler() +
+                                                     " -shared -fPIC -g -fvisibility=hidden -o $@ lib.c\n");
   }
 
   /// Compiles, as the linker does it: straight to the final name.
   void build(const std::string& flags = "") const { build_as(library(), flags); }
 
   void build_as(const std::string& name, const std::string& flags = "") const {
-    support::write_file(folder_ / "lib.c", source_);
+    support::write_file(directory_ / "lib.c", source_);
     support::shell(support::c_compiler() + " -shared -fPIC -g -fvisibility=hidden " + flags + " -o '" + name + "' '" +
-                   (folder_ / "lib.c") + "'");
+                   (directory_ / "lib.c") + "'");
   }
 
  private:
-  support::temp_folder folder_;
+  support::temp_directory directory_;
   std::string source_;
 };
 

@@ -117,13 +117,13 @@ class DefaultObserver : public testing::Test {
     support::build_library(path_, "int answer(void) { return 42; }\n", "-Wl,-z,nodelete");
     autoreload::reloadable<answer_api> library(path_, chosen);
     EXPECT_EQ(library->answer(), 42);
-    support::write_file(folder_ / "text", "no library\n");
-    std::filesystem::rename(folder_ / "text", path_);
+    support::write_file(directory_ / "text", "no library\n");
+    std::filesystem::rename(directory_ / "text", path_);
     EXPECT_FALSE(library.reload());
   }
 
-  support::temp_folder folder_;
-  std::string path_ = folder_ / "libanswer.so";
+  support::temp_directory directory_;
+  std::string path_ = directory_ / "libanswer.so";
 };
 
 TEST_F(DefaultObserver, WritesEverythingThatTheEngineSaysToStandardError) {

@@ -57,17 +57,17 @@ void write_setting(const char* path, const std::string& value) { support::write_
 
 TEST(Exhaustion, OfDescriptorsRefusesWithTheCauseAndRecoversWithoutAnotherChange) {
   in_a_child([]() -> std::string {
-    const support::temp_folder folder;
-    build_library(folder / "lib.so", source(1));
-    build_library(folder / "next.so", source(2));
+    const support::temp_directory directory;
+    build_library(directory / "lib.so", source(1));
+    build_library(directory / "next.so", source(2));
     event_queue events;
-    autoreload::reloadable<number_api> library(folder / "lib.so", watched_by(events));
+    autoreload::reloadable<number_api> library(directory / "lib.so", watched_by(events));
     if (library->number() != 1) return "the first did not load";
     rlimit limit{};
     getrlimit(RLIMIT_NOFILE, &limit);
     const rlimit none{3, limit.rlim_max};
     setrlimit(RLIMIT_NOFILE, &none);
-    std::filesystem::rename(folder / "next.so", folder / "lib.so");
+    std::filesystem::rename(directory / "next.so", directory / "lib.so");
     const auto refused = events.next(event_kind::refused, patience);
     if (!refused) return "no refusal came";
     if (refused->failure->system() != "Too many open files") return refused->failure->what();
@@ -81,20 +81,20 @@ TEST(Exhaustion, OfDescriptorsRefusesWithTheCauseAndRecoversWithoutAnotherChange
 // Every step of a reload takes a descriptor at some point: the trial, each dependency, the copy, dlopen itself.
 TEST(Exhaustion, OfDescriptorsAtAnyStepOfTheWayPassesWhenThereAreMoreAgain) {
   in_a_child([]() -> std::string {
-    const support::temp_folder folder;
+    const support::temp_directory directory;
     const auto build = [&](int version, const std::string& to) {
-      std::filesystem::create_directories(folder.path() / to);
-      build_library(folder / (to + "/libpart.so"), "int part(void) { return " + std::to_string(version) + "; }",
+      std::filesystem::create_directories(directory.path() / to);
+      build_library(directory / (to + "/libpart.so"), "int part(void) { return " + std::to_string(version) + "; }",
                     "-Wl,-soname,libpart.so");
-      build_library(folder / (to + "/lib.so"), "int part(void); int number(void) { return part(); }",
-                    "'" + folder / (to + "/libpart.so") + "' -Wl,-rpath,'$ORIGIN'");
+      build_library(directory / (to + "/lib.so"), "int part(void); int number(void) { return part(); }",
+                    "'" + directory / (to + "/libpart.so") + "' -Wl,-rpath,'$ORIGIN'");
     };
     build(1, "run");
     event_queue events;
     autoreload::options chosen = watched_by(events);
     chosen.trial.enabled = true;
     chosen.drive = autoreload::drive_mode::manual;
-    autoreload::reloadable<number_api> library(folder / "run/lib.so", chosen);
+    autoreload::reloadable<number_api> library(directory / "run/lib.so", chosen);
     if (library->number() != 1) return "the first did not load";
     rlimit limit{};
     getrlimit(RLIMIT_NOFILE, &limit);
@@ -104,7 +104,7 @@ TEST(Exhaustion, OfDescriptorsAtAnyStepOfTheWayPassesWhenThereAreMoreAgain) {
       const std::string at = "with " + std::to_string(spare) + " spare descriptors ";
       build(version, "next");
       for (const char* const name : {"libpart.so", "lib.so"}) {
-        std::filesystem::rename(folder / ("next/" + std::string(name)), folder / ("run/" + std::string(name)));
+        std::filesystem::rename(directory / ("next/" + std::string(name)), directory / ("run/" + std::string(name)));
       }
       const int highest = dup(0);
       close(highest);
@@ -138,18 +138,18 @@ TEST(Exhaustion, OfDescriptorsAtAnyStepOfTheWayPassesWhenThereAreMoreAgain) {
 TEST(Exhaustion, OfTheFileSizeLimitRefusesAndNeitherEndsTheHostNorEatsItsSignal) {
   for (const bool with_trial : {false, true}) {
     in_a_child([=]() -> std::string {
-      const support::temp_folder folder;
-      build_library(folder / "two.so", source(2));
+      const support::temp_directory directory;
+      build_library(directory / "two.so", source(2));
       event_queue events;
       autoreload::options chosen = watched_by(events);
       chosen.drive = autoreload::drive_mode::manual;  // on this thread, whose SIGXFSZ is not blocked
       chosen.trial.enabled = with_trial;
-      autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+      autoreload::reloadable<number_api> library(directory / "lib.so", chosen);
       rlimit limit{};
       getrlimit(RLIMIT_FSIZE, &limit);
       const rlimit little{4096, limit.rlim_max};
       setrlimit(RLIMIT_FSIZE, &little);
-      std::filesystem::rename(folder / "two.so", folder / "lib.so");
+      std::filesystem::rename(directory / "two.so", directory / "lib.so");
       const auto refused = library.reload();
       if (refused) return "it was loaded although it can't be copied";
       if (refused.error().system() != "File too large") return refused.error().what();
@@ -178,12 +178,12 @@ TEST(Exhaustion, OfAddressSpaceRefusesALargeLibraryAndTakesItWhenThereIsRoom) {
   GTEST_SKIP() << "sanitizers reserve terabytes of address space themselves";
 #endif
   in_a_child([]() -> std::string {
-    const support::temp_folder folder;
-    build_library(folder / "lib.so", source(1));
-    build_library(folder / "large.so", "static const char filled[96 << 20] = {1};" + source(2) +
-                                           "const char* at(int i) { return filled + i; }");
+    const support::temp_directory directory;
+    build_library(directory / "lib.so", source(1));
+    build_library(directory / "large.so", "static const char filled[96 << 20] = {1};" + source(2) +
+                                              "const char* at(int i) { return filled + i; }");
     event_queue events;
-    autoreload::reloadable<number_api> library(folder / "lib.so", watched_by(events));
+    autoreload::reloadable<number_api> library(directory / "lib.so", watched_by(events));
     std::ifstream pages("/proc/self/statm");
     rlim_t used = 0;
     pages >> used;
@@ -193,7 +193,7 @@ TEST(Exhaustion, OfAddressSpaceRefusesALargeLibraryAndTakesItWhenThereIsRoom) {
     for (const rlim_t megabytes : {rlim_t{32}, rlim_t{150}}) {
       const rlimit little{used * 4096 + (megabytes << 20), limit.rlim_max};
       setrlimit(RLIMIT_AS, &little);
-      if (megabytes == 32) std::filesystem::rename(folder / "large.so", folder / "lib.so");
+      if (megabytes == 32) std::filesystem::rename(directory / "large.so", directory / "lib.so");
       const auto tried = library.reload();
       if (tried) return "it was loaded into no room";
       const std::string said = tried.error().what();
@@ -226,19 +226,19 @@ bool forbid_mappings_of_code() {
 
 TEST(Exhaustion, OfTheRightToMapCodeIsNotCalledAWantOfMemoryNorTriedAgainAndAgain) {
   in_a_child([]() -> std::string {
-    const support::temp_folder folder;
-    build_library(folder / "lib.so", source(1));
+    const support::temp_directory directory;
+    build_library(directory / "lib.so", source(1));
     event_queue events;
     autoreload::options chosen = watched_by(events);
     chosen.drive = autoreload::drive_mode::manual;
     if (!forbid_mappings_of_code()) return "skip: no seccomp";
-    const autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+    const autoreload::reloadable<number_api> library(directory / "lib.so", chosen);
     const auto why = library.last_failure();
     if (!why) return "it was loaded all the same";
     if (why->advice().find("seccomp") == std::string::npos) return why->what();
     if (why->system().find("Operation not permitted") == std::string::npos) return why->what();
     const autoreload::setback no =
-        autoreload::setback_of_dlopen(*why, open((folder / "lib.so").c_str(), O_RDONLY | O_CLOEXEC));
+        autoreload::setback_of_dlopen(*why, open((directory / "lib.so").c_str(), O_RDONLY | O_CLOEXEC));
     return no.kind == autoreload::setback_kind::refused_elsewhere ? "" : "it is taken for what passes by itself";
   });
 }
@@ -246,9 +246,9 @@ TEST(Exhaustion, OfTheRightToMapCodeIsNotCalledAWantOfMemoryNorTriedAgainAndAgai
 TEST(Exhaustion, OfProcessesRefusesATrialAndTakesItWhenThereAreMoreAgain) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can become a user without any other process";
   in_a_child([]() -> std::string {
-    const support::temp_folder folder(support::open_to_all());
-    std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
-    build_library(folder / "lib.so", source(1));
+    const support::temp_directory directory(support::open_to_all());
+    std::filesystem::permissions(directory.path(), std::filesystem::perms(0755));
+    build_library(directory / "lib.so", source(1));
     if (setgid(54329) != 0 || setuid(54329) != 0) return "can't become another user";
     event_queue events;
     autoreload::options chosen = watched_by(events);
@@ -258,7 +258,7 @@ TEST(Exhaustion, OfProcessesRefusesATrialAndTakesItWhenThereAreMoreAgain) {
     getrlimit(RLIMIT_NPROC, &limit);
     const rlimit none{1, limit.rlim_max};
     setrlimit(RLIMIT_NPROC, &none);
-    autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+    autoreload::reloadable<number_api> library(directory / "lib.so", chosen);
     pollfd waiting{library.descriptor(), POLLIN, 0};
     const auto deadline = std::chrono::steady_clock::now() + patience;
     const auto until = [&](auto&& holds) {
@@ -280,9 +280,9 @@ TEST(Exhaustion, OfProcessesRefusesATrialAndTakesItWhenThereAreMoreAgain) {
 
 TEST(Exhaustion, OfInotifyWatchesFallsBackToPollingAndGoesBackToInotify) {
   in_a_child([]() -> std::string {
-    const support::temp_folder folder;
-    build_library(folder / "lib.so", source(1));
-    build_library(folder / "two.so", source(2));
+    const support::temp_directory directory;
+    build_library(directory / "lib.so", source(1));
+    build_library(directory / "two.so", source(2));
     // A user namespace of its own has limits of its own.
     const uid_t user = getuid();
     if (unshare(CLONE_NEWUSER) != 0) return "skip: no user namespace";
@@ -291,11 +291,11 @@ TEST(Exhaustion, OfInotifyWatchesFallsBackToPollingAndGoesBackToInotify) {
     event_queue events;
     autoreload::options chosen = watched_by(events);
     chosen.poll_interval = std::chrono::milliseconds(20);
-    autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+    autoreload::reloadable<number_api> library(directory / "lib.so", chosen);
     const auto warning = events.next(event_kind::warning, patience);
     if (!warning || warning->text.find("max_user_watches") == std::string::npos) return "no warning names the limit";
     if (library.watching() != autoreload::watch_mode::polling) return "it does not poll";
-    std::filesystem::rename(folder / "two.so", folder / "lib.so");
+    std::filesystem::rename(directory / "two.so", directory / "lib.so");
     if (!events.next(event_kind::loaded, patience)) return "polling saw nothing";
     write_setting("/proc/sys/user/max_inotify_watches", "10000\n");
     const auto back = events.next(event_kind::warning, patience);
@@ -306,53 +306,53 @@ TEST(Exhaustion, OfInotifyWatchesFallsBackToPollingAndGoesBackToInotify) {
 
 TEST(Exhaustion, WithoutProcItLoadsFromATemporaryFileThatLeavesNothingBehind) {
   in_a_child([]() -> std::string {
-    const support::temp_folder folder;
-    build_library(folder / "lib.so", source(1));
-    build_library(folder / "two.so", source(2));
-    std::filesystem::create_directory(folder.path() / "tmp");
-    setenv("TMPDIR", (folder / "tmp").c_str(), 1);
+    const support::temp_directory directory;
+    build_library(directory / "lib.so", source(1));
+    build_library(directory / "two.so", source(2));
+    std::filesystem::create_directory(directory.path() / "tmp");
+    setenv("TMPDIR", (directory / "tmp").c_str(), 1);
     unsetenv("XDG_RUNTIME_DIR");
     if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         umount2("/proc", MNT_DETACH) != 0) {
       return "skip: /proc can't be taken away without root";
     }
     event_queue events;
-    autoreload::reloadable<number_api> library(folder / "lib.so", watched_by(events));
+    autoreload::reloadable<number_api> library(directory / "lib.so", watched_by(events));
     if (!library.loaded()) return library.last_failure()->what();
-    std::filesystem::rename(folder / "two.so", folder / "lib.so");
+    std::filesystem::rename(directory / "two.so", directory / "lib.so");
     if (!events.next(event_kind::loaded, patience) || !events.next(event_kind::loaded, patience)) return "no reload";
     if (library->number() != 2) return "the wrong one was loaded";
-    return std::filesystem::is_empty(folder.path() / "tmp") ? "" : "a file stayed behind";
+    return std::filesystem::is_empty(directory.path() / "tmp") ? "" : "a file stayed behind";
   });
 }
 
 TEST(Exhaustion, OfRoomForTheCopySaysWhereItLookedAndRecovers) {
   in_a_child([]() -> std::string {
-    const support::temp_folder folder;
-    build_library(folder / "lib.so", source(1));
-    build_library(folder / "two.so", source(2));
-    std::filesystem::create_directory(folder.path() / "tmp");
-    setenv("TMPDIR", (folder / "tmp").c_str(), 1);
+    const support::temp_directory directory;
+    build_library(directory / "lib.so", source(1));
+    build_library(directory / "two.so", source(2));
+    std::filesystem::create_directory(directory.path() / "tmp");
+    setenv("TMPDIR", (directory / "tmp").c_str(), 1);
     unsetenv("XDG_RUNTIME_DIR");
     const auto cover = [](const char* place) { return mount("tmpfs", place, "tmpfs", MS_RDONLY, nullptr) == 0; };
     if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         umount2("/proc", MNT_DETACH) != 0 || !cover("/dev/shm") || !cover("/var/tmp") ||
-        !cover((folder / "tmp").c_str())) {
+        !cover((directory / "tmp").c_str())) {
       return "skip: file systems can't be mounted without root";
     }
-    if (!folder.path().native().starts_with("/tmp/")) return "skip: the test's own folder is not below /tmp";
-    // /tmp itself: a read-only view, but for the library's folder.
-    if (mount("/tmp", "/tmp", nullptr, MS_BIND | MS_REC, nullptr) != 0 || chdir(folder.path().c_str()) != 0 ||
+    if (!directory.path().native().starts_with("/tmp/")) return "skip: the test's own directory is not below /tmp";
+    // /tmp itself: a read-only view, but for the library's directory.
+    if (mount("/tmp", "/tmp", nullptr, MS_BIND | MS_REC, nullptr) != 0 || chdir(directory.path().c_str()) != 0 ||
         mount("none", "/tmp", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0) {
       return "skip: /tmp can't be made read-only";
     }
     event_queue events;
-    autoreload::reloadable<number_api> library(folder / "lib.so", watched_by(events));
+    autoreload::reloadable<number_api> library(directory / "lib.so", watched_by(events));
     if (library.loaded()) return "it was loaded without any place for a copy";
     if (library.last_failure()->reason().find("no place for a private copy") == std::string::npos) {
       return library.last_failure()->what();
     }
-    umount2((folder / "tmp").c_str(), MNT_DETACH);
+    umount2((directory / "tmp").c_str(), MNT_DETACH);
     mount("none", "/tmp", nullptr, MS_REMOUNT | MS_BIND, nullptr);
     if (!events.next(event_kind::loaded, patience)) return "it was not loaded when there was room again";
     return library->number() == 1 ? "" : "the wrong one was loaded";
@@ -362,26 +362,26 @@ TEST(Exhaustion, OfRoomForTheCopySaysWhereItLookedAndRecovers) {
 // Where there is neither memfd nor room on any disk, and for whatever is refused on the way: no file stays behind.
 TEST(Exhaustion, OfDiskSpaceSaysSoLeavesNothingBehindAndRecovers) {
   in_a_child([]() -> std::string {
-    const support::temp_folder folder;
-    build_library(folder / "lib.so", "static const char filled[1 << 20] = {1};" + source(1) +
-                                         "const char* at(int i) { return filled + i; }");
-    std::filesystem::create_directory(folder.path() / "tmp");
-    setenv("XDG_RUNTIME_DIR", (folder / "tmp").c_str(), 1);
+    const support::temp_directory directory;
+    build_library(directory / "lib.so", "static const char filled[1 << 20] = {1};" + source(1) +
+                                            "const char* at(int i) { return filled + i; }");
+    std::filesystem::create_directory(directory.path() / "tmp");
+    setenv("XDG_RUNTIME_DIR", (directory / "tmp").c_str(), 1);
     const auto size = [&](const char* options, unsigned long flags) {
-      return mount("tmpfs", (folder / "tmp").c_str(), "tmpfs", flags, options) == 0;
+      return mount("tmpfs", (directory / "tmp").c_str(), "tmpfs", flags, options) == 0;
     };
     if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         umount2("/proc", MNT_DETACH) != 0 || !size("size=64k", 0)) {
       return "skip: file systems can't be mounted without root";
     }
     event_queue events;
-    autoreload::reloadable<number_api> library(folder / "lib.so", watched_by(events));
+    autoreload::reloadable<number_api> library(directory / "lib.so", watched_by(events));
     if (library.loaded()) return "it was loaded from a full disk";
     if (library.last_failure()->system() != "No space left on device") return library.last_failure()->what();
-    if (!std::filesystem::is_empty(folder.path() / "tmp")) return "a part of the copy stayed behind";
+    if (!std::filesystem::is_empty(directory.path() / "tmp")) return "a part of the copy stayed behind";
     if (!size("size=8m", MS_REMOUNT)) return "skip: a tmpfs can't grow";
     if (!events.next(event_kind::loaded, patience)) return "it was not loaded when there was room again";
-    return std::filesystem::is_empty(folder.path() / "tmp") ? "" : "a file stayed behind";
+    return std::filesystem::is_empty(directory.path() / "tmp") ? "" : "a file stayed behind";
   });
 }
 
@@ -390,19 +390,19 @@ TEST(Exhaustion, WithoutProcWhatTheGuardRefusesLeavesNoFileBehind) {
     autoreload::guard_verdict check(const autoreload::guard_request&) override { return {true, {"no"}, {}}; }
   };
   in_a_child([]() -> std::string {
-    const support::temp_folder folder;
-    build_library(folder / "lib.so", source(1));
-    std::filesystem::create_directory(folder.path() / "tmp");
-    setenv("XDG_RUNTIME_DIR", (folder / "tmp").c_str(), 1);
+    const support::temp_directory directory;
+    build_library(directory / "lib.so", source(1));
+    std::filesystem::create_directory(directory.path() / "tmp");
+    setenv("XDG_RUNTIME_DIR", (directory / "tmp").c_str(), 1);
     if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         umount2("/proc", MNT_DETACH) != 0) {
       return "skip: /proc can't be taken away without root";
     }
     autoreload::options chosen;
     chosen.guard = std::make_shared<no_friend>();
-    autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+    autoreload::reloadable<number_api> library(directory / "lib.so", chosen);
     if (library.loaded()) return "the guard was not asked";
-    return std::filesystem::is_empty(folder.path() / "tmp") ? "" : "a file stayed behind";
+    return std::filesystem::is_empty(directory.path() / "tmp") ? "" : "a file stayed behind";
   });
 }
 

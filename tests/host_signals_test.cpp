@@ -40,21 +40,21 @@ __attribute__((destructor)) static void go(void) { if (unloaded) *unloaded = mas
 )";
 
 TEST(HostSignals, TheHostsMaskIsThereWhileLibrariesAreLoadedAndUnloaded) {
-  const support::temp_folder folder;
+  const support::temp_directory directory;
   const std::string main_part = std::string(looks_at_its_mask) +
                                 "unsigned long of_part(void);"
                                 "unsigned long at_load(void) { return loaded; }"
                                 "void at_unload(unsigned long* where) { unloaded = where; }"
                                 "unsigned long of_part_at_load(void) { return of_part(); }";
   const auto build = [&](const std::string& name, int version) {
-    support::build_library(folder / (name + "/libpart.so"),
+    support::build_library(directory / (name + "/libpart.so"),
                            std::string(looks_at_its_mask) + "unsigned long of_part(void) { return loaded; } int part_" +
                                std::to_string(version) + ";",
                            "-Wl,-soname,libpart.so");
-    support::build_library(folder / (name + "/lib.so"), main_part + "int version_" + std::to_string(version) + ";",
-                           "'" + folder / (name + "/libpart.so") + "' -Wl,-rpath,'$ORIGIN'");
+    support::build_library(directory / (name + "/lib.so"), main_part + "int version_" + std::to_string(version) + ";",
+                           "'" + directory / (name + "/libpart.so") + "' -Wl,-rpath,'$ORIGIN'");
   };
-  for (const char* const name : {"run", "next"}) std::filesystem::create_directory(folder.path() / name);
+  for (const char* const name : {"run", "next"}) std::filesystem::create_directory(directory.path() / name);
   build("run", 1);
   build("next", 2);
 
@@ -67,7 +67,7 @@ TEST(HostSignals, TheHostsMaskIsThereWhileLibrariesAreLoadedAndUnloaded) {
   event_queue events;
   autoreload::options chosen;
   chosen.observer = events.observer();
-  autoreload::reloadable<mask_api> library(folder / "run/lib.so", chosen);
+  autoreload::reloadable<mask_api> library(directory / "run/lib.so", chosen);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 
   constexpr unsigned long wanted = 1UL << SIGUSR2 | 1UL << SIGHUP;
@@ -76,7 +76,7 @@ TEST(HostSignals, TheHostsMaskIsThereWhileLibrariesAreLoadedAndUnloaded) {
   EXPECT_EQ(library->at_load(), wanted);
   library->at_unload(&at_unload);
   for (const char* const name : {"libpart.so", "lib.so"}) {
-    std::filesystem::rename(folder / ("next/" + std::string(name)), folder / ("run/" + std::string(name)));
+    std::filesystem::rename(directory / ("next/" + std::string(name)), directory / ("run/" + std::string(name)));
   }
   ASSERT_TRUE(events.next(event_kind::unloaded, patience)) << "of the first";
   EXPECT_EQ(at_unload, wanted);
@@ -85,11 +85,11 @@ TEST(HostSignals, TheHostsMaskIsThereWhileLibrariesAreLoadedAndUnloaded) {
 }
 
 TEST(HostSignals, TheServiceItselfStaysDeafToThem) {
-  const support::temp_folder folder;
-  support::build_library(folder / "lib.so", std::string(looks_at_its_mask) +
-                                                "unsigned long at_load(void) { return loaded; }"
-                                                "void at_unload(unsigned long* where) { unloaded = where; }"
-                                                "unsigned long of_part_at_load(void) { return 0; }");
+  const support::temp_directory directory;
+  support::build_library(directory / "lib.so", std::string(looks_at_its_mask) +
+                                                   "unsigned long at_load(void) { return loaded; }"
+                                                   "void at_unload(unsigned long* where) { unloaded = where; }"
+                                                   "unsigned long of_part_at_load(void) { return 0; }");
   sigset_t seen;
   sigemptyset(&seen);
   std::atomic<bool> called{false};
@@ -100,9 +100,9 @@ TEST(HostSignals, TheServiceItselfStaysDeafToThem) {
     pthread_sigmask(SIG_SETMASK, nullptr, &seen);
     called = true;
   };
-  const autoreload::reloadable<mask_api> library(folder / "lib.so", chosen);
-  support::write_file(folder / "lib.so.new", "no library");
-  std::filesystem::rename(folder / "lib.so.new", folder / "lib.so");
+  const autoreload::reloadable<mask_api> library(directory / "lib.so", chosen);
+  support::write_file(directory / "lib.so.new", "no library");
+  std::filesystem::rename(directory / "lib.so.new", directory / "lib.so");
   const auto end = std::chrono::steady_clock::now() + patience;
   while (!called && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   ASSERT_TRUE(called);

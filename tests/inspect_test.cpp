@@ -23,7 +23,7 @@ using autoreload::writing;
 
 constexpr std::int64_t unknown_tag = 0x60000123;  // which the loader and inspect() pass over
 
-std::string subjects_folder() {
+std::string subjects_directory() {
   const char* const given = std::getenv("AUTORELOAD_SUBJECTS");
   return given != nullptr ? given : "";
 }
@@ -187,7 +187,7 @@ class damaged : public testing::TestWithParam<damage> {
 
 TEST_P(damaged, library_is_refused_by_its_rule) {
   const damage& one = GetParam();
-  const std::string path = subjects_folder() + "/" + file_of(one.on);
+  const std::string path = subjects_directory() + "/" + file_of(one.on);
   if (!std::filesystem::exists(path)) GTEST_SKIP() << "its compiler and linker are not installed: " << path;
   library lib(path);
   if (one.on == base::relr && !lib.has(DT_RELR)) GTEST_SKIP() << "the linker does not know DT_RELR";
@@ -737,13 +737,13 @@ INSTANTIATE_TEST_SUITE_P(relocations, damaged, testing::ValuesIn(relocation_dama
 class every_linker : public testing::Test {
  protected:
   void SetUp() override {
-    if (!std::filesystem::is_directory(subjects_folder())) GTEST_SKIP() << "AUTORELOAD_SUBJECTS names no folder";
-    for (const auto& file : std::filesystem::directory_iterator(subjects_folder())) {
+    if (!std::filesystem::is_directory(subjects_directory())) GTEST_SKIP() << "AUTORELOAD_SUBJECTS names no directory";
+    for (const auto& file : std::filesystem::directory_iterator(subjects_directory())) {
       const std::string name = file.path().filename();
       if (name.starts_with("small-") && name.ends_with(".so")) paths_.push_back(file.path());
     }
     std::sort(paths_.begin(), paths_.end());
-    if (paths_.empty()) GTEST_SKIP() << "no compiler and linker made a library in " << subjects_folder();
+    if (paths_.empty()) GTEST_SKIP() << "no compiler and linker made a library in " << subjects_directory();
   }
 
   std::vector<std::string> paths_;
@@ -830,7 +830,7 @@ TEST_F(every_linker, may_have_holes_where_nothing_is_loaded) {
 }
 
 TEST_F(every_linker, has_a_library_for_the_other_machine) {
-  const std::string path = subjects_folder() + "/aarch64.so";
+  const std::string path = subjects_directory() + "/aarch64.so";
   if (!std::filesystem::exists(path)) GTEST_SKIP() << "clang and ld.lld are not installed";
   library lib(path);
   EXPECT_EQ(lib.inspect(elf_machine::aarch64).is, verdict::sound) << said(lib.inspect(elf_machine::aarch64));
@@ -851,8 +851,8 @@ class asked_for_trouble : public testing::Test {
     return library(path_).inspect(autoreload::this_machine);
   }
 
-  support::temp_folder folder_;
-  std::string path_ = folder_ / "lib.so";
+  support::temp_directory directory_;
+  std::string path_ = directory_ / "lib.so";
   const std::string source_ = "int value(void) { return 4; }";
 };
 
@@ -864,11 +864,11 @@ TEST_F(asked_for_trouble, an_executable_stack_is_refused_with_the_flag_that_mend
 
 TEST_F(asked_for_trouble, an_object_an_archive_and_a_program_are_told_apart) {
   const std::string cc = support::c_compiler();
-  support::write_file(folder_ / "a.c", source_ + " int main(void) { return 0; }");
-  support::shell("cd '" + folder_.path().string() + "' && " + cc + " -c -fPIC a.c -o a.o && ar rc a.a a.o && " + cc +
+  support::write_file(directory_ / "a.c", source_ + " int main(void) { return 0; }");
+  support::shell("cd '" + directory_.path().string() + "' && " + cc + " -c -fPIC a.c -o a.o && ar rc a.a a.o && " + cc +
                  " -pie -fPIE a.c -o pie && " + cc + " -no-pie a.c -o program");
   const auto reason = [&](const char* name) {
-    return library(folder_ / name).inspect(autoreload::this_machine).reason;
+    return library(directory_ / name).inspect(autoreload::this_machine).reason;
   };
   EXPECT_NE(reason("a.o").find("not linked yet"), std::string::npos) << reason("a.o");
   EXPECT_NE(reason("a.a").find("static archive"), std::string::npos) << reason("a.a");
@@ -910,7 +910,7 @@ TEST_F(asked_for_trouble, what_makes_reloading_hard_is_said_with_the_flag_that_m
 }
 
 TEST_F(asked_for_trouble, unique_symbols_are_named) {
-  const std::string source = folder_ / "unique.cpp";
+  const std::string source = directory_ / "unique.cpp";
   support::write_file(
       source, "inline int& one() { static int value; return value; } extern \"C\" int get() { return one()++; }");
   const std::string gxx = "g++ -shared -fPIC '" + source + "' -o '" + path_ + "'";
@@ -934,8 +934,8 @@ TEST_F(asked_for_trouble, the_build_id_is_read) {
 }
 
 TEST_F(asked_for_trouble, damaged_versions_of_its_own_are_refused) {
-  support::write_file(folder_ / "map", "ONE { global: value; local: *; };");
-  ASSERT_EQ(build(source_, "-Wl,--version-script='" + (folder_ / "map") + "'").is, verdict::sound);
+  support::write_file(directory_ / "map", "ONE { global: value; local: *; };");
+  ASSERT_EQ(build(source_, "-Wl,--version-script='" + (directory_ / "map") + "'").is, verdict::sound);
   library lib(path_);
   lib.drop_sections();
   library endless = lib;
@@ -967,7 +967,7 @@ TEST_F(asked_for_trouble, a_library_that_exports_nothing_is_accepted) {
 
 TEST_F(asked_for_trouble, tools_that_rewrite_libraries_leave_them_acceptable) {
   support::build_library(path_, source_, "-g");
-  const std::string out = folder_ / "out.so";
+  const std::string out = directory_ / "out.so";
   bool any = false;
   for (const std::string tool : {"strip -o OUT IN", "objcopy --strip-debug IN OUT",
                                  "patchelf --set-rpath /a/long/path/that/moves/the/strings --output OUT IN",
@@ -1044,12 +1044,12 @@ class odd : public testing::TestWithParam<odd_build> {};
 
 TEST_P(odd, library_is_accepted_because_the_loader_takes_it) {
   const odd_build& one = GetParam();
-  const support::temp_folder folder;
-  const std::string path = folder / "lib.so";
-  support::write_file(folder / "lib.c", one.source);
+  const support::temp_directory directory;
+  const std::string path = directory / "lib.so";
+  support::write_file(directory / "lib.c", one.source);
   const std::string compiler = one.compiler != nullptr ? one.compiler : support::c_compiler();
   const std::string command =
-      compiler + " -shared -fPIC -w -o '" + path + "' '" + folder / "lib.c" + "' " + one.flags + " > /dev/null 2>&1";
+      compiler + " -shared -fPIC -w -o '" + path + "' '" + directory / "lib.c" + "' " + one.flags + " > /dev/null 2>&1";
   if (std::system(command.c_str()) != 0) GTEST_SKIP() << "nothing here builds it: " << command;
   void* const handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   ASSERT_NE(handle, nullptr) << dlerror();

@@ -59,17 +59,17 @@ void build_cpp(const std::string& library, const std::string& source, const std:
 
 // Two versions, compiled once.
 struct versions {
-  support::temp_folder folder;
+  support::temp_directory directory;
   versions() {
-    build_cpp(folder / "1.so", thrower, "-lstdc++");
-    build_cpp(folder / "2.so", std::string(thrower) + "int another_content;", "-lstdc++");
+    build_cpp(directory / "1.so", thrower, "-lstdc++");
+    build_cpp(directory / "2.so", std::string(thrower) + "int another_content;", "-lstdc++");
   }
   static const versions& get() {
     static const versions both;
     return both;
   }
   static void put(int which, const std::string& at) {
-    std::filesystem::copy_file(get().folder / (std::to_string(which) + ".so"), at + ".new");
+    std::filesystem::copy_file(get().directory / (std::to_string(which) + ".so"), at + ".new");
     std::filesystem::rename(at + ".new", at);
   }
 };
@@ -77,20 +77,20 @@ struct versions {
 // Holds what the first version throws, replaces the library and looks at it then.
 // @return what the exception says then; empty when no exception came
 std::string held_over_a_reload(int how, bool& unloaded, std::string& reason) {
-  const support::temp_folder folder;
-  versions::put(1, folder / "lib.so");
+  const support::temp_directory directory;
+  versions::put(1, directory / "lib.so");
   event_queue events;
   autoreload::options chosen;
   chosen.observer = events.observer();
   chosen.drive = autoreload::drive_mode::manual;
-  autoreload::reloadable<thrower_api> library(folder / "lib.so", chosen);
+  autoreload::reloadable<thrower_api> library(directory / "lib.so", chosen);
   std::exception_ptr held;
   try {
     (void)library->fail(how);
   } catch (...) {
     held = std::current_exception();
   }
-  versions::put(2, folder / "lib.so");
+  versions::put(2, directory / "lib.so");
   library.poll();
   if (library.generation() != 2) throw std::runtime_error("no reload");
   unloaded = false;
@@ -149,13 +149,13 @@ struct hosts_error : std::runtime_error {
 TEST(LeftBehind, AnExceptionOfTheHostsThatPassesThroughKeepsNothing) {
   (void)versions::get();
   in_a_child([]() -> std::string {
-    const support::temp_folder folder;
-    versions::put(1, folder / "lib.so");
+    const support::temp_directory directory;
+    versions::put(1, directory / "lib.so");
     event_queue events;
     autoreload::options chosen;
     chosen.observer = events.observer();
     chosen.drive = autoreload::drive_mode::manual;
-    autoreload::reloadable<thrower_api> library(folder / "lib.so", chosen);
+    autoreload::reloadable<thrower_api> library(directory / "lib.so", chosen);
     try {
       (void)library->pass_on([] { throw hosts_error("the host's"); });
       return "no exception came";
@@ -171,25 +171,25 @@ TEST(LeftBehind, AnExceptionOfTheHostsThatPassesThroughKeepsNothing) {
 TEST(LeftBehind, TheThreadsOfARuntimeThatTheLibraryBroughtGoOn) {
   in_a_child([]() -> std::string {
     setenv("OMP_WAIT_POLICY", "active", 1);  // so that they run when the library goes, and not only at their end
-    const support::temp_folder folder;
+    const support::temp_directory directory;
     try {
-      support::build_library(folder / "lib.so",
+      support::build_library(directory / "lib.so",
                              "int number(void) { int n = 0;\n#pragma omp parallel for reduction(+:n) num_threads(2)\n"
                              "for (int i = 0; i < 1000; ++i) n += 1; return n; }",
                              "-fopenmp");
     } catch (const std::exception&) {
       return "skip: this compiler has no OpenMP";
     }
-    support::build_library(folder / "plain.so", "int number(void) { return 2; }");
+    support::build_library(directory / "plain.so", "int number(void) { return 2; }");
     struct number_api {
       autoreload::required_as<"number", int()> number;
     };
     event_queue events;
     autoreload::options chosen;
     chosen.observer = events.observer();
-    autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+    autoreload::reloadable<number_api> library(directory / "lib.so", chosen);
     if (library->number() != 1000) return "a wrong sum";
-    std::filesystem::rename(folder / "plain.so", folder / "lib.so");
+    std::filesystem::rename(directory / "plain.so", directory / "lib.so");
     if (!events.next(event_kind::unloaded, patience)) return "the old generation did not leave";
     for (int i = 0; i < 20; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(2));  // for them to run on
     return library->number() == 2 ? "" : "the wrong one is called";
@@ -199,9 +199,9 @@ TEST(LeftBehind, TheThreadsOfARuntimeThatTheLibraryBroughtGoOn) {
 // What glibc does with the kinds of handlers that run at the end: docs/hazards.md tells.
 TEST(LeftBehind, HandlersOfAtexitRunAtUnloadingAndThoseOfOnExitAtTheEnd) {
   const auto status_after_exit = [](const char* registers) {
-    const support::temp_folder folder;
+    const support::temp_directory directory;
     support::build_library(
-        folder / "lib.so",
+        directory / "lib.so",
         std::string("#define _GNU_SOURCE\n#include <stdlib.h>\n"
                     "extern int __cxa_atexit(void (*)(void*), void*, void*);"
                     "static int* told; static void bye(void) { ++*told; }"
@@ -212,7 +212,7 @@ TEST(LeftBehind, HandlersOfAtexitRunAtUnloadingAndThoseOfOnExitAtTheEnd) {
     const pid_t child = fork();
     if (child == 0) {
       static int told = 0;
-      void* const library = dlopen((folder / "lib.so").c_str(), RTLD_NOW);
+      void* const library = dlopen((directory / "lib.so").c_str(), RTLD_NOW);
       if (library == nullptr || reinterpret_cast<int (*)(int*)>(dlsym(library, "use"))(&told) != 0) _exit(2);
       dlclose(library);
       if (told != 0) _exit(3);  // at unloading
@@ -237,24 +237,24 @@ TEST(LeftBehind, ALibraryThatAllowsNoSecondCopyIsRefusedByATrialBesideTheRunning
     struct number_api {
       autoreload::required_as<"number", int()> number;
     };
-    const support::temp_folder folder;
+    const support::temp_directory directory;
     for (const int i : {1, 2}) {
       support::build_library(
-          folder / (std::to_string(i) + ".so"),
+          directory / (std::to_string(i) + ".so"),
           "#include <signal.h>\n#include <stdlib.h>\nstatic void mine(int s) {}"
           "__attribute__((constructor)) static void come(void) { if (signal(SIGUSR2, mine) != SIG_DFL) abort(); }"
           "int number(void) { return " +
               std::to_string(i) + "; }");
     }
-    std::filesystem::rename(folder / "1.so", folder / "lib.so");
+    std::filesystem::rename(directory / "1.so", directory / "lib.so");
     event_queue events;
     autoreload::options chosen;
     chosen.observer = events.observer();
     chosen.trial.enabled = true;
     chosen.trial.beside_running = true;
-    autoreload::reloadable<number_api> library(folder / "lib.so", chosen);
+    autoreload::reloadable<number_api> library(directory / "lib.so", chosen);
     if (library->number() != 1) return "the first was not loaded";
-    std::filesystem::rename(folder / "2.so", folder / "lib.so");
+    std::filesystem::rename(directory / "2.so", directory / "lib.so");
     const auto refused = events.next(event_kind::refused, patience);
     if (!refused) return "it was not refused";
     if (refused->failure->at() != autoreload::stage::trial) return refused->failure->what();

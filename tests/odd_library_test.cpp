@@ -48,9 +48,9 @@ class OddLibrary : public testing::Test {
  protected:
   // Whether the command, in which OUT and IN are the library and its source, made one; renamed into its place then.
   bool build(std::string command, const std::string& source, const std::string& suffix = ".c") {
-    support::write_file(folder_ / ("lib" + suffix), source);
+    support::write_file(directory_ / ("lib" + suffix), source);
     for (const auto& [word, file] :
-         {std::pair<std::string, std::string>{"OUT", path_ + ".new"}, {"IN", folder_ / ("lib" + suffix)}}) {
+         {std::pair<std::string, std::string>{"OUT", path_ + ".new"}, {"IN", directory_ / ("lib" + suffix)}}) {
       command.replace(command.find(word), word.size(), "'" + file + "'");
     }
     if (std::system((command + " > /dev/null 2>&1").c_str()) != 0) return false;
@@ -72,8 +72,8 @@ class OddLibrary : public testing::Test {
     EXPECT_EQ((*library_)->value(), expected) << failure();
   }
 
-  support::temp_folder folder_;
-  std::string path_ = folder_ / "lib.so";
+  support::temp_directory directory_;
+  std::string path_ = directory_ / "lib.so";
   std::optional<autoreload::reloadable<value_api>> library_;
 };
 
@@ -146,14 +146,14 @@ TEST_F(ZerosInCode, OfALibraryWithADigestAreMeantAtOnce) {
 TEST_F(ZerosInCode, OfADependencyAreWaitedForLikewise) {
   const std::string cc = support::c_compiler() + " -shared -fPIC -w -o OUT IN ";
   ASSERT_TRUE(build(cc + "-Dvalue=part -Wl,-soname,libpart.so", with_table(4)));
-  std::filesystem::rename(path_, folder_ / "libpart.so");
-  ASSERT_TRUE(build(cc + "-Wl,-rpath,'" + folder_.path().string() + "' '" + folder_ / "libpart.so" + "'",
+  std::filesystem::rename(path_, directory_ / "libpart.so");
+  ASSERT_TRUE(build(cc + "-Wl,-rpath,'" + directory_.path().string() + "' '" + directory_ / "libpart.so" + "'",
                     "int part(void); int value(void) { return part(); }"));
   library_.emplace(path_, driven_by_hand());
   EXPECT_FALSE(library_->loaded());
   EXPECT_NE(failure().find("libpart.so"), std::string::npos) << failure();
   EXPECT_NE(failure().find("still zeros"), std::string::npos) << failure();
-  make_old(folder_ / "libpart.so", 4);
+  make_old(directory_ / "libpart.so", 4);
   runs(4);
 }
 
@@ -217,14 +217,14 @@ TEST_F(NoWordOnTheStack, ByTccIsGivenToALibraryThatNeedsTheCLibraryToo) {
 }
 
 TEST_F(NoWordOnTheStack, ByOtherLinkersIsGivenToo) {
-  support::write_file(folder_ / "lib.s",
+  support::write_file(directory_ / "lib.s",
                       ".text\n.globl value\n.type value, %function\nvalue: mov $4, %eax\nret\n.size value, .-value\n");
   const std::string assembled = " -shared -nostdlib -o OUT IN";
   int tried = 0;
   for (const auto& [command, source, suffix] : {
            std::tuple<std::string, std::string, std::string>{support::c_compiler() + " -fuse-ld=gold" + assembled,
-                                                             support::read_file(folder_ / "lib.s"), ".s"},
-           {support::c_compiler() + " -fuse-ld=bfd" + assembled, support::read_file(folder_ / "lib.s"), ".s"},
+                                                             support::read_file(directory_ / "lib.s"), ".s"},
+           {support::c_compiler() + " -fuse-ld=bfd" + assembled, support::read_file(directory_ / "lib.s"), ".s"},
            {support::c_compiler() + " -fuse-ld=lld -Wl,-z,nognustack -shared -fPIC -o OUT IN", answers(4), ".c"},
            {support::c_compiler() + " -fuse-ld=gold -Wl,-z,nognustack -shared -fPIC -o OUT IN", answers(4), ".c"},
        }) {
@@ -275,9 +275,9 @@ TEST_F(NoWordOnTheStack, OfADependencyIsGivenAndExceptionsStillPass) {
       has_stack_header(path_)) {
     GTEST_SKIP() << "ld.lld is not installed";
   }
-  std::filesystem::rename(path_, folder_ / "libpart.so");
+  std::filesystem::rename(path_, directory_ / "libpart.so");
   ASSERT_TRUE(build(
-      gxx + "-Wl,-rpath,'" + folder_.path().string() + "' '" + folder_ / "libpart.so" + "'",
+      gxx + "-Wl,-rpath,'" + directory_.path().string() + "' '" + directory_ / "libpart.so" + "'",
       "extern \"C\" int part(int); extern \"C\" int value() { try { return part(0); } catch (int i) { return i; } }",
       ".cpp"));
   ASSERT_FALSE(has_stack_header(path_));
@@ -387,10 +387,10 @@ TEST_P(BuiltForASanitizer, AsADependencyIsRefusedToo) {
   const std::string command = std::string(GetParam().compiler) + " -w -shared -fPIC -fsanitize=" + GetParam().flag;
   ASSERT_TRUE(build(command + " -Wl,-soname,libpart.so -o OUT IN",
                     "int numbers[3]; int part(void) { return numbers[1] += 4; }"));
-  std::filesystem::rename(path_, folder_ / "libpart.so");
-  ASSERT_TRUE(compile(
-      "int part(void); int value(void) { return part(); }",
-      "-Wl,--allow-shlib-undefined -Wl,-rpath,'" + folder_.path().string() + "' '" + folder_ / "libpart.so" + "'"));
+  std::filesystem::rename(path_, directory_ / "libpart.so");
+  ASSERT_TRUE(compile("int part(void); int value(void) { return part(); }", "-Wl,--allow-shlib-undefined -Wl,-rpath,'" +
+                                                                                directory_.path().string() + "' '" +
+                                                                                directory_ / "libpart.so" + "'"));
   library_.emplace(path_, driven_by_hand());
   EXPECT_FALSE(library_->loaded());
   EXPECT_NE(failure().find(std::string("built with -fsanitize=") + GetParam().flag), std::string::npos) << failure();

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """robustness: runs everything that shows what hostile builds do, and writes the page about it.
 
-usage: robustness.py --build FOLDER [--variants N] [--wide] [--only-wide] [--page FILE] [--only-page]
+usage: robustness.py --build DIRECTORY [--variants N] [--wide] [--only-wide] [--page FILE] [--only-page]
 
-What each part finds is kept as JSON in FOLDER/robustness; --only-page writes the page from what is there. --wide has the survey of
+What each part finds is kept as JSON in DIRECTORY/robustness; --only-page writes the page from what is there. --wide has the survey of
 libraries look at Debian's packages, too, which it fetches (some gigabytes, a quarter of an hour), and at one library built in some
 thousand ways; --only-wide does nothing else. Without them the page quotes the last wide survey from docs/refusals.md.
 """
@@ -39,35 +39,35 @@ def subjects(build):
     return sorted(p for size in ("small", "usual") for p in (build / "tests/mutate").glob(f"{size}-*.so"))
 
 
-def survey_wide(build, folder):
+def survey_wide(build, directory):
     """Asks inspect and dlopen about Debian's packages, and about one library built in every way. Where from is kept beside the answers."""
     survey = build / "tests/mutate/inspect_survey"
-    packages, builds = folder / "packages", folder / "builds"
+    packages, builds = directory / "packages", directory / "builds"
     failed = [run("libraries of Debian's packages", sys.executable, ROOT / "tests/survey/unpack_packages.py", packages),
               run("one library, built in every way", sys.executable, ROOT / "tests/survey/odd_builds.py", builds)]
     # As if they were installed: what a library needs is found among the others, and what a module needs is there, as in its interpreter.
     paths = sorted({str(path.parent) for path in packages.rglob("lib*.so.*") if not any(odd in path.parts for odd in ("libx32", "lib32"))})
     interpreters = "libpython3.11.so.1.0 libperl.so.5.36"
-    failed.append(run("inspect and dlopen on the packages", survey, "--any-name", "--json", folder / "survey-packages.json", packages,
+    failed.append(run("inspect and dlopen on the packages", survey, "--any-name", "--json", directory / "survey-packages.json", packages,
                       env={"LD_LIBRARY_PATH": ":".join(paths), "LD_PRELOAD": interpreters}))
-    failed.append(run("inspect and dlopen on the builds", survey, "--any-name", "--json", folder / "survey-builds.json", builds))
+    failed.append(run("inspect and dlopen on the builds", survey, "--any-name", "--json", directory / "survey-builds.json", builds))
     return any(failed)
 
 
-def measure(build, folder, variants):
+def measure(build, directory, variants):
     jobs = 4 * (os.cpu_count() or 1)  # they mostly wait for processes to start and end
     failed = [
         run("every linker and copy tool", sys.executable, ROOT / "tests/writers/matrix.py",
-            "--witness", build / "tests/writers/witness", "--json", folder / "writers.json"),
+            "--witness", build / "tests/writers/witness", "--json", directory / "writers.json"),
         run("writers who rewrite in place", build / "tests/torn_test", "--gtest_brief=1",
-            f"--gtest_output=json:{folder}/torn.json", env={"AUTORELOAD_ROUNDS": "2000"}),
-        run("installed libraries", build / "tests/mutate/inspect_survey", "--any-name", "--json", folder / "survey.json"),
+            f"--gtest_output=json:{directory}/torn.json", env={"AUTORELOAD_ROUNDS": "2000"}),
+        run("installed libraries", build / "tests/mutate/inspect_survey", "--any-name", "--json", directory / "survey.json"),
     ]
     for mode in MODES:
         at_most = {"engine": 2, "trial": 2, "digest": 0, "dlopen": 100}[mode]
         failed.append(run(f"damaged libraries, {mode}", build / "tests/mutate/mutation_study", "--mode", mode, "--seed", 1,
                           "--variants", variants, "--jobs", jobs, "--at-most", at_most,
-                          "--json", folder / f"study-{mode}.json", *subjects(build)))
+                          "--json", directory / f"study-{mode}.json", *subjects(build)))
     return any(failed)
 
 
@@ -254,10 +254,10 @@ def remark_on(kind):
     return next((text for part, text in REMARKS if part in kind), "**not looked at yet**")
 
 
-def refusals_page(folder):
+def refusals_page(directory):
     """What the wide survey found: counts, and every kind of refusal with the files that it hit."""
     sources = {"installed": "installed (below /usr/lib)", "packages": "Debian's packages, unpacked", "builds": "one library, built in every way"}
-    found = {name: json.loads((folder / ("survey.json" if name == "installed" else f"survey-{name}.json")).read_text()) for name in sources}
+    found = {name: json.loads((directory / ("survey.json" if name == "installed" else f"survey-{name}.json")).read_text()) for name in sources}
     total = {key: sum(one[key] for one in found.values()) for key in ("files", "accepted", "accepted_and_loads", "refused_wrongly", "refused_unfit")}
     rows = [[text, number(found[name]["files"]), number(found[name]["accepted_and_loads"]), number(len(found[name]["accepted_and_does_not_load"])),
              number(found[name]["refused_and_does_not_load"]), number(found[name]["refused_unfit"]), number(found[name]["refused_wrongly"])]
@@ -273,7 +273,7 @@ def refusals_page(folder):
         more = f" and {len(names) - 12} more names" if len(names) > 12 else ""
         listed.append([kind, "yes" if takes else "no", number(len(files)), remark_on(kind), ", ".join(f"`{n}`" for n in names[:12]) + more])
     taken = total["accepted_and_loads"] + total["refused_unfit"] + total["refused_wrongly"]
-    packages = (folder / "packages/packages").read_text().split() if (folder / "packages/packages").exists() else []
+    packages = (directory / "packages/packages").read_text().split() if (directory / "packages/packages").exists() else []
     return f"""<!-- SPDX-License-Identifier: MIT -->
 # Refusals: what the inspector says of {number(total['files'])} libraries
 
@@ -298,11 +298,11 @@ def wide_summary():
     return next((line for line in lines if line.startswith("**Of ")), "").strip("*")
 
 
-def page(folder):
-    writers = json.loads((folder / "writers.json").read_text())
-    torn = json.loads((folder / "torn.json").read_text())
-    survey = json.loads((folder / "survey.json").read_text())
-    studies = {mode: Study(folder / f"study-{mode}.json") for mode in MODES}
+def page(directory):
+    writers = json.loads((directory / "writers.json").read_text())
+    torn = json.loads((directory / "torn.json").read_text())
+    survey = json.loads((directory / "survey.json").read_text())
+    studies = {mode: Study(directory / f"study-{mode}.json") for mode in MODES}
     rows = writers["rows"]
     count = collections.Counter(row["result"] for row in rows)
     tests = [test for suite in torn["testsuites"] for test in suite["testsuite"]]
@@ -395,7 +395,7 @@ Every file below /usr/lib, given to `inspect` and, in a child process, to dlopen
 - A writer that stops for more than one and a half seconds in the middle of a file that it keeps open is taken to be done; its last close brings
   the rest. Where the program may take no lease (the file belongs to another user), a file that lies still for 300 ms is taken to be done, and who writes
   through a mapping on a file system that does not update the file's time (tmpfs) is not seen.
-- A change of the mounts on the way (another file system mounted over a folder of it) is no event; nor is a write in place through a second hard
+- A change of the mounts on the way (another file system mounted over a directory of it) is no event; nor is a write in place through a second hard
   link that was made after the file was last looked at. `reload()` or a `touch` of the library brings them in; polling sees both.
 - A library whose code has a table of zeros is loaded three seconds after its last change, if nobody has it open: the same goes for a damaged one. The
   damaged libraries above are of that age, so that none is only waited for on that account.
@@ -414,18 +414,18 @@ def main():
     parser.add_argument("--only-wide", action="store_true")
     chosen = parser.parse_args()
     build = chosen.build.resolve()
-    folder = build / "robustness"
-    folder.mkdir(exist_ok=True)
-    failed = False if chosen.only_page or chosen.only_wide else measure(build, folder, chosen.variants)
+    directory = build / "robustness"
+    directory.mkdir(exist_ok=True)
+    failed = False if chosen.only_page or chosen.only_wide else measure(build, directory, chosen.variants)
     if chosen.wide or chosen.only_wide:
         if not chosen.only_page:
-            failed |= survey_wide(build, folder)
-        if not (folder / "survey.json").exists():
-            failed |= bool(run("installed libraries", build / "tests/mutate/inspect_survey", "--any-name", "--json", folder / "survey.json"))
-        (ROOT / "docs/refusals.md").write_text(refusals_page(folder))
+            failed |= survey_wide(build, directory)
+        if not (directory / "survey.json").exists():
+            failed |= bool(run("installed libraries", build / "tests/mutate/inspect_survey", "--any-name", "--json", directory / "survey.json"))
+        (ROOT / "docs/refusals.md").write_text(refusals_page(directory))
         print(ROOT / "docs/refusals.md")
     if not chosen.only_wide:
-        chosen.page.write_text(page(folder))
+        chosen.page.write_text(page(directory))
         print(chosen.page)
     return 1 if failed else 0
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// safety_support: what the tests of trust, trial load and crash report share: folders, files, processes, descriptors.
+// safety_support: what the tests of trust, trial load and crash report share: directories, files, processes,
+// descriptors.
 #pragma once
 
 #include <fcntl.h>
@@ -41,19 +42,19 @@ inline const bool crashes_stay_crashes = [] {
   return true;
 }();
 
-/// A folder of its own for each test, gone with it.
-class temporary_folder {
+/// A directory of its own for each test, gone with it.
+class temporary_directory {
  public:
-  temporary_folder() {
+  temporary_directory() {
     std::string name = (support::open_to_all() / "autoreload-test-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr)
       throw std::filesystem::filesystem_error("mkdtemp", std::error_code(errno, std::generic_category()));
     path_ = std::filesystem::canonical(name);
     ::chmod(path_.c_str(), 0755);
   }
-  temporary_folder(const temporary_folder&) = delete;
-  temporary_folder& operator=(const temporary_folder&) = delete;
-  ~temporary_folder() {
+  temporary_directory(const temporary_directory&) = delete;
+  temporary_directory& operator=(const temporary_directory&) = delete;
+  ~temporary_directory() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
   }

@@ -49,19 +49,19 @@ bool refuse(long call, std::uint32_t answer) {
 }
 
 struct subject {
-  support::temp_folder folder;
-  std::string path = folder / "lib.so";
+  support::temp_directory directory;
+  std::string path = directory / "lib.so";
   event_queue events;
   autoreload::options chosen;
 
   subject() {
     for (const int i : {1, 2}) {
-      build_library(folder / (std::to_string(i) + ".so"), "int number(void) { return " + std::to_string(i) + "; }");
+      build_library(directory / (std::to_string(i) + ".so"), "int number(void) { return " + std::to_string(i) + "; }");
     }
-    std::filesystem::rename(folder / "1.so", path);
+    std::filesystem::rename(directory / "1.so", path);
     chosen.observer = events.observer();
   }
-  void next() { std::filesystem::rename(folder / "2.so", path); }
+  void next() { std::filesystem::rename(directory / "2.so", path); }
 };
 
 // A thread that calls all the time, and one that called once and sleeps.

@@ -59,7 +59,7 @@ std::vector<function> functions_of(file_bytes file) {
 std::string name_of(const line_place& place) {
   if (place.file.empty()) return "??";
   fs::path name(place.root);
-  name /= place.folder;
+  name /= place.directory;
   name /= place.file;
   return name.lexically_normal().string();
 }
@@ -71,11 +71,11 @@ bool is_installed(const std::string& program) {
 // One line of `file:line` for each address. `program` is one of the two that print the same.
 std::vector<std::string> ask(const std::string& program, const std::string& library,
                              const std::vector<std::uint64_t>& addresses) {
-  const test::temporary_folder folder;
+  const test::temporary_directory directory;
   std::ostringstream list;
   for (const std::uint64_t address : addresses) list << std::hex << "0x" << address << '\n';
-  test::write_file(folder / "addresses", list.str());
-  const std::string command = program + " -e '" + library + "' < '" + (folder / "addresses") + "' 2>/dev/null";
+  test::write_file(directory / "addresses", list.str());
+  const std::string command = program + " -e '" + library + "' < '" + (directory / "addresses") + "' 2>/dev/null";
   std::vector<std::string> lines;
   FILE* const answer = ::popen(command.c_str(), "r");
   std::array<char, 4096> line{};
@@ -153,8 +153,8 @@ TEST(source_place, names_every_function_also_static_ones) {
 }
 
 TEST(source_place, names_exported_functions_of_a_stripped_library) {
-  const test::temporary_folder folder;
-  const std::string copy = folder / "stripped.so";
+  const test::temporary_directory directory;
+  const std::string copy = directory / "stripped.so";
   fs::copy_file(test::built("CRASH_FIXTURES") + "/crasher.so", copy);
   if (std::system(("strip '" + copy + "' 2>/dev/null").c_str()) != 0) GTEST_SKIP() << "strip is not installed";
   const std::string whole = test::read_file(test::built("CRASH_FIXTURES") + "/crasher.so");
@@ -230,7 +230,7 @@ TEST(source_place, survives_damage) {
         const std::uint64_t address = all[below(all.size())].begin + below(16);
         const function_place function = find_function(bytes_of(damaged), address);
         const line_place place = find_line(bytes_of(damaged), address);
-        EXPECT_LE(function.name.size() + place.file.size() + place.folder.size() + place.root.size(),
+        EXPECT_LE(function.name.size() + place.file.size() + place.directory.size() + place.root.size(),
                   4 * damaged.size());
       }
     }

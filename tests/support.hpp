@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// support: folders of their own, real compilers and real libraries for tests.
+// support: directories of their own, real compilers and real libraries for tests.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -32,17 +32,17 @@ inline std::filesystem::path open_to_all() {
   return may_be_entered(usual) ? usual : std::filesystem::path("/tmp");
 }
 
-/// A folder that is empty, nobody else's, and gone at the end.
-class temp_folder {
+/// A directory that is empty, nobody else's, and gone at the end.
+class temp_directory {
  public:
-  explicit temp_folder(const std::filesystem::path& in = std::filesystem::temp_directory_path()) {
+  explicit temp_directory(const std::filesystem::path& in = std::filesystem::temp_directory_path()) {
     std::string name = (in / "autoreload-test-XXXXXX").string();
     if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("mkdtemp " + name);
     path_ = std::filesystem::canonical(name);
   }
-  temp_folder(const temp_folder&) = delete;
-  temp_folder& operator=(const temp_folder&) = delete;
-  ~temp_folder() {
+  temp_directory(const temp_directory&) = delete;
+  temp_directory& operator=(const temp_directory&) = delete;
+  ~temp_directory() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
   }

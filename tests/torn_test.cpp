@@ -65,12 +65,12 @@ int rounds() {
 
 class contents {
  public:
-  explicit contents(const support::temp_folder& folder) {
+  explicit contents(const support::temp_directory& directory) {
     for (int i = 0; i < versions; ++i) {
-      support::build_library(folder / "v.so", source(i + 1), "-Wl,--build-id=sha1");
-      all_[static_cast<std::size_t>(i)] = support::read_file(folder / "v.so");
+      support::build_library(directory / "v.so", source(i + 1), "-Wl,--build-id=sha1");
+      all_[static_cast<std::size_t>(i)] = support::read_file(directory / "v.so");
     }
-    std::filesystem::remove(folder / "v.so");
+    std::filesystem::remove(directory / "v.so");
   }
   [[nodiscard]] const std::string& of(int version) const { return all_[static_cast<std::size_t>(version - 1)]; }
   [[nodiscard]] bool same_layout() const {
@@ -236,10 +236,10 @@ void record(const count& seen) {
 class Torn : public testing::TestWithParam<way> {};
 
 TEST_P(Torn, NothingThatIsLoadedIsAMixtureOfTwoVersions) {
-  const support::temp_folder folder;
-  const contents all(folder);
+  const support::temp_directory directory;
+  const contents all(directory);
   ASSERT_TRUE(all.same_layout());
-  const std::string path = folder / "lib.so";
+  const std::string path = directory / "lib.so";
   support::write_file(path, all.of(1));
   autoreload::reloadable<stamped_api> library(path, by_hand());
   ASSERT_EQ(library->witness(), 1);
@@ -277,10 +277,10 @@ INSTANTIATE_TEST_SUITE_P(Writers, Torn, testing::ValuesIn(ways), [](auto& one) {
 // so this writer leaves it alone for longer than that now and then, and starts again at any time.
 TEST(TornForAnother, NothingThatIsLoadedIsAMixtureWithoutALeaseEither) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can be another user";
-  const support::temp_folder folder(support::open_to_all());
-  std::filesystem::permissions(folder.path(), std::filesystem::perms(0755));
-  const contents all(folder);
-  const std::string path = folder / "lib.so";
+  const support::temp_directory directory(support::open_to_all());
+  std::filesystem::permissions(directory.path(), std::filesystem::perms(0755));
+  const contents all(directory);
+  const std::string path = directory / "lib.so";
   support::write_file(path, all.of(1));
   struct both_see {
     std::atomic<int> rewritten{0};

@@ -71,8 +71,8 @@ class told_number {
   }
 
  private:
-  [[nodiscard]] std::string file() const { return folder_ / "number"; }
-  test::temporary_folder folder_;
+  [[nodiscard]] std::string file() const { return directory_ / "number"; }
+  test::temporary_directory directory_;
 };
 
 int open_descriptors() {
@@ -141,10 +141,10 @@ TEST(trial, refuses_a_destructor_that_crashes_unless_told_not_to_unload) {
 TEST(trial, leaves_a_missing_host_symbol_to_the_real_load) { EXPECT_EQ(refusal("needs_host"), "it passed"); }
 
 TEST(trial, leaves_a_file_that_is_no_library_to_the_real_load) {
-  const test::temporary_folder folder;
-  test::write_file(folder / "text", "not a library\n");
-  const unique_fd snapshot(test::copy_to_memory(folder / "text"));
-  EXPECT_TRUE(trial(snapshot.get(), folder / "text", {}));
+  const test::temporary_directory directory;
+  test::write_file(directory / "text", "not a library\n");
+  const unique_fd snapshot(test::copy_to_memory(directory / "text"));
+  EXPECT_TRUE(trial(snapshot.get(), directory / "text", {}));
 }
 
 TEST(trial, kills_the_children_of_a_constructor) {
@@ -331,7 +331,7 @@ TEST(trial, does_not_hold_up_the_end_of_its_engine) {
   struct answer_api {
     required_as<"answer", int()> answer;
   };
-  const test::temporary_folder folder;
+  const test::temporary_directory directory;
   const told_number number;
   options chosen;
   chosen.trial.enabled = true;
@@ -339,9 +339,9 @@ TEST(trial, does_not_hold_up_the_end_of_its_engine) {
   event_queue events;
   chosen.observer = events.observer();
   {
-    reloadable<answer_api> library(folder / "lib.so", chosen);
-    std::filesystem::copy_file(fixture("hangs"), folder / "new.so");
-    std::filesystem::rename(folder / "new.so", folder / "lib.so");
+    reloadable<answer_api> library(directory / "lib.so", chosen);
+    std::filesystem::copy_file(fixture("hangs"), directory / "new.so");
+    std::filesystem::rename(directory / "new.so", directory / "lib.so");
     number.wait_for();
   }  // hangs here for ten minutes, or not
   EXPECT_TRUE(test::ends_within(number.get(), 30'000));

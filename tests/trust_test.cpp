@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// trust_test: files and folders of many owners and modes, links, FIFOs and mounts, and what the policy says to them.
+// trust_test: files and directories of many owners and modes, links, FIFOs and mounts, and what the policy says to
+// them.
 //
 // Owners other than one's own can only be made by root; those tests say so when they are skipped.
 #include "reload/snapshot/trust.hpp"
@@ -51,25 +52,25 @@ void become(uid_t user) {
   ASSERT_EQ(::setresuid(user, user, user), 0);
 }
 
-// A folder with one library, both of the user who runs the test.
+// A directory with one library, both of the user who runs the test.
 class trust : public ::testing::Test {
  protected:
   trust() {
     ::umask(022);
-    fs::create_directories(folder_ / "build");
+    fs::create_directories(directory_ / "build");
     test::write_file(library_, "bytes");
   }
   // The owner is part of every test that calls it, so that it holds for root too.
   static void own(const std::string& path, uid_t owner) { ASSERT_EQ(::lchown(path.c_str(), owner, owner), 0); }
 
-  test::temporary_folder folder_;
-  const std::string library_ = folder_ / "build/libfoo.so";
+  test::temporary_directory directory_;
+  const std::string library_ = directory_ / "build/libfoo.so";
 };
 
 #define NEEDS_ROOT() \
   if (::geteuid() != 0) GTEST_SKIP() << "only root can make files of other owners"
 
-TEST_F(trust, accepts_what_one_builds_at_home_or_in_the_temporary_folder) {
+TEST_F(trust, accepts_what_one_builds_at_home_or_in_the_temporary_directory) {
   EXPECT_EQ(verdict(library_), "trusted");
   EXPECT_EQ(verdict(library_, trust_policy::none()), "trusted");
   trust_policy strict = trust_policy::strict();
@@ -78,20 +79,20 @@ TEST_F(trust, accepts_what_one_builds_at_home_or_in_the_temporary_folder) {
 
 TEST_F(trust, accepts_a_relative_path) {
   const ending how = in_child([&] {
-    fs::current_path(folder_.path());
+    fs::current_path(directory_.path());
     EXPECT_EQ(verdict("build/libfoo.so"), "trusted");
     EXPECT_EQ(verdict("./build/../build//libfoo.so"), "trusted");
-    fs::permissions(folder_ / "build", fs::perms::others_write, fs::perm_options::add);
-    EXPECT_TRUE(contains(verdict("build/libfoo.so"), "everybody may write to its folder"));
+    fs::permissions(directory_ / "build", fs::perms::others_write, fs::perm_options::add);
+    EXPECT_TRUE(contains(verdict("build/libfoo.so"), "everybody may write to its directory"));
   });
   EXPECT_EQ(how.code(), 0) << how.text;
 }
 
 TEST_F(trust, refuses_what_is_no_regular_file_whatever_the_policy) {
-  ASSERT_EQ(::mkfifo((folder_ / "fifo").c_str(), 0644), 0);
+  ASSERT_EQ(::mkfifo((directory_ / "fifo").c_str(), 0644), 0);
   for (const trust_policy& policy : {trust_policy{}, trust_policy::strict(), trust_policy::none()}) {
-    EXPECT_EQ(verdict(folder_ / "fifo", policy), "it is a FIFO, not a regular file");
-    EXPECT_EQ(verdict(folder_ / "build", policy), "it is a folder, not a regular file");
+    EXPECT_EQ(verdict(directory_ / "fifo", policy), "it is a FIFO, not a regular file");
+    EXPECT_EQ(verdict(directory_ / "build", policy), "it is a directory, not a regular file");
     EXPECT_EQ(verdict("/dev/null", policy), "it is a device, not a regular file");
   }
 }
@@ -108,11 +109,11 @@ TEST_F(trust, refuses_a_huge_file_before_it_is_read) {
   EXPECT_EQ(verdict(library_, wider), "trusted");
 }
 
-TEST_F(trust, refuses_a_file_or_a_folder_that_everybody_may_write) {
+TEST_F(trust, refuses_a_file_or_a_directory_that_everybody_may_write) {
   trust_policy lenient;
   lenient.others_may_write = true;
   trust_policy file_only;
-  file_only.check_folders = false;
+  file_only.check_directories = false;
 
   fs::permissions(library_, fs::perms::others_write, fs::perm_options::add);
   const auto checked = check(library_);
@@ -124,33 +125,33 @@ TEST_F(trust, refuses_a_file_or_a_folder_that_everybody_may_write) {
   EXPECT_EQ(verdict(library_, file_only), "everybody may write to it (mode 0646)");
 
   fs::permissions(library_, fs::perms::others_write, fs::perm_options::remove);
-  fs::permissions(folder_ / "build", fs::perms::others_write, fs::perm_options::add);
-  EXPECT_EQ(verdict(library_), "everybody may write to its folder \"" + (folder_ / "build") + "\" (mode 0757)");
+  fs::permissions(directory_ / "build", fs::perms::others_write, fs::perm_options::add);
+  EXPECT_EQ(verdict(library_), "everybody may write to its directory \"" + (directory_ / "build") + "\" (mode 0757)");
   EXPECT_EQ(verdict(library_, lenient), "trusted");
   EXPECT_EQ(verdict(library_, file_only), "trusted");
 }
 
-TEST_F(trust, looks_at_every_folder_above_the_file) {
-  fs::create_directories(folder_ / "a/b/c/d");
-  const std::string deep = folder_ / "a/b/c/d/libfoo.so";
+TEST_F(trust, looks_at_every_directory_above_the_file) {
+  fs::create_directories(directory_ / "a/b/c/d");
+  const std::string deep = directory_ / "a/b/c/d/libfoo.so";
   test::write_file(deep, "bytes");
   for (const char* const part : {"a", "a/b", "a/b/c", "a/b/c/d"}) {
     EXPECT_EQ(verdict(deep), "trusted");
-    fs::permissions(folder_ / part, fs::perms::others_write, fs::perm_options::add);
-    EXPECT_TRUE(contains(verdict(deep), "its folder \"" + (folder_ / part) + "\"")) << verdict(deep);
-    fs::permissions(folder_ / part, fs::perms::others_write, fs::perm_options::remove);
+    fs::permissions(directory_ / part, fs::perms::others_write, fs::perm_options::add);
+    EXPECT_TRUE(contains(verdict(deep), "its directory \"" + (directory_ / part) + "\"")) << verdict(deep);
+    fs::permissions(directory_ / part, fs::perms::others_write, fs::perm_options::remove);
   }
 }
 
-TEST_F(trust, accepts_a_shared_folder_with_the_sticky_bit) {
-  fs::permissions(folder_ / "build", fs::perms::all | fs::perms::sticky_bit, fs::perm_options::replace);
+TEST_F(trust, accepts_a_shared_directory_with_the_sticky_bit) {
+  fs::permissions(directory_ / "build", fs::perms::all | fs::perms::sticky_bit, fs::perm_options::replace);
   EXPECT_EQ(verdict(library_), "trusted");
   EXPECT_EQ(verdict(library_, trust_policy::strict()), "trusted");
 }
 
 TEST_F(trust, accepts_the_private_group_of_umask_002_but_not_when_strict) {
   fs::permissions(library_, fs::perms::group_write, fs::perm_options::add);
-  fs::permissions(folder_ / "build", fs::perms::group_write, fs::perm_options::add);
+  fs::permissions(directory_ / "build", fs::perms::group_write, fs::perm_options::add);
   EXPECT_EQ(verdict(library_), "trusted");
   const auto checked = check(library_, trust_policy::strict());
   ASSERT_FALSE(checked);
@@ -207,19 +208,19 @@ TEST_F(trust, refuses_anothers_file_and_names_the_option) {
   EXPECT_EQ(verdict(library_, friendly), "trusted");
 }
 
-TEST_F(trust, refuses_anothers_folder) {
+TEST_F(trust, refuses_anothers_directory) {
   NEEDS_ROOT();
-  own(folder_ / "build", mallory);
-  EXPECT_TRUE(contains(verdict(library_), "its folder \"" + (folder_ / "build") + "\" belongs to user 54322"));
+  own(directory_ / "build", mallory);
+  EXPECT_TRUE(contains(verdict(library_), "its directory \"" + (directory_ / "build") + "\" belongs to user 54322"));
   trust_policy file_only;
-  file_only.check_folders = false;
+  file_only.check_directories = false;
   EXPECT_EQ(verdict(library_, file_only), "trusted");
 }
 
 TEST_F(trust, lets_an_ordinary_user_load_roots_files_and_their_own) {
   NEEDS_ROOT();
-  const std::string own_library = folder_ / "build/own.so";
-  const std::string other_library = folder_ / "build/other.so";
+  const std::string own_library = directory_ / "build/own.so";
+  const std::string other_library = directory_ / "build/other.so";
   test::write_file(own_library, "bytes");
   test::write_file(other_library, "bytes");
   own(own_library, alice);
@@ -234,31 +235,31 @@ TEST_F(trust, lets_an_ordinary_user_load_roots_files_and_their_own) {
   EXPECT_EQ(how.code(), 0) << how.text;
 }
 
-TEST_F(trust, follows_links_and_looks_at_the_folders_of_link_and_target) {
-  fs::create_directories(folder_ / "links");
-  fs::create_symlink("../build/libfoo.so", folder_ / "links/relative.so");
-  fs::create_symlink(library_, folder_ / "links/absolute.so");
-  fs::create_symlink("absolute.so", folder_ / "links/twice.so");
-  fs::create_directory_symlink("../build", folder_ / "links/folder");
-  const std::vector<std::string> all = {folder_ / "links/relative.so", folder_ / "links/absolute.so",
-                                        folder_ / "links/twice.so", folder_ / "links/folder/libfoo.so",
-                                        folder_ / "links/folder/../build/libfoo.so"};
+TEST_F(trust, follows_links_and_looks_at_the_directories_of_link_and_target) {
+  fs::create_directories(directory_ / "links");
+  fs::create_symlink("../build/libfoo.so", directory_ / "links/relative.so");
+  fs::create_symlink(library_, directory_ / "links/absolute.so");
+  fs::create_symlink("absolute.so", directory_ / "links/twice.so");
+  fs::create_directory_symlink("../build", directory_ / "links/directory");
+  const std::vector<std::string> all = {directory_ / "links/relative.so", directory_ / "links/absolute.so",
+                                        directory_ / "links/twice.so", directory_ / "links/directory/libfoo.so",
+                                        directory_ / "links/directory/../build/libfoo.so"};
   for (const std::string& path : all) EXPECT_EQ(verdict(path), "trusted") << path;
   for (const char* const part : {"links", "build"}) {
-    fs::permissions(folder_ / part, fs::perms::others_write, fs::perm_options::add);
+    fs::permissions(directory_ / part, fs::perms::others_write, fs::perm_options::add);
     for (const std::string& path : all) {
-      EXPECT_TRUE(contains(verdict(path), "its folder \"" + (folder_ / part) + "\"")) << path << verdict(path);
+      EXPECT_TRUE(contains(verdict(path), "its directory \"" + (directory_ / part) + "\"")) << path << verdict(path);
     }
-    fs::permissions(folder_ / part, fs::perms::others_write, fs::perm_options::remove);
+    fs::permissions(directory_ / part, fs::perms::others_write, fs::perm_options::remove);
   }
 }
 
-TEST_F(trust, refuses_anothers_link_in_a_shared_folder) {
+TEST_F(trust, refuses_anothers_link_in_a_shared_directory) {
   NEEDS_ROOT();
-  ::chmod((folder_ / "build").c_str(), 01777);
-  fs::create_directories(folder_ / "safe");
-  const std::string link = folder_ / "build/link.so";
-  test::write_file(folder_ / "safe/libfoo.so", "bytes");
+  ::chmod((directory_ / "build").c_str(), 01777);
+  fs::create_directories(directory_ / "safe");
+  const std::string link = directory_ / "build/link.so";
+  test::write_file(directory_ / "safe/libfoo.so", "bytes");
   fs::create_symlink("../safe/libfoo.so", link);
   EXPECT_EQ(verdict(link), "trusted");
   own(link, mallory);
@@ -279,11 +280,11 @@ TEST_F(trust, says_quietly_that_the_file_was_replaced_meanwhile) {
 }
 
 TEST_F(trust, sees_a_link_that_leads_somewhere_else_than_when_it_was_opened) {
-  const std::string link = folder_ / "link.so";
+  const std::string link = directory_ / "link.so";
   fs::create_symlink("build/libfoo.so", link);
   const unique_fd opened = open_file(link);
-  fs::create_directories(folder_ / "other");
-  test::write_file(folder_ / "other/libfoo.so", "other bytes");
+  fs::create_directories(directory_ / "other");
+  test::write_file(directory_ / "other/libfoo.so", "other bytes");
   fs::remove(link);
   fs::create_symlink("other/libfoo.so", link);
   const auto checked = check_trust(opened.get(), link, {});
@@ -295,7 +296,7 @@ TEST_F(trust, ends_on_links_that_lead_in_a_circle) {
   const unique_fd opened = open_file(library_);
   fs::remove(library_);
   fs::create_symlink("libbar.so", library_);
-  fs::create_symlink("libfoo.so", folder_ / "build/libbar.so");
+  fs::create_symlink("libfoo.so", directory_ / "build/libbar.so");
   EXPECT_FALSE(check_trust(opened.get(), library_, {}));
 }
 
@@ -303,7 +304,7 @@ TEST_F(trust, honours_a_noexec_mount) {
   const ending how = in_child([&] {
     const bool possible = ::unshare(CLONE_NEWNS) == 0 &&
                           ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-                          ::mount("none", (folder_ / "build").c_str(), "tmpfs", MS_NOEXEC, "mode=0755") == 0;
+                          ::mount("none", (directory_ / "build").c_str(), "tmpfs", MS_NOEXEC, "mode=0755") == 0;
     if (!possible) ::_exit(77);
     test::write_file(library_, "bytes");
     const auto checked = check(library_);
@@ -334,16 +335,16 @@ std::string run_probe(const std::string& program, const std::string& library, co
   return how.code() == 0 ? how.text.substr(0, how.text.find('\n')) : "did not run: " + how.text;
 }
 
-TEST_F(trust, trusts_who_owns_the_program_or_a_folder_above_it) {
+TEST_F(trust, trusts_who_owns_the_program_or_a_directory_above_it) {
   NEEDS_ROOT();
-  fs::create_directories(folder_ / "sources/build");
-  const std::string program = folder_ / "sources/build/program";
-  const std::string library = folder_ / "sources/build/libfoo.so";
-  const std::string elsewhere = folder_ / "program";
+  fs::create_directories(directory_ / "sources/build");
+  const std::string program = directory_ / "sources/build/program";
+  const std::string library = directory_ / "sources/build/libfoo.so";
+  const std::string elsewhere = directory_ / "program";
   fs::copy_file(test::built("TRUST_PROBE"), program);
   fs::copy_file(test::built("TRUST_PROBE"), elsewhere);
   test::write_file(library, "bytes");
-  own(folder_ / "sources", alice);  // as a user's tree in a container, where root builds and runs
+  own(directory_ / "sources", alice);  // as a user's tree in a container, where root builds and runs
   own(library, alice);
   EXPECT_EQ(run_probe(program, library, nullptr, 0), "trusted");
   EXPECT_TRUE(contains(run_probe(elsewhere, library, nullptr, 0), "belongs to user 54321"));
@@ -355,9 +356,9 @@ TEST_F(trust, trusts_who_owns_the_program_or_a_folder_above_it) {
 TEST_F(trust, loads_nothing_in_a_set_user_id_program_unless_asked_to) {
   NEEDS_ROOT();
   struct statvfs mount {};
-  ASSERT_EQ(::statvfs(folder_.path().c_str(), &mount), 0);
+  ASSERT_EQ(::statvfs(directory_.path().c_str(), &mount), 0);
   if ((mount.f_flag & ST_NOSUID) != 0) GTEST_SKIP() << "set-user-ID programs are without effect here";
-  const std::string program = folder_ / "program";
+  const std::string program = directory_ / "program";
   fs::copy_file(test::built("TRUST_PROBE"), program);
   EXPECT_EQ(run_probe(program, library_, nullptr, alice), "trusted");
   ASSERT_EQ(::chmod(program.c_str(), 04755), 0);

@@ -138,10 +138,10 @@ std::vector<std::string> separate_debug_files(const debug_links& of, std::string
   }
   if (!of.link.empty() && of.link.find('/') == std::string::npos) {
     const std::size_t slash = path.rfind('/');
-    const std::string folder(slash == std::string_view::npos ? "." : path.substr(0, slash));
-    list.push_back(folder + "/" + of.link);
-    list.push_back(folder + "/.debug/" + of.link);
-    for (const std::string& root : roots) list.push_back(root + "/" + folder + "/" + of.link);
+    const std::string directory(slash == std::string_view::npos ? "." : path.substr(0, slash));
+    list.push_back(directory + "/" + of.link);
+    list.push_back(directory + "/.debug/" + of.link);
+    for (const std::string& root : roots) list.push_back(root + "/" + directory + "/" + of.link);
   }
   return list;
 }

@@ -25,7 +25,7 @@ struct wanted_symbol {
 };
 
 struct request {
-  std::string path;       ///< as the user knows the file: the folder where split debug information may lie
+  std::string path;       ///< as the user knows the file: the directory where split debug information may lie
   bool separate = false;  ///< helper_debug_file is there
   bool search = false;    ///< look for the definition of every struct that is only declared
   std::vector<std::string> search_for;  ///< the same for these only, such as `struct point`

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// builds: the callee as a program finds it: its API struct, a bare loader, and a folder in which new builds arrive.
+// builds: the callee as a program finds it: its API struct, a bare loader, and a directory in which new builds arrive.
 #pragma once
 
 #include <dlfcn.h>
@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "../harness/folder.hpp"
+#include "../harness/directory.hpp"
 #include "callee.h"
 #include "callee_paths.hpp"
 
@@ -48,7 +48,7 @@ struct loaded_build {
   return builds;
 }
 
-/// A folder with the callee in it, which the engine watches and its owner drives.
+/// A directory with the callee in it, which the engine watches and its owner drives.
 template <class Backend = autoreload::symbols::backend>
 class reloaded_callee {
  public:
@@ -78,9 +78,9 @@ class reloaded_callee {
     return chosen;
   }
 
-  folder folder_{folder::on::memory};
-  folder staging_{folder::on::memory};
-  std::string path_ = folder_ / "libcallee.so";
+  directory directory_{directory::on::memory};
+  directory staging_{directory::on::memory};
+  std::string path_ = directory_ / "libcallee.so";
   std::vector<bytes> builds_ = read_builds();
   std::uint64_t unloaded_ = 0;
   library library_{path_, drive()};

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "../harness/folder.hpp"
+#include "../harness/directory.hpp"
 #include "series.hpp"
 
 namespace bench {
@@ -15,13 +15,14 @@ enum class arrival {
   renamed_on_disk,  ///< ext4, for one, starts to write the new file out before it lets the rename happen
 };
 
-[[nodiscard]] inline folder::on place_of(arrival how) noexcept {
-  return how == arrival::renamed_on_disk ? folder::on::disk : folder::on::memory;
+[[nodiscard]] inline directory::on place_of(arrival how) noexcept {
+  return how == arrival::renamed_on_disk ? directory::on::disk : directory::on::memory;
 }
 
 /// Prepares `content` (in `staging`, where it will be renamed), then makes it complete at `path`. @return the moment
 /// before the system call that does
-inline steady::time_point deliver(arrival how, const std::string& path, const folder& staging, const bytes& content) {
+inline steady::time_point deliver(arrival how, const std::string& path, const directory& staging,
+                                  const bytes& content) {
   if (how != arrival::closed) {
     const delivery prepared(path, staging, content);
     const auto start = steady::now();

@@ -14,12 +14,12 @@
 
 namespace bench {
 
-/// The callee in a folder, under an engine. Used by one thread.
+/// The callee in a directory, under an engine. Used by one thread.
 template <class Backend>
 class watched_callee {
  public:
-  watched_callee(folder::on where, autoreload::watch_mode watch, autoreload::drive_mode drive)
-      : manual_(drive == autoreload::drive_mode::manual), folder_(where), library_(path_, options(watch, drive)) {
+  watched_callee(directory::on where, autoreload::watch_mode watch, autoreload::drive_mode drive)
+      : manual_(drive == autoreload::drive_mode::manual), directory_(where), library_(path_, options(watch, drive)) {
     if (!library_.loaded()) throw std::runtime_error(library_.last_failure()->what());
     settle();
   }
@@ -74,8 +74,8 @@ class watched_callee {
   }
 
   const bool manual_;
-  folder folder_;
-  std::string path_ = folder_ / "libcallee.so";
+  directory directory_;
+  std::string path_ = directory_ / "libcallee.so";
   autoreload::event_queue events_;
   autoreload::reloadable<callee_api, Backend> library_;
 };
@@ -97,7 +97,7 @@ class engine_series final : public series {
   std::vector<bytes> builds_ = read_builds();
   std::size_t count_ = 0;
   arrival how_;
-  folder staging_{place_of(how_)};
+  directory staging_{place_of(how_)};
   watched_callee<Backend> callee_;
 };
 

@@ -72,7 +72,7 @@ class compiled final : public series {
 
  private:
   std::size_t count_ = 0;
-  watched_callee<autoreload::symbols::backend> callee_{folder::on::disk, autoreload::watch_mode::inotify,
+  watched_callee<autoreload::symbols::backend> callee_{directory::on::disk, autoreload::watch_mode::inotify,
                                                        autoreload::drive_mode::background};
 };
 

@@ -27,8 +27,8 @@ constexpr std::string_view end_of_loop = "end";
 
 }  // namespace
 
-minimal_loop::minimal_loop(folder::on where) : folder_(where), inotify_(inotify_init1(IN_CLOEXEC)) {
-  if (inotify_ < 0 || inotify_add_watch(inotify_, folder_.path().c_str(), IN_MOVED_TO | IN_CLOSE_WRITE) < 0) {
+minimal_loop::minimal_loop(directory::on where) : directory_(where), inotify_(inotify_init1(IN_CLOEXEC)) {
+  if (inotify_ < 0 || inotify_add_watch(inotify_, directory_.path().c_str(), IN_MOVED_TO | IN_CLOSE_WRITE) < 0) {
     throw std::system_error(errno, std::generic_category(), "inotify");
   }
 }
@@ -88,8 +88,8 @@ class on_one_thread final : public series {
  private:
   std::vector<bytes> builds_ = read_builds();
   std::size_t count_ = 0;
-  folder staging_{folder::on::memory};
-  minimal_loop loop_{folder::on::memory};
+  directory staging_{directory::on::memory};
+  minimal_loop loop_{directory::on::memory};
 };
 
 class in_background final : public series {
@@ -135,7 +135,7 @@ class in_background final : public series {
   what measured_;
   std::vector<bytes> builds_ = read_builds();
   std::size_t count_ = 0;
-  folder staging_{place_of(how_)};
+  directory staging_{place_of(how_)};
   minimal_loop loop_{place_of(how_)};
   std::atomic<bool> end_{false};
   std::atomic<steady::time_point> woken_{};

@@ -13,10 +13,10 @@
 
 namespace bench {
 
-/// Watches a folder for one name, and loads what appears there.
+/// Watches a directory for one name, and loads what appears there.
 class minimal_loop {
  public:
-  explicit minimal_loop(folder::on where);
+  explicit minimal_loop(directory::on where);
   minimal_loop(const minimal_loop&) = delete;
   minimal_loop& operator=(const minimal_loop&) = delete;
   ~minimal_loop();
@@ -38,8 +38,8 @@ class minimal_loop {
   using function = std::int32_t (*)();
   static std::int32_t none() { return -1; }
 
-  folder folder_;
-  std::string path_ = folder_ / "libcallee.so";
+  directory directory_;
+  std::string path_ = directory_ / "libcallee.so";
   int inotify_;
   void* handle_ = nullptr;
   function loaded_ = &none;

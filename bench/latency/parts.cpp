@@ -78,7 +78,7 @@ void membarrier_call(benchmark::State& state) {
 }
 
 void rename_unwatched(benchmark::State& state) {
-  const folder here;
+  const directory here;
   const std::string one = here / "one";
   const std::string two = here / "two";
   write_file(one, {});
@@ -126,7 +126,7 @@ void register_parts() {
   add("floor/memfd_copy", "the library read and written to a memfd", memfd_copy);
   add("floor/memfd_load", "dlopen, dlsym, a call and dlclose of such a copy", memfd_load);
   add("floor/membarrier", "membarrier(2), private expedited, one other thread running", membarrier_call);
-  add("floor/rename", "two rename(2) in a folder that nobody watches", rename_unwatched);
+  add("floor/rename", "two rename(2) in a directory that nobody watches", rename_unwatched);
   register_load<autoreload::raw::backend>();
   register_load<autoreload::raii::backend>();
   register_load<autoreload::symbols::backend>();

@@ -63,43 +63,44 @@ std::string source(int value) {
 }
 
 // Makes the project. @return the library's path, or nothing when the row can't be had here
-std::optional<std::string> make_project(const row& of, const fs::path& folder, autoreload::rebuild_options& options) {
+std::optional<std::string> make_project(const row& of, const fs::path& directory,
+                                        autoreload::rebuild_options& options) {
   const std::string use = of.linker == "bfd" || of.compiler == "tcc" ? "" : " -fuse-ld=" + of.linker;
-  const std::string at = "cd '" + folder.string() + "' && ";
-  write(folder / "lib.c", source(0));
+  const std::string at = "cd '" + directory.string() + "' && ";
+  write(directory / "lib.c", source(0));
   if (of.tool == "command") {
     options.command = {of.compiler, "-shared", "-fPIC", "-g", "-o", "libvalue.so", "lib.c"};
     if (!use.empty()) options.command.push_back(use.substr(1));
-    options.directory = folder;
+    options.directory = directory;
     options.sources = {"lib.c"};
-    return folder / "libvalue.so";
+    return directory / "libvalue.so";
   }
   if (of.tool == "ninja") {
-    fs::create_directory(folder / "build");
-    write(folder / "build/build.ninja",
+    fs::create_directory(directory / "build");
+    write(directory / "build/build.ninja",
           "rule cc\n  command = " + of.compiler +
               " -g -fPIC -MD -MF $out.d -c $in -o $out\n  depfile = $out.d\n  deps = gcc\n" +
               "rule link\n  command = " + of.compiler + use +
               " -shared -o $out $in\nbuild lib.o: cc ../lib.c\nbuild libvalue.so: link lib.o\n");
-    return folder / "build/libvalue.so";
+    return directory / "build/libvalue.so";
   }
   if (of.tool == "make") {
-    write(folder / "Makefile", "libvalue.so: lib.o\n\t" + of.compiler + use + " -shared -o $@ $^\nlib.o: lib.c\n\t" +
-                                   of.compiler + " -g -fPIC -c lib.c\n");
-    return folder / "libvalue.so";
+    write(directory / "Makefile", "libvalue.so: lib.o\n\t" + of.compiler + use + " -shared -o $@ $^\nlib.o: lib.c\n\t" +
+                                      of.compiler + " -g -fPIC -c lib.c\n");
+    return directory / "libvalue.so";
   }
   std::string setup;
   if (of.tool == "cmake") {
-    write(folder / "CMakeLists.txt",
+    write(directory / "CMakeLists.txt",
           "cmake_minimum_required(VERSION 3.16)\nproject(value C)\nadd_library(value SHARED lib.c)\n");
     setup = "cmake -G 'Unix Makefiles' -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=" + of.compiler +
             " -DCMAKE_SHARED_LINKER_FLAGS='" + use + "' -S . -B build";
   } else {
-    write(folder / "meson.build", "project('value', 'c')\nshared_library('value', 'lib.c')\n");
+    write(directory / "meson.build", "project('value', 'c')\nshared_library('value', 'lib.c')\n");
     setup = "CC=" + of.compiler + " CC_LD=" + of.linker + " meson setup build";
   }
   if (std::system((at + setup + " > setup.log 2>&1").c_str()) != 0) return std::nullopt;
-  return folder / "build/libvalue.so";
+  return directory / "build/libvalue.so";
 }
 
 double at(std::vector<double>& values, double part) {

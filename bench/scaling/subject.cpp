@@ -72,17 +72,17 @@ void write_functions(const fs::path& path, const char* prefix, unsigned count) {
 }
 
 // In memory, where a rename costs no more than its system call, when there is room for all libraries of a full run.
-folder::on place() {
+directory::on place() {
   constexpr std::uint64_t enough = std::uint64_t{4} << 30;
   std::error_code none;
   const fs::space_info room = fs::space("/dev/shm", none);
-  return !none && room.available >= enough ? folder::on::memory : folder::on::disk;
+  return !none && room.available >= enough ? directory::on::memory : directory::on::disk;
 }
 
 }  // namespace
 
-subject::subject(const recipe& wanted) : folder_(place()) {
-  const fs::path here = folder_.path();
+subject::subject(const recipe& wanted) : directory_(place()) {
+  const fs::path here = directory_.path();
   fs::create_directory(here / "lib");
   const char* const given = std::getenv("CC");
   const std::string cc = given != nullptr ? given : "cc";
@@ -116,7 +116,7 @@ subject::subject(const recipe& wanted) : folder_(place()) {
   fs::remove(here / "body.o");
 }
 
-std::string subject::file(int version) const { return folder_ / ("version" + std::to_string(version) + ".so"); }
+std::string subject::file(int version) const { return directory_ / ("version" + std::to_string(version) + ".so"); }
 
 void subject::stage(int version) const { fs::create_hard_link(file(version), path() + ".new"); }
 
@@ -126,7 +126,7 @@ void subject::put() const {
 
 void subject::copy(int version, const std::string& to) const { fs::copy_file(file(version), to); }
 
-std::string subject::file_system() { return folder(place()).file_system(); }
+std::string subject::file_system() { return directory(place()).file_system(); }
 
 std::uint64_t subject::file_size() const { return fs::file_size(file(0)); }
 

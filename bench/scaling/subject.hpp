@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "../harness/folder.hpp"
+#include "../harness/directory.hpp"
 
 namespace bench {
 
@@ -29,7 +29,7 @@ class subject {
   explicit subject(const recipe& wanted);
 
   /// Where a version would be put for the engine to find it; does not exist until put().
-  [[nodiscard]] std::string path() const { return folder_ / "lib/libsubject.so"; }
+  [[nodiscard]] std::string path() const { return directory_ / "lib/libsubject.so"; }
   /// Makes a version ready under a name beside path(), without copying its bytes.
   void stage(int version) const;
   /// Moves the version that was staged to path() at once, as lld, mold and rsync finish a file.
@@ -45,7 +45,7 @@ class subject {
   [[nodiscard]] static constexpr int value_of(int version) { return 1000 + version; }
 
  private:
-  folder folder_;
+  directory directory_;
 };
 
 }  // namespace bench

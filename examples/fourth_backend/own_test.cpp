@@ -15,8 +15,8 @@ struct index_api {
 };
 
 TEST(FourthBackend, MissesAFunctionThatOnlyTheCLibraryHas) {
-  const support::temp_folder folder;
-  const std::string library = folder / "libtable.so";
+  const support::temp_directory directory;
+  const std::string library = directory / "libtable.so";
   // Linked with libc whether it is needed or not, as compilers do by default in some systems and not in others.
   support::build_library(library, "int table(void) { return 1; }\n", "-Wl,--no-as-needed");
   const auto loaded = own::module<index_api>::load(library.c_str(), autoreload::default_load_flags);
@@ -29,8 +29,8 @@ TEST(FourthBackend, MissesAFunctionThatOnlyTheCLibraryHas) {
 }
 
 TEST(FourthBackend, FindsTheLibrarysOwnFunctionOfTheSameName) {
-  const support::temp_folder folder;
-  const std::string library = folder / "libtable.so";
+  const support::temp_directory directory;
+  const std::string library = directory / "libtable.so";
   support::build_library(library, "int index(int place) { return place + 1; }\n", "-fno-builtin");
   const auto loaded = own::module<index_api>::load(library.c_str(), autoreload::default_load_flags);
   ASSERT_TRUE(loaded) << loaded.error().what();
@@ -38,8 +38,8 @@ TEST(FourthBackend, FindsTheLibrarysOwnFunctionOfTheSameName) {
 }
 
 TEST(FourthBackend, CarriesTheEngine) {
-  const support::temp_folder folder;
-  const std::string path = folder / "libtable.so";
+  const support::temp_directory directory;
+  const std::string path = directory / "libtable.so";
   support::build_library(path, "int index(int place) { return place + 1; }\n", "-fno-builtin");
   autoreload::event_queue news;
   autoreload::options options;

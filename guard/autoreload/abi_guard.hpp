@@ -46,8 +46,8 @@ struct abi_guard_options {
   /// false when the host makes its objects anew after each reload.
   bool handles_survive = true;
 
-  /// Where separate debug files lie: `ROOT/.build-id/ab/cdef.debug`, and `ROOT/folder/of/the/library/NAME` for a debug
-  /// link.
+  /// Where separate debug files lie: `ROOT/.build-id/ab/cdef.debug`, and `ROOT/directory/of/the/library/NAME` for a
+  /// debug link.
   std::vector<std::string> debug_roots{"/usr/lib/debug"};
 
   /// For reading one file's debug information. When it is over the file counts as one that can't be seen.

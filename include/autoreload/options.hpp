@@ -37,7 +37,7 @@ enum class loader_name : std::uint8_t {
   automatic,
   /// `/proc/PID/fd/N`: leaves nothing behind on disk, whatever ends the process.
   descriptor,
-  /// A hidden file in the library's own folder, `.autoreload-…-NAME`, there as long as the library is loaded. What a
+  /// A hidden file in the library's own directory, `.autoreload-…-NAME`, there as long as the library is loaded. What a
   /// killed process leaves behind, the next one removes. Where none can be made it is `descriptor`, and a warning says
   /// why.
   beside,
@@ -53,7 +53,7 @@ struct options {
   std::chrono::milliseconds poll_interval{1000};
   /// dlopen's flags. RTLD_LAZY is refused: an undefined symbol would end the process at its first call.
   int load_flags = default_load_flags;
-  /// What the library finds when it looks for itself: its own folder, or none.
+  /// What the library finds when it looks for itself: its own directory, or none.
   loader_name name = loader_name::automatic;
   /// Never unload old generations: for libraries that leave threads, handlers or pointers behind. Each costs its memory
   /// and a file descriptor; a reload that finds none left is refused.

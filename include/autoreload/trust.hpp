@@ -11,7 +11,7 @@
 
 namespace autoreload {
 
-/// Which group may write to a library or to a folder on its way.
+/// Which group may write to a library or to a directory on its way.
 enum class group_write : std::uint8_t {
   never,          ///< none
   private_group,  ///< one that is, by custom, one person's own: see trust_policy::group_may_write
@@ -21,7 +21,7 @@ enum class group_write : std::uint8_t {
 /// The rules a library must pass before a byte of it is read. A value: copy it, change its members.
 ///
 /// Running a library means trusting everyone who can write it, or who can put another file under its name. The rules
-/// look at the opened file (so that what was checked is what is loaded) and at every folder that its path leads
+/// look at the opened file (so that what was checked is what is loaded) and at every directory that its path leads
 /// through, symbolic links included.
 ///
 /// A file that is not a regular file is always refused, whatever the policy: reading a FIFO or a device may never end.
@@ -30,9 +30,9 @@ struct trust_policy {
   /// Bytes; a larger file is refused. 0: no limit.
   std::uint64_t max_size = std::uint64_t{1} << 30;
 
-  /// Owners of the file and of the folders must be root, the effective user, or one of those named by the next two.
+  /// Owners of the file and of the directories must be root, the effective user, or one of those named by the next two.
   bool check_owner = true;
-  /// Also trust whoever owns this program's executable or a folder above it: they can replace the program itself, so
+  /// Also trust whoever owns this program's executable or a directory above it: they can replace the program itself, so
   /// their library adds nothing. It suits root in a container that runs what it built inside a user's source tree, and
   /// changes nothing for a service whose executable belongs to root.
   bool trust_program_owners = true;
@@ -47,9 +47,9 @@ struct trust_policy {
   /// Whether everybody may write. Some shared and foreign file systems show every file so.
   bool others_may_write = false;
 
-  /// Apply the rules to the folders too. A folder with the sticky bit (such as /tmp) may be writable: there, nobody can
-  /// replace what belongs to others.
-  bool check_folders = true;
+  /// Apply the rules to the directories too. A directory with the sticky bit (such as /tmp) may be writable: there,
+  /// nobody can replace what belongs to others.
+  bool check_directories = true;
   /// Refuse a file on a noexec mount: dlopen would, and a copy in memory must not get around it.
   bool honour_noexec = true;
   /// Load libraries in a set-user-ID, set-group-ID or file-capability program too. No preset does.
@@ -68,7 +68,7 @@ struct trust_policy {
   [[nodiscard]] static trust_policy none() {
     trust_policy policy;
     policy.max_size = 0;
-    policy.check_owner = policy.check_folders = policy.honour_noexec = false;
+    policy.check_owner = policy.check_directories = policy.honour_noexec = false;
     policy.group_may_write = group_write::any;
     policy.others_may_write = true;
     return policy;

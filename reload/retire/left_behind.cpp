@@ -75,7 +75,7 @@ bool belongs_to(const owner& library) {
   }
 }
 
-constexpr std::array<std::string_view, 4> systems_folders{"/lib/", "/usr/lib/", "/lib64/", "/usr/lib64/"};
+constexpr std::array<std::string_view, 4> systems_directories{"/lib/", "/usr/lib/", "/lib64/", "/usr/lib64/"};
 
 class holder {
  public:
@@ -99,8 +99,8 @@ class holder {
     link_map* object = nullptr;
     if (dlinfo(handle, RTLD_DI_LINKMAP, &object) == 0) {
       const std::string_view path = object->l_name;
-      for (const std::string_view folder : systems_folders) {
-        if (!path.starts_with(folder)) continue;
+      for (const std::string_view directory : systems_directories) {
+        if (!path.starts_with(directory)) continue;
         held_.emplace(name);
         if (void* const kept = dlopen(object->l_name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE)) dlclose(kept);
       }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// copy_beside: a hidden file in the library's folder, locked while its process lives.
+// copy_beside: a hidden file in the library's directory, locked while its process lives.
 //
-// SHARED  the list of folders that were tidied, guarded by a flag that nobody waits for: who finds it set leaves the
+// SHARED  the list of directories that were tidied, guarded by a flag that nobody waits for: who finds it set leaves
+// the
 //         tidying to another time, as a forked child does for good that was made while it was set.
 #include <dirent.h>
 #include <fcntl.h>
@@ -43,8 +44,8 @@ std::optional<std::string> library_of(std::string_view name) {
 }
 
 // A process that was killed left its file behind, but not its lock.
-void remove_abandoned(const std::string& folder) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> list(opendir(folder.c_str()), closedir);
+void remove_abandoned(const std::string& directory) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> list(opendir(directory.c_str()), closedir);
   if (list == nullptr) return;
   while (const dirent* const entry = readdir(list.get())) {
     if (!library_of(entry->d_name)) continue;
@@ -57,14 +58,14 @@ void remove_abandoned(const std::string& folder) {
   }
 }
 
-// Once for each folder.
-void tidy(const std::string& folder) {
+// Once for each directory.
+void tidy(const std::string& directory) {
   static std::atomic_flag busy;
   static auto* const tidied = new std::vector<std::string>;
   if (busy.test_and_set(std::memory_order_acquire)) return;
-  if (std::find(tidied->begin(), tidied->end(), folder) == tidied->end()) {
-    tidied->push_back(folder);
-    remove_abandoned(folder);
+  if (std::find(tidied->begin(), tidied->end(), directory) == tidied->end()) {
+    tidied->push_back(directory);
+    remove_abandoned(directory);
   }
   busy.clear(std::memory_order_release);
 }
@@ -77,15 +78,15 @@ bool contains(const elf_view& file, std::string_view text) {
 }  // namespace
 
 result<copy_file> copy_beside(const std::string& path, const trust_policy& trust) {
-  const std::string folder = path.substr(0, path.rfind('/') + 1);
-  tidy(folder);
+  const std::string directory = path.substr(0, path.rfind('/') + 1);
+  tidy(directory);
   copy_file made;
   made.stays_named = true;
   for (int attempts = 4; attempts > 0; --attempts) {
     const std::string tag = random_tag();
     if (tag.empty()) break;
     // The name is short enough for every file system, and says to a person whose copy it is.
-    made.load_path = folder + std::string(beside_prefix) + tag + "-" + base_name(path).substr(0, 200);
+    made.load_path = directory + std::string(beside_prefix) + tag + "-" + base_name(path).substr(0, 200);
     made.file = unique_fd(open(made.load_path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0400));
     if (!made.file && errno == EEXIST) continue;
     if (!made.file) break;
@@ -97,11 +98,11 @@ result<copy_file> copy_beside(const std::string& path, const trust_policy& trust
       made.file = unique_fd();
       continue;
     }
-    trust_policy folders = trust;
-    folders.check_folders = true;
-    folders.honour_noexec = true;
-    folders.max_size = 0;
-    if (const result<void> safe = check_trust(made.file.get(), made.load_path, folders); !safe) {
+    trust_policy directories = trust;
+    directories.check_directories = true;
+    directories.honour_noexec = true;
+    directories.max_size = 0;
+    if (const result<void> safe = check_trust(made.file.get(), made.load_path, directories); !safe) {
       return error(stage::snapshot, path, "no copy can be made beside it: " + safe.error().reason())
           .advise(safe.error().advice());
     }
@@ -111,7 +112,7 @@ result<copy_file> copy_beside(const std::string& path, const trust_policy& trust
   return error(stage::snapshot, path, "no copy can be made beside it")
       .system(std::generic_category().message(reason))
       .advise(
-          "make its folder writable for this program, or set options::name to loader_name::descriptor if that is of "
+          "make its directory writable for this program, or set options::name to loader_name::descriptor if that is of "
           "no matter");
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// copy_in_file: a file that nobody else can reach, in a temporary folder.
+// copy_in_file: a file that nobody else can reach, in a temporary directory.
 #include <fcntl.h>
 #include <sys/statvfs.h>
 
@@ -16,18 +16,18 @@ namespace autoreload {
 namespace {
 
 // A file that has no name from the start, or none any more.
-unique_fd new_unnamed(const std::string& folder) {
-  unique_fd file(open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600));
+unique_fd new_unnamed(const std::string& directory) {
+  unique_fd file(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600));
   if (file) return file;
-  std::string name = folder + "/autoreload-XXXXXX";  // not every file system has the former
+  std::string name = directory + "/autoreload-XXXXXX";  // not every file system has the former
   file = unique_fd(mkostemp(name.data(), O_CLOEXEC));
   if (file) unlink(name.c_str());
   return file;
 }
 
 // The loader opens the name after it was made: in between nobody else may lead it to another file.
-bool new_named(const std::string& folder, copy_file& made) {
-  std::string name = folder + "/autoreload-XXXXXX";
+bool new_named(const std::string& directory, copy_file& made) {
+  std::string name = directory + "/autoreload-XXXXXX";
   made.file = unique_fd(mkostemp(name.data(), O_CLOEXEC));
   if (!made.file) return false;
   made.name = temporary_name(name);
@@ -43,13 +43,14 @@ bool new_named(const std::string& folder, copy_file& made) {
 
 result<copy_file> copy_in_file(const std::string& path) {
   int reason = 0;
-  const std::array<const char*, 5> folders{secure_getenv("XDG_RUNTIME_DIR"), secure_getenv("TMPDIR"), "/dev/shm",
-                                           "/tmp", "/var/tmp"};
-  for (const char* const folder : folders) {
+  const std::array<const char*, 5> directories{secure_getenv("XDG_RUNTIME_DIR"), secure_getenv("TMPDIR"), "/dev/shm",
+                                               "/tmp", "/var/tmp"};
+  for (const char* const directory : directories) {
     struct statvfs system;
-    if (folder == nullptr || statvfs(folder, &system) != 0 || (system.f_flag & (ST_NOEXEC | ST_RDONLY)) != 0) continue;
+    if (directory == nullptr || statvfs(directory, &system) != 0 || (system.f_flag & (ST_NOEXEC | ST_RDONLY)) != 0)
+      continue;
     copy_file made;
-    made.file = new_unnamed(folder);
+    made.file = new_unnamed(directory);
     if (made.file) made.load_path = descriptor_path(made.file.get());
     while (!made.load_path.empty() && is_loaded(made.load_path)) {  // see copy_in_memory
       made.file = unique_fd(fcntl(made.file.get(), F_DUPFD_CLOEXEC, made.file.get() + 1));
@@ -57,13 +58,13 @@ result<copy_file> copy_in_file(const std::string& path) {
     }
     if (!made.load_path.empty()) return made;
     copy_file named;
-    if (made.file && new_named(folder, named)) return named;
+    if (made.file && new_named(directory, named)) return named;
     reason = errno;
   }
-  return error(stage::snapshot, path, "no place for a private copy: neither memfd with /proc nor a temporary folder")
+  return error(stage::snapshot, path, "no place for a private copy: neither memfd with /proc nor a temporary directory")
       .system(reason == 0 ? std::string() : std::generic_category().message(reason))
       .advise(
-          "mount /proc, or point TMPDIR to a folder of yours that is writable, not mounted noexec, and writable for "
+          "mount /proc, or point TMPDIR to a directory of yours that is writable, not mounted noexec, and writable for "
           "nobody else");
 }
 

@@ -52,15 +52,15 @@ struct copy_file {
 /// @param path  the library's, whose file name it gets for /proc/PID/maps
 [[nodiscard]] result<copy_file> copy_in_memory(const std::string& path);
 
-/// In a file of a temporary folder, for where there is no memfd. It has no name and is loaded by its descriptor. Where
-/// there is no /proc, the loader needs a name: then only a folder is taken in which nobody else can change what it
-/// leads to, and the name lasts until the library is loaded.
+/// In a file of a temporary directory, for where there is no memfd. It has no name and is loaded by its descriptor.
+/// Where there is no /proc, the loader needs a name: then only a directory is taken in which nobody else can change
+/// what it leads to, and the name lasts until the library is loaded.
 [[nodiscard]] result<copy_file> copy_in_file(const std::string& path);
 
-/// In a hidden file in the library's own folder, for a library that looks for itself. dladdr, $ORIGIN and
-/// /proc/PID/maps lead to that folder. The name stays as long as the library is loaded. What a process leaves behind
+/// In a hidden file in the library's own directory, for a library that looks for itself. dladdr, $ORIGIN and
+/// /proc/PID/maps lead to that directory. The name stays as long as the library is loaded. What a process leaves behind
 /// that was killed, the next one removes.
-/// @param trust  the library's: the folder has to pass it, also where the library's needn't
+/// @param trust  the library's: the directory has to pass it, also where the library's needn't
 [[nodiscard]] result<copy_file> copy_beside(const std::string& path, const trust_policy& trust);
 
 /// What `automatic` comes to for a library: beside, if it can ask where it is (dladdr, dlinfo) or opens others by

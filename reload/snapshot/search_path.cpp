@@ -142,7 +142,7 @@ own_run_path run_path_of(const elf_facts& facts, const snapshot& image, bool has
   own_run_path answer;
   answer.inherited = !has_run_path;
   if (facts.run_path.empty()) return answer;
-  const std::string origins[] = {image.path.substr(0, image.path.rfind('/')), image.folder()};
+  const std::string origins[] = {image.path.substr(0, image.path.rfind('/')), image.directory()};
   for (const std::string& entry : facts.run_path) {
     for (const std::string& origin : origins) {
       std::string whole = entry;

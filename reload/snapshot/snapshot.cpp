@@ -228,7 +228,7 @@ result<void> snapshotter::keep(snapshot& image, const naming& how) {
   return {};
 }
 
-std::string snapshot::folder() const {
+std::string snapshot::directory() const {
   std::array<char, PATH_MAX> target{};
   const std::string link = "/proc/self/fd/" + std::to_string(origin.get());
   const ssize_t length = readlink(link.c_str(), target.data(), target.size() - 1);

@@ -47,8 +47,8 @@ struct snapshot {
     if (!stays_named) named = {};
   }
 
-  /// The real folder of the file, for $ORIGIN. Until complete() has run.
-  [[nodiscard]] std::string folder() const;
+  /// The real directory of the file, for $ORIGIN. Until complete() has run.
+  [[nodiscard]] std::string directory() const;
 
   /// Writes other text of the same length into the copy. @return whether it could be written
   bool patch(std::uint64_t offset, const std::string& original, const std::string& text);

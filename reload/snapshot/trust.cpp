@@ -27,15 +27,16 @@ std::string link_target(const std::string& path) {
   return size < 0 ? std::string{} : std::string(text.data(), static_cast<std::size_t>(size));
 }
 
-// Everyone who can replace the program: the owners of its executable and of the folders above it. Without /proc nobody.
+// Everyone who can replace the program: the owners of its executable and of the directories above it. Without /proc
+// nobody.
 std::vector<uid_t> find_program_owners() {
   std::vector<uid_t> owners;
   struct stat status {};
   if (::stat("/proc/self/exe", &status) == 0) owners.push_back(status.st_uid);
-  std::string folder = link_target("/proc/self/exe");
-  while (!folder.empty()) {
-    folder.resize(folder.find_last_of('/') == std::string::npos ? 0 : folder.find_last_of('/'));
-    if (::lstat(folder.empty() ? "/" : folder.c_str(), &status) == 0) owners.push_back(status.st_uid);
+  std::string directory = link_target("/proc/self/exe");
+  while (!directory.empty()) {
+    directory.resize(directory.find_last_of('/') == std::string::npos ? 0 : directory.find_last_of('/'));
+    if (::lstat(directory.empty() ? "/" : directory.c_str(), &status) == 0) owners.push_back(status.st_uid);
   }
   return owners;
 }
@@ -54,7 +55,7 @@ std::string mode_text(const struct stat& status) {
 }
 
 std::string kind_of(mode_t mode) {
-  if (S_ISDIR(mode)) return "a folder";
+  if (S_ISDIR(mode)) return "a directory";
   if (S_ISFIFO(mode)) return "a FIFO";
   if (S_ISCHR(mode) || S_ISBLK(mode)) return "a device";
   if (S_ISSOCK(mode)) return "a socket";
@@ -91,7 +92,7 @@ class examination {
       }
     }
     if (auto judged = judge(path_, status, file_); !judged) return judged;
-    return policy_.check_folders ? walk(status) : result<void>{};
+    return policy_.check_directories ? walk(status) : result<void>{};
   }
 
  private:
@@ -116,9 +117,9 @@ class examination {
            (status.st_gid == 0 || status.st_gid == group_ || status.st_gid == status.st_uid);
   }
 
-  // The rules that files and folders share. `file` is -1 when only the path is at hand.
+  // The rules that files and directories share. `file` is -1 when only the path is at hand.
   result<void> judge(const std::string& path, const struct stat& status, int file) const {
-    const auto subject = [&] { return S_ISDIR(status.st_mode) ? "its folder \"" + path + "\"" : std::string("it"); };
+    const auto subject = [&] { return S_ISDIR(status.st_mode) ? "its directory \"" + path + "\"" : std::string("it"); };
     if (!trusts_owner(status.st_uid)) {
       return refuse(subject() + " belongs to user " + std::to_string(status.st_uid) +
                         ", who is neither root nor user " + std::to_string(user_) + ", who runs this program",
@@ -145,19 +146,19 @@ class examination {
     return {};
   }
 
-  // Looks at one folder and remembers whether others may add entries to it.
-  result<void> enter(const std::string& folder, const struct stat& status) {
+  // Looks at one directory and remembers whether others may add entries to it.
+  result<void> enter(const std::string& directory, const struct stat& status) {
     open_to_others_ = (status.st_mode & (S_IWGRP | S_IWOTH)) != 0;
-    return judge(folder, status, -1);
+    return judge(directory, status, -1);
   }
-  result<void> enter(const std::string& folder) {
+  result<void> enter(const std::string& directory) {
     struct stat status {};
-    const std::string name = folder.empty() ? "/" : folder;
+    const std::string name = directory.empty() ? "/" : directory;
     if (::lstat(name.c_str(), &status) != 0) return refuse(std::string(replaced_meanwhile), {});
     return enter(name, status);
   }
 
-  // Follows the path as the kernel does, one name at a time, and looks at every folder that a name is looked up in:
+  // Follows the path as the kernel does, one name at a time, and looks at every directory that a name is looked up in:
   // who can write there can lead the path elsewhere. Each prefix was judged before it is used, so nobody untrusted can
   // change it under the walk.
   result<void> walk(const struct stat& file) {
@@ -169,7 +170,7 @@ class examination {
       }
       rest = std::string(here.data()) + "/" + path_;
     }
-    std::string at;  // the folder reached, without links; empty is the root
+    std::string at;  // the directory reached, without links; empty is the root
     int links = 0;
     if (auto judged = enter(at); !judged) return judged;
     while (true) {
@@ -177,14 +178,14 @@ class examination {
       const std::size_t end = std::min(rest.find('/', start), rest.size());
       const std::string name = rest.substr(start, end - start);
       rest.erase(0, end);
-      if (name.empty()) return refuse(std::string(replaced_meanwhile), {});  // it became a folder
+      if (name.empty()) return refuse(std::string(replaced_meanwhile), {});  // it became a directory
       if (name == ".") continue;
       if (name == "..") {
         at.resize(at.find_last_of('/') == std::string::npos ? 0 : at.find_last_of('/'));
         if (auto judged = enter(at); !judged) return judged;
         continue;
       }
-      const std::size_t folder = at.size();
+      const std::size_t directory = at.size();
       at.append("/").append(name);
       struct stat status {};
       if (::lstat(at.c_str(), &status) != 0) return refuse(std::string(replaced_meanwhile), {});
@@ -196,7 +197,7 @@ class examination {
         }
         const std::string target = link_target(at);
         if (target.empty() || ++links > max_links) return refuse(std::string(replaced_meanwhile), {});
-        at.resize(folder);
+        at.resize(directory);
         if (target.front() == '/') {
           at.clear();
           if (auto judged = enter(at); !judged) return judged;

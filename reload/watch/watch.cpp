@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// watch: inotify on every folder between the root and the file.
+// watch: inotify on every directory between the root and the file.
 #include "reload/watch/watch.hpp"
 
 #include <fcntl.h>
@@ -21,11 +21,11 @@
 namespace autoreload {
 namespace {
 
-// A file is complete when its writer closes it or its name appears. IN_CREATE sees links, and folders. IN_ATTRIB sees
-// an owner, a mode or an access list that lets us in, or lets us trust it, at last; of a folder it also sees what
-// happens to the folder itself. IN_MODIFY would wake us for each write of a linker and say nothing.
-constexpr std::uint32_t folder_events = IN_MOVED_TO | IN_CREATE | IN_ATTRIB | IN_DELETE | IN_MOVED_FROM;
-constexpr std::uint32_t file_events = IN_CLOSE_WRITE | folder_events;
+// A file is complete when its writer closes it or its name appears. IN_CREATE sees links, and directories. IN_ATTRIB
+// sees an owner, a mode or an access list that lets us in, or lets us trust it, at last; of a directory it also sees
+// what happens to the directory itself. IN_MODIFY would wake us for each write of a linker and say nothing.
+constexpr std::uint32_t directory_events = IN_MOVED_TO | IN_CREATE | IN_ATTRIB | IN_DELETE | IN_MOVED_FROM;
+constexpr std::uint32_t file_events = IN_CLOSE_WRITE | directory_events;
 constexpr std::uint32_t own_events = IN_DELETE_SELF | IN_MOVE_SELF;
 
 constexpr int most_links = 40;  // as the kernel: more is ELOOP
@@ -41,8 +41,8 @@ std::deque<std::string> components(std::string_view path) {
   return parts;
 }
 
-std::string join(const std::string& folder, const std::string& name) {
-  return folder.empty() || folder.back() == '/' ? folder + name : folder + "/" + name;
+std::string join(const std::string& directory, const std::string& name) {
+  return directory.empty() || directory.back() == '/' ? directory + name : directory + "/" + name;
 }
 
 // Whether others may change what is on this file system without our kernel knowing, or where it tells no one. Nothing
@@ -86,7 +86,7 @@ bool watch_hub::renew_if_closed_locked() {
   if (inotify_.still_ours()) return false;
   inotify_ = unique_fd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));  // if that fails, arm() does, and is called again
   shake_all_locked();
-  for (auto& [folder, watches] : watches_of_) {
+  for (auto& [directory, watches] : watches_of_) {
     for (watch* const one : watches) one->interests_.clear();
   }
   watches_of_.clear();
@@ -94,7 +94,7 @@ bool watch_hub::renew_if_closed_locked() {
 }
 
 void watch_hub::shake_all_locked() {
-  for (auto& [folder, watches] : watches_of_) {
+  for (auto& [directory, watches] : watches_of_) {
     for (watch* const one : watches) {
       one->renewed_.store(true, std::memory_order_release);
       one->moved_.store(true, std::memory_order_release);
@@ -129,7 +129,7 @@ void watch_hub::drain() {
   } while (length + longest_event > std::ssize(buffer));  // otherwise there was room for one more: these were all
 }
 
-void watch_hub::tell(int folder, std::uint32_t what, std::string_view name) {
+void watch_hub::tell(int directory, std::uint32_t what, std::string_view name) {
   const std::lock_guard lock(mutex_);
   const auto shake = [](watch& one) {
     one.moved_.store(true, std::memory_order_release);
@@ -140,23 +140,23 @@ void watch_hub::tell(int folder, std::uint32_t what, std::string_view name) {
       std::for_each(watches.begin(), watches.end(), [&](watch* one) { shake(*one); });
     return;
   }
-  const auto found = watches_of_.find(folder);
+  const auto found = watches_of_.find(directory);
   if (found == watches_of_.end()) return;
   for (watch* const one : found->second) {
-    if (name.empty()) {  // it happened to the folder itself
+    if (name.empty()) {  // it happened to the directory itself
       shake(*one);
       continue;
     }
     for (const watch::interest& interest : one->interests_) {
-      if (interest.folder != folder || interest.name != name) continue;
-      if (!interest.last && (what & folder_events) == 0) continue;
-      if (!interest.last || (what & folder_events) != 0) one->moved_.store(true, std::memory_order_release);
+      if (interest.directory != directory || interest.name != name) continue;
+      if (!interest.last && (what & directory_events) == 0) continue;
+      if (!interest.last || (what & directory_events) != 0) one->moved_.store(true, std::memory_order_release);
       one->changed_.store(true, std::memory_order_release);
     }
   }
-  if ((what & IN_IGNORED) != 0) {  // the kernel dropped the folder: its number may be given out again
+  if ((what & IN_IGNORED) != 0) {  // the kernel dropped the directory: its number may be given out again
     for (watch* const one : found->second) {
-      std::erase_if(one->interests_, [&](const watch::interest& interest) { return interest.folder == folder; });
+      std::erase_if(one->interests_, [&](const watch::interest& interest) { return interest.directory == directory; });
     }
     watches_of_.erase(found);
   }
@@ -169,43 +169,44 @@ void watch::detach() {
   {
     const std::lock_guard lock(hub_->mutex_);
     hub_->renew_if_closed_locked();
-    forget_folders({});
+    forget_directories({});
     interests_.clear();
   }
   hub_.reset();
 }
 
-// Drops this watch from all other folders, also those that an arm() that failed half-way left. The hub's mutex is held.
-void watch::forget_folders(const std::vector<interest>& still_used) {
+// Drops this watch from all other directories, also those that an arm() that failed half-way left. The hub's mutex is
+// held.
+void watch::forget_directories(const std::vector<interest>& still_used) {
   for (auto next = hub_->watches_of_.begin(); next != hub_->watches_of_.end();) {
-    const auto folder = next++;
-    const auto same = [&](const interest& one) { return one.folder == folder->first; };
+    const auto directory = next++;
+    const auto same = [&](const interest& one) { return one.directory == directory->first; };
     if (std::any_of(still_used.begin(), still_used.end(), same)) continue;
-    std::erase(folder->second, this);
-    if (!folder->second.empty()) continue;
-    inotify_rm_watch(hub_->inotify_.get(), folder->first);
-    hub_->watches_of_.erase(folder);
+    std::erase(directory->second, this);
+    if (!directory->second.empty()) continue;
+    inotify_rm_watch(hub_->inotify_.get(), directory->first);
+    hub_->watches_of_.erase(directory);
   }
 }
 
-// Every (folder, name) whose change can change what the path leads to, links expanded, up to the first that is missing.
-// A file that may be written to through another name (a hard link, or the file that is mounted here) comes last as a
-// "folder" without a name.
+// Every (directory, name) whose change can change what the path leads to, links expanded, up to the first that is
+// missing. A file that may be written to through another name (a hard link, or the file that is mounted here) comes
+// last as a "directory" without a name.
 std::vector<watch::step> watch::way_to(const std::string& path) {
   std::vector<step> way;
   std::deque<std::string> left = components(path);
-  std::string folder = path.starts_with('/') ? "/" : ".";
+  std::string directory = path.starts_with('/') ? "/" : ".";
   int links = 0;
   while (!left.empty()) {
     const std::string name = std::move(left.front());
     left.pop_front();
     if (name == "..") {
-      // The parent by the system's reckoning: the folder before it is real, links in it are expanded already.
-      folder = join(folder, name);
+      // The parent by the system's reckoning: the directory before it is real, links in it are expanded already.
+      directory = join(directory, name);
       continue;
     }
-    way.push_back({folder, name, left.empty()});
-    const std::string here = join(folder, name);
+    way.push_back({directory, name, left.empty()});
+    const std::string here = join(directory, name);
     struct stat status {};
     if (lstat(here.c_str(), &status) != 0) break;
     if (S_ISLNK(status.st_mode)) {
@@ -214,13 +215,13 @@ std::vector<watch::step> watch::way_to(const std::string& path) {
       const std::string_view to(target.data());
       std::deque<std::string> parts = components(to);
       left.insert(left.begin(), std::make_move_iterator(parts.begin()), std::make_move_iterator(parts.end()));
-      if (to.starts_with('/')) folder = std::string(1, '/');
+      if (to.starts_with('/')) directory = std::string(1, '/');
       continue;
     }
     if (left.empty() && S_ISREG(status.st_mode) && (status.st_nlink > 1 || may_be_mounted(here))) {
       way.push_back({here, {}, true});
     }
-    folder = here;
+    directory = here;
   }
   return way;
 }
@@ -228,7 +229,7 @@ std::vector<watch::step> watch::way_to(const std::string& path) {
 result<bool> watch::arm(const std::vector<std::string>& paths) {
   if (hub_ == nullptr) return false;
   bool news = false;
-  // A name may change between our look at it and the watch on its folder; so after all watches are set the way must
+  // A name may change between our look at it and the watch on its directory; so after all watches are set the way must
   // still be the same. It nearly always is at the second look.
   for (int round = 0; round < 8; ++round) {
     std::vector<interest> wanted;
@@ -237,38 +238,38 @@ result<bool> watch::arm(const std::vector<std::string>& paths) {
     std::optional<error> failure;
     for (const std::string& path : paths) {
       const std::vector<step> way = way_to(path);
-      if (wary_ && !way.empty() && hides_changes(way.back().folder).value_or(false)) {
+      if (wary_ && !way.empty() && hides_changes(way.back().directory).value_or(false)) {
         failure = error(stage::watch, path,
-                        "inotify doesn't see all changes on the file system of \"" + way.back().folder + "\"");
+                        "inotify doesn't see all changes on the file system of \"" + way.back().directory + "\"");
       }
-      std::string watched;  // the folder that tells itself when it is moved
+      std::string watched;  // the directory that tells itself when it is moved
       for (auto at = way.rbegin(); at != way.rend(); ++at) {
         const step& one = *at;
-        const std::uint32_t events = (one.last ? file_events : folder_events) | own_events | IN_MASK_ADD |
+        const std::uint32_t events = (one.last ? file_events : directory_events) | own_events | IN_MASK_ADD |
                                      (one.name.empty() ? IN_DONT_FOLLOW : IN_ONLYDIR);
-        const int folder = inotify_add_watch(hub_->inotify_.get(), one.folder.c_str(), events);
-        if (folder < 0) {
+        const int directory = inotify_add_watch(hub_->inotify_.get(), one.directory.c_str(), events);
+        if (directory < 0) {
           const int reason = errno;
-          const bool replaceable = std::exchange(watched, {}) != join(one.folder, one.name);
-          // No folder (any more): the next round will find another way, or one that ends before it.
+          const bool replaceable = std::exchange(watched, {}) != join(one.directory, one.name);
+          // No directory (any more): the next round will find another way, or one that ends before it.
           if (reason == ENOENT || reason == ENOTDIR) continue;
-          // A folder that we may not read is no obstacle as long as the one that the way takes in it can be watched.
+          // A directory that we may not read is no obstacle as long as the one that the way takes in it can be watched.
           if (replaceable || reason == ENOSPC || reason == ENOMEM) {
-            failure = error(stage::watch, path, "\"" + one.folder + "\" can't be watched")
+            failure = error(stage::watch, path, "\"" + one.directory + "\" can't be watched")
                           .system(std::generic_category().message(reason))
                           .advise(reason == ENOSPC ? "raise fs.inotify.max_user_watches, or watch by polling"
                                                    : "make it readable, or watch by polling");
           }
           continue;
         }
-        watched = one.folder;
-        auto& watches = hub_->watches_of_[folder];
+        watched = one.directory;
+        auto& watches = hub_->watches_of_[directory];
         if (std::find(watches.begin(), watches.end(), this) == watches.end()) watches.push_back(this);
-        wanted.push_back({folder, one.name, one.last});
+        wanted.push_back({directory, one.name, one.last});
       }
     }
     const bool same = wanted == interests_;
-    forget_folders(wanted);
+    forget_directories(wanted);
     interests_ = std::move(wanted);
     if (failure) return *failure;
     if (same) return news;

@@ -47,20 +47,20 @@ class watch_hub {
  private:
   friend class watch;
   explicit watch_hub(unique_fd inotify) : inotify_(std::move(inotify)) {}
-  void tell(int folder, std::uint32_t what, std::string_view name);
+  void tell(int directory, std::uint32_t what, std::string_view name);
   bool renew_if_closed_locked();
   void shake_all_locked();
 
   mutable std::mutex mutex_;
   unique_fd inotify_;
-  std::map<int, std::vector<watch*>> watches_of_;  // by inotify's watch descriptor: one for each folder (or file)
+  std::map<int, std::vector<watch*>> watches_of_;  // by inotify's watch descriptor: one for each directory (or file)
 };
 
 /// The watch on a set of paths: the library, and files that it depends on.
 ///
-/// Each name on the way is watched in the folder that holds it: the file, every symbolic link and its target, and every
-/// folder, so a renamed or re-created parent counts as well, and so does one whose owner, mode or access list changes.
-/// Nothing is watched by inode but a file that has several names (hard links, bind mounts of a single file).
+/// Each name on the way is watched in the directory that holds it: the file, every symbolic link and its target, and
+/// every directory, so a renamed or re-created parent counts as well, and so does one whose owner, mode or access list
+/// changes. Nothing is watched by inode but a file that has several names (hard links, bind mounts of a single file).
 class watch {
  public:
   /// @param hub   null: never notices anything by itself (the owner polls)
@@ -78,7 +78,7 @@ class watch {
 
   /// Whether something happened since the last call.
   [[nodiscard]] bool take_changed() noexcept { return changed_.exchange(false, std::memory_order_acq_rel); }
-  /// Whether a folder or link on the way may lead elsewhere since the last call.
+  /// Whether a directory or link on the way may lead elsewhere since the last call.
   [[nodiscard]] bool take_moved() noexcept { return moved_.exchange(false, std::memory_order_acq_rel); }
 
   /// Whether somebody closed the hub's descriptor since the last call, so that it was made again.
@@ -97,18 +97,18 @@ class watch {
  private:
   friend class watch_hub;
   struct interest {
-    int folder;  // inotify's watch descriptor
+    int directory;  // inotify's watch descriptor
     std::string name;
-    bool last;  // the file itself, not a folder or link on the way
+    bool last;  // the file itself, not a directory or link on the way
     bool operator==(const interest&) const = default;
   };
   struct step {
-    std::string folder;
+    std::string directory;
     std::string name;
     bool last;
   };
   static std::vector<step> way_to(const std::string& path);
-  void forget_folders(const std::vector<interest>& still_used);
+  void forget_directories(const std::vector<interest>& still_used);
 
   std::shared_ptr<watch_hub> hub_;
   const bool wary_;
@@ -119,7 +119,7 @@ class watch {
 };
 
 /// Whether the file's system is one whose changes inotify doesn't see (network and FUSE file systems). Follows the
-/// nearest folder that exists.
+/// nearest directory that exists.
 [[nodiscard]] bool needs_polling(const std::string& path);
 
 }  // namespace autoreload

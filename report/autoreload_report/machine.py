@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # machine: what the numbers were measured on and with.
-"""Nothing that names a person, a host or a folder: reports are published."""
+"""Nothing that names a person, a host or a directory: reports are published."""
 
 import json
 import os
@@ -20,11 +20,11 @@ _PACKAGES = {"Google Benchmark": "libbenchmark-dev", "POCO": "libpoco-dev", "lib
              "Boost": "libboost-dev", "libloading": "librust-libloading-dev"}
 
 
-def _output(command, folder=None):
+def _output(command, directory=None):
     """A command's output, or None when it is not there or fails."""
     if shutil.which(command[0]) is None:
         return None
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None
 
 
@@ -64,11 +64,11 @@ def _build(build):
 
 
 def _temporary_file_system():
-    folder = os.path.realpath(tempfile.gettempdir())
+    directory = os.path.realpath(tempfile.gettempdir())
     best = ("", "unknown")
     for line in pathlib.Path("/proc/mounts").read_text().splitlines():
         _, point, kind, *_ = line.split()
-        if (folder == point or folder.startswith(point.rstrip("/") + "/")) and len(point) >= len(best[0]):
+        if (directory == point or directory.startswith(point.rstrip("/") + "/")) and len(point) >= len(best[0]):
             best = (point, kind)
     return best[1]
 

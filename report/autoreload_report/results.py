@@ -74,11 +74,11 @@ def rows_of(document):
 
 
 class Results:
-    """All that one run left behind in a folder of JSON files."""
+    """All that one run left behind in a directory of JSON files."""
 
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
-        self.documents = {path.stem: json.loads(path.read_text()) for path in sorted(self.folder.glob("*.json"))}
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.documents = {path.stem: json.loads(path.read_text()) for path in sorted(self.directory.glob("*.json"))}
         self.rows = {}
         self.contexts = {}
         for name, document in self.documents.items():

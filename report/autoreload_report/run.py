@@ -33,10 +33,10 @@ class Program:
     command: tuple = ("{program}", "--benchmark_out={out}", "--benchmark_out_format=json")
 
     def find(self, build):
-        """The built program, or None. Programs may be in any folder of the build."""
+        """The built program, or None. Programs may be in any directory of the build."""
         wanted = self.executable or self.name
-        for folder in ("bench", "guard", "."):
-            for path in sorted((build / folder).rglob(wanted)):
+        for directory in ("bench", "guard", "."):
+            for path in sorted((build / directory).rglob(wanted)):
                 if path.is_file() and path.stat().st_mode & 0o111:
                     return path
         return None
@@ -95,7 +95,7 @@ def _last_line(text):
 
 
 def _without_places(path):
-    """Google Benchmark writes down the host's name and the program's folder: neither belongs into a report."""
+    """Google Benchmark writes down the host's name and the program's directory: neither belongs into a report."""
     document = json.loads(path.read_text())
     context = document.get("context", {}) if isinstance(document, dict) else {}
     context.pop("host_name", None)

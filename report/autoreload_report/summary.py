@@ -2,7 +2,7 @@
 # summary: a run's results in one small file: what texts quote and what two reports are compared by.
 """A series of repetitions is kept as its five-number summary (least, lower quartile, median, upper quartile, most). The
 median and the quartiles of these five are those of the whole series, so nothing that reads a summary needs to know.
-The raw repetitions stay in the build folder."""
+The raw repetitions stay in the build directory."""
 
 import json
 
@@ -56,8 +56,8 @@ def read(path):
     return results
 
 
-def results_in(folder):
-    """The results in a report's folder: of a summary when there is one, else of the JSON files of the programs."""
-    if (folder / NAME).exists():
-        return read(folder / NAME)
-    return Results(folder / "json" if (folder / "json").is_dir() else folder)
+def results_in(directory):
+    """The results in a report's directory: of a summary when there is one, else of the JSON files of the programs."""
+    if (directory / NAME).exists():
+        return read(directory / NAME)
+    return Results(directory / "json" if (directory / "json").is_dir() else directory)

@@ -15,7 +15,7 @@ import unittest
 
 COMPILERS = [compiler for compiler in ("g++", "clang++") if shutil.which(compiler)]
 INCLUDES = os.environ["AUTORELOAD_INCLUDES"].split(":")
-BACKENDS = [path.stem for folder in INCLUDES for path in pathlib.Path(folder).glob("autoreload/backends/*.hpp")]
+BACKENDS = [path.stem for directory in INCLUDES for path in pathlib.Path(directory).glob("autoreload/backends/*.hpp")]
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 ENVIRONMENT = {**os.environ, "LC_ALL": "C"}
 
@@ -30,8 +30,8 @@ FOREIGN_MEMBER = "an API struct has nothing but members of autoreload::required,
 
 def compiled(compiler, source, *flags, standard="c++20"):
     """The exit status, and what was printed."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "it.cpp"
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory) / "it.cpp"
         path.write_text(source)
         command = [compiler, "-std=" + standard, "-fsyntax-only", *flags]
         command += ["-I" + include for include in INCLUDES] + [str(path)]
@@ -163,14 +163,14 @@ class RightPrograms(unittest.TestCase):
 
 def headers():
     found = []
-    for folder in INCLUDES:
-        found += [str(p.relative_to(folder)) for p in sorted(pathlib.Path(folder).glob("autoreload/**/*.hpp"))]
+    for directory in INCLUDES:
+        found += [str(p.relative_to(directory)) for p in sorted(pathlib.Path(directory).glob("autoreload/**/*.hpp"))]
     return found
 
 
 def standard_includes(header):
-    for folder in INCLUDES:
-        path = pathlib.Path(folder) / header
+    for directory in INCLUDES:
+        path = pathlib.Path(directory) / header
         if path.exists():
             return re.findall(r"^#include <(?!autoreload)[^>]+>", path.read_text(), re.MULTILINE)
     return []

@@ -59,12 +59,12 @@ std::string line_with(const std::string& part) {
 class Call : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    folder_ = new support::temp_folder;
-    std::filesystem::create_directory(folder_->path() / "a folder");
+    directory_ = new support::temp_directory;
+    std::filesystem::create_directory(directory_->path() / "a directory");
     support::build_library(library(), source, "-fno-omit-frame-pointer");
   }
-  static void TearDownTestSuite() { delete folder_; }
-  static std::string library() { return (*folder_) / "a folder/libsubject.so"; }
+  static void TearDownTestSuite() { delete directory_; }
+  static std::string library() { return (*directory_) / "a directory/libsubject.so"; }
 
   static ran call(std::vector<std::string> expressions) {
     expressions.insert(expressions.begin(), {"call", library()});
@@ -72,7 +72,7 @@ class Call : public testing::Test {
   }
 
  private:
-  static inline support::temp_folder* folder_ = nullptr;
+  static inline support::temp_directory* directory_ = nullptr;
 };
 
 TEST_F(Call, PrintsOneLineForEachResultAndNothingElse) {
@@ -182,40 +182,41 @@ TEST_F(Call, RefusesABadCommandLineWithStatusTwo) {
 }
 
 TEST_F(Call, SaysWhyALibraryCanNotBeLoadedOrHasNoTypes) {
-  const support::temp_folder folder;
-  support::build_library(folder / "broken.so", "int nowhere(void); int f(void) { return nowhere(); }");
-  ran came = autoreload({"call", folder / "broken.so", "f()"});
+  const support::temp_directory directory;
+  support::build_library(directory / "broken.so", "int nowhere(void); int f(void) { return nowhere(); }");
+  ran came = autoreload({"call", directory / "broken.so", "f()"});
   EXPECT_EQ(came.status, 1);
   EXPECT_NE(came.err.find("undefined symbol: nowhere"), std::string::npos) << came.err;
-  support::build_library(folder / "bare.so", "int f(void) { return 1; }", "-g0");
-  came = autoreload({"call", folder / "bare.so", "f()"});
+  support::build_library(directory / "bare.so", "int f(void) { return 1; }", "-g0");
+  came = autoreload({"call", directory / "bare.so", "f()"});
   EXPECT_EQ(came.status, 1);
   EXPECT_NE(came.err.find("compile it with -g"), std::string::npos) << came.err;
-  support::build_library(folder / "crash.so", "__attribute__((constructor)) void f(void) { *(volatile int *)0 = 1; }");
-  came = autoreload({"call", folder / "crash.so", "1"});
+  support::build_library(directory / "crash.so",
+                         "__attribute__((constructor)) void f(void) { *(volatile int *)0 = 1; }");
+  came = autoreload({"call", directory / "crash.so", "1"});
   EXPECT_EQ(came.status, 1);
   EXPECT_NE(came.err.find("while it was loaded the library crashed: SIGSEGV in f"), std::string::npos) << came.err;
   EXPECT_NE(autoreload({"call", "libnothing.so.9", "1"}).err.find("no library of this name"), std::string::npos);
-  EXPECT_NE(autoreload({"call", folder / "none.so", "1"}).err.find("there is no such file"), std::string::npos);
-  support::write_file(folder / "text.so", "no library");
-  EXPECT_EQ(autoreload({"call", folder / "text.so", "1"}).status, 1);
+  EXPECT_NE(autoreload({"call", directory / "none.so", "1"}).err.find("there is no such file"), std::string::npos);
+  support::write_file(directory / "text.so", "no library");
+  EXPECT_EQ(autoreload({"call", directory / "text.so", "1"}).status, 1);
 }
 
 TEST_F(Call, TakesTheTypesOfALibraryWithoutDebugInformationFromAHeader) {
-  const support::temp_folder folder;
+  const support::temp_directory directory;
   support::write_file(
-      folder / "own.h",
+      directory / "own.h",
       "#define UNIT 3\nstruct pair { short a; long b; };\nlong sum(struct pair p);\nextern int level;\n");
-  support::build_library(folder / "libown.so",
+  support::build_library(directory / "libown.so",
                          "#include \"own.h\"\nint level = 2;\nlong sum(struct pair p) { return p.a + p.b; }\nint "
                          "other(void) { return 1; }",
                          "-g0");
-  const ran came = autoreload({"call", folder / "libown.so", "--header", folder / "own.h", "sum((struct pair){1, 2})",
-                               "level", "sizeof(struct pair)"});
+  const ran came = autoreload({"call", directory / "libown.so", "--header", directory / "own.h",
+                               "sum((struct pair){1, 2})", "level", "sizeof(struct pair)"});
   EXPECT_EQ(came.out, "3\n2\n16\n") << came.err;
-  const ran missing = autoreload({"call", folder / "libown.so", "--header", folder / "own.h", "other()"});
+  const ran missing = autoreload({"call", directory / "libown.so", "--header", directory / "own.h", "other()"});
   EXPECT_EQ(missing.status, 1);
-  const ran wrong = autoreload({"call", folder / "libown.so", "--header", "no_such_header.h", "1"});
+  const ran wrong = autoreload({"call", directory / "libown.so", "--header", "no_such_header.h", "1"});
   EXPECT_EQ(wrong.status, 1);
   EXPECT_NE(wrong.err.find("no_such_header.h"), std::string::npos) << wrong.err;
 }
@@ -227,11 +228,11 @@ TEST(CallEachCompiler, ReadsTheTypesThatGccAndClangWriteAtEachLevel) {
     for (const std::string flags :
          {"-O0 -g", "-O2 -g", "-O2 -g -gdwarf-4", "-O1 -gsplit-dwarf -g", "-O2 -g -Wl,-z,now -s"}) {
       SCOPED_TRACE(compiler + " " + flags);
-      const support::temp_folder folder;
-      support::write_file(folder / "subject.c", source);
-      support::shell("cd '" + folder.path().string() + "' && " + compiler + " -shared -fPIC -w -o lib.so subject.c " +
-                     flags);
-      const ran came = autoreload({"call", folder / "lib.so", "make_point(1, add(1, 1))", "next(GREEN)",
+      const support::temp_directory directory;
+      support::write_file(directory / "subject.c", source);
+      support::shell("cd '" + directory.path().string() + "' && " + compiler +
+                     " -shared -fPIC -w -o lib.so subject.c " + flags);
+      const ran came = autoreload({"call", directory / "lib.so", "make_point(1, add(1, 1))", "next(GREEN)",
                                    "divide(9, 4, &int)", "area((struct shape){.r = 1})", "table[0].w[1]"});
       if (flags.ends_with("-s")) {
         EXPECT_EQ(came.status, 1);

@@ -23,10 +23,10 @@ int level;
 )";
 
 TEST(Check, SaysThatALibraryIsLoadableAndWhatItExports) {
-  const support::temp_folder folder;
-  support::build_library(folder / "libsubject.so", first_build);
-  const ran came = autoreload({"check", folder / "libsubject.so"});
-  EXPECT_EQ(came.out, "loadable: " + (folder / "libsubject.so") +
+  const support::temp_directory directory;
+  support::build_library(directory / "libsubject.so", first_build);
+  const ran came = autoreload({"check", directory / "libsubject.so"});
+  EXPECT_EQ(came.out, "loadable: " + (directory / "libsubject.so") +
                           "\nexports: int foo(int n)\nexports: int gone(void)\nexports: double length(struct point p)\n"
                           "exports: int level\n");
   EXPECT_EQ(came.err, "");
@@ -34,57 +34,57 @@ TEST(Check, SaysThatALibraryIsLoadableAndWhatItExports) {
 }
 
 TEST(Check, NamesTheFlagThatMendsAHazard) {
-  const support::temp_folder folder;
-  support::build_library(folder / "libsubject.so", "int foo(void) { return 1; }", "-Wl,-z,nodelete");
-  const ran came = autoreload({"check", folder / "libsubject.so"});
+  const support::temp_directory directory;
+  support::build_library(directory / "libsubject.so", "int foo(void) { return 1; }", "-Wl,-z,nodelete");
+  const ran came = autoreload({"check", directory / "libsubject.so"});
   EXPECT_NE(came.out.find("hazard: "), std::string::npos);
   EXPECT_NE(came.out.find("nodelete"), std::string::npos) << came.out;
   EXPECT_EQ(came.status, 0);
 }
 
 TEST(Check, SaysWhyALibraryWouldBeRefused) {
-  const support::temp_folder folder;
-  support::build_library(folder / "libsubject.so", "int nowhere(void); int foo(void) { return nowhere(); }");
-  ran came = autoreload({"check", folder / "libsubject.so"});
+  const support::temp_directory directory;
+  support::build_library(directory / "libsubject.so", "int nowhere(void); int foo(void) { return nowhere(); }");
+  ran came = autoreload({"check", directory / "libsubject.so"});
   EXPECT_NE(came.out.find("refused: "), std::string::npos);
   EXPECT_NE(came.out.find("undefined symbol: nowhere"), std::string::npos) << came.out;
   EXPECT_EQ(came.status, 1);
-  support::write_file(folder / "text.so", "this is no library\n");
-  came = autoreload({"check", folder / "text.so"});
+  support::write_file(directory / "text.so", "this is no library\n");
+  came = autoreload({"check", directory / "text.so"});
   EXPECT_EQ(came.out.substr(0, 9), "refused: ");
   EXPECT_EQ(came.status, 1);
 }
 
 TEST(Check, TellsWhatBecameDifferentSinceAnOlderBuild) {
-  const support::temp_folder folder;
-  support::build_library(folder / "old.so", first_build);
-  support::build_library(folder / "new.so", second_build);
-  const ran came = autoreload({"check", folder / "new.so", "--against", folder / "old.so"});
+  const support::temp_directory directory;
+  support::build_library(directory / "old.so", first_build);
+  support::build_library(directory / "new.so", second_build);
+  const ran came = autoreload({"check", directory / "new.so", "--against", directory / "old.so"});
   for (const std::string part : {"difference: gone: removed\n", "difference: foo", "int became long",
                                  "difference: struct point", "harmless: fresh: new\n"}) {
     EXPECT_NE(came.out.find(part), std::string::npos) << part << "\n" << came.out;
   }
   EXPECT_EQ(came.status, 1);
-  const ran same = autoreload({"check", folder / "old.so", "--against", folder / "old.so"});
-  EXPECT_NE(same.out.find("compatible: with " + (folder / "old.so")), std::string::npos) << same.out;
+  const ran same = autoreload({"check", directory / "old.so", "--against", directory / "old.so"});
+  EXPECT_NE(same.out.find("compatible: with " + (directory / "old.so")), std::string::npos) << same.out;
   EXPECT_EQ(same.status, 0);
 }
 
 TEST(Check, NeverCallsCompatibleWhatItCouldNotSee) {
-  const support::temp_folder folder;
-  support::build_library(folder / "old.so", first_build, "-g0");
-  support::build_library(folder / "new.so", first_build);
-  EXPECT_EQ(autoreload({"check", folder / "new.so", "--against", folder / "old.so"}).status, 1);
-  EXPECT_EQ(autoreload({"check", folder / "old.so", "--against", folder / "new.so"}).status, 1);
+  const support::temp_directory directory;
+  support::build_library(directory / "old.so", first_build, "-g0");
+  support::build_library(directory / "new.so", first_build);
+  EXPECT_EQ(autoreload({"check", directory / "new.so", "--against", directory / "old.so"}).status, 1);
+  EXPECT_EQ(autoreload({"check", directory / "old.so", "--against", directory / "new.so"}).status, 1);
 }
 
 std::string includes() { return std::getenv("AUTORELOAD_INCLUDES"); }
 
 TEST(Check, ComparesWithWhatAHostExpects) {
-  const support::temp_folder folder;
-  support::build_library(folder / "old.so", first_build);
-  support::build_library(folder / "new.so", second_build);
-  support::write_file(folder / "host.cpp", R"(
+  const support::temp_directory directory;
+  support::build_library(directory / "old.so", first_build);
+  support::build_library(directory / "new.so", second_build);
+  support::write_file(directory / "host.cpp", R"(
 #include <autoreload/autoreload.hpp>
 struct point { int x, y; };
 extern "C" { int foo(int n); double length(point p); int gone(void); extern int level; }
@@ -101,36 +101,37 @@ int main() { return autoreload::symbols_of<Api>().size() == 4 ? 0 : 1; }
     if (!support::installed(compiler)) continue;
     SCOPED_TRACE(compiler);
     ++tried;
-    support::shell(compiler + " -std=c++20 -g -O0 " + includes() + " -c -o '" + (folder / "host.o") + "' '" +
-                   (folder / "host.cpp") + "'");
+    support::shell(compiler + " -std=c++20 -g -O0 " + includes() + " -c -o '" + (directory / "host.o") + "' '" +
+                   (directory / "host.cpp") + "'");
     // The host is not run; what the engine's library would define may stay undefined.
-    support::shell(compiler + " -Wl,--unresolved-symbols=ignore-all -o '" + (folder / "host") + "' '" +
-                   (folder / "host.o") + "'");
-    const ran came = autoreload({"check", folder / "new.so", "--against", folder / "host"});
+    support::shell(compiler + " -Wl,--unresolved-symbols=ignore-all -o '" + (directory / "host") + "' '" +
+                   (directory / "host.o") + "'");
+    const ran came = autoreload({"check", directory / "new.so", "--against", directory / "host"});
     for (const std::string part : {"difference: foo", "difference: gone: the host knows it", "struct point"}) {
       EXPECT_NE(came.out.find(part), std::string::npos) << part << "\n" << came.out << came.err;
     }
     EXPECT_EQ(came.status, 1);
-    const ran same = autoreload({"check", folder / "old.so", "--against", folder / "host"});
+    const ran same = autoreload({"check", directory / "old.so", "--against", directory / "host"});
     EXPECT_NE(same.out.find("compatible: with the host"), std::string::npos) << same.out << same.err;
     EXPECT_EQ(same.status, 0);
   }
   EXPECT_GT(tried, 0);
-  EXPECT_NE(autoreload({"check", folder / "old.so", "--against", "/bin/true"}).status, 0);
+  EXPECT_NE(autoreload({"check", directory / "old.so", "--against", "/bin/true"}).status, 0);
 }
 
 TEST(Check, WritesJson) {
-  const support::temp_folder folder;
-  support::build_library(folder / "libsubject.so", "int foo(int n) { return n; }");
-  const ran came = autoreload({"check", "--json", folder / "libsubject.so"});
+  const support::temp_directory directory;
+  support::build_library(directory / "libsubject.so", "int foo(int n) { return n; }");
+  const ran came = autoreload({"check", "--json", directory / "libsubject.so"});
   EXPECT_NE(came.out.find("\"loadable\": true"), std::string::npos) << came.out;
   EXPECT_NE(came.out.find("\"prototype\": \"int foo(int n)\""), std::string::npos) << came.out;
 }
 
 // Compiles a program that includes the header and loads the library by it.
-void expect_that_it_compiles(const support::temp_folder& folder, const std::string& header, const std::string& api) {
+void expect_that_it_compiles(const support::temp_directory& directory, const std::string& header,
+                             const std::string& api) {
   support::write_file(
-      folder / "host.cpp",
+      directory / "host.cpp",
       "#include \"" + header +
           "\"\n#include <autoreload/backends/symbols.hpp>\nint main() { return autoreload::symbols::module<" + api +
           ">::load(\"./none\") ? 1 : 0; }\n");
@@ -139,14 +140,14 @@ void expect_that_it_compiles(const support::temp_folder& folder, const std::stri
     if (!support::installed(compiler)) continue;
     ++tried;
     EXPECT_NO_THROW(support::shell(compiler + " -std=c++20 -O0 -Wall -Wextra -Wpedantic -Werror " + includes() +
-                                   " -c -o '" + (folder / "host.o") + "' '" + (folder / "host.cpp") + "'"));
+                                   " -c -o '" + (directory / "host.o") + "' '" + (directory / "host.cpp") + "'"));
   }
   EXPECT_GT(tried, 0);
 }
 
 TEST(Api, WritesAHeaderFromDebugInformationThatCompilesAsItIs) {
-  const support::temp_folder folder;
-  support::build_library(folder / "libmy-subject.so", R"(
+  const support::temp_directory directory;
+  support::build_library(directory / "libmy-subject.so", R"(
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -173,35 +174,35 @@ double _Complex turn(double _Complex z) { return z; }
 struct value global_value;
 int table[3][4];
 )");
-  const ran came = autoreload({"api", folder / "libmy-subject.so", "-o", folder / "api.hpp"});
+  const ran came = autoreload({"api", directory / "libmy-subject.so", "-o", directory / "api.hpp"});
   EXPECT_EQ(came.status, 0) << came.err;
   EXPECT_EQ(came.err, "");
-  expect_that_it_compiles(folder, "api.hpp", "MySubjectApi");
+  expect_that_it_compiles(directory, "api.hpp", "MySubjectApi");
 }
 
 TEST(Api, WritesOnlyWhatIsNamedUnderTheNameThatIsGiven) {
-  const support::temp_folder folder;
-  support::build_library(folder / "libsubject.so", first_build);
-  const ran came = autoreload({"api", folder / "libsubject.so", "--name", "Mine", "foo", "level"});
+  const support::temp_directory directory;
+  support::build_library(directory / "libsubject.so", first_build);
+  const ran came = autoreload({"api", directory / "libsubject.so", "--name", "Mine", "foo", "level"});
   EXPECT_NE(came.out.find("struct Mine {\n  autoreload::required_as<\"foo\", int (int)> foo;\n"
                           "  autoreload::required_as<\"level\", int> level;\n};"),
             std::string::npos)
       << came.out;
-  const ran wrong = autoreload({"api", folder / "libsubject.so", "fooo"});
+  const ran wrong = autoreload({"api", directory / "libsubject.so", "fooo"});
   EXPECT_EQ(wrong.status, 1);
   EXPECT_NE(wrong.err.find("did you mean \"foo\"?"), std::string::npos);
 }
 
 TEST(Api, WritesSqlitesWholeInterfaceFromItsHeader) {
   if (!std::filesystem::exists("/usr/include/sqlite3.h")) GTEST_SKIP() << "libsqlite3-dev is not installed";
-  const support::temp_folder folder;
-  const ran came = autoreload({"api", "libsqlite3.so.0", "--header", "sqlite3.h", "-o", folder / "api.hpp"});
+  const support::temp_directory directory;
+  const ran came = autoreload({"api", "libsqlite3.so.0", "--header", "sqlite3.h", "-o", directory / "api.hpp"});
   EXPECT_EQ(came.status, 0) << came.err;
-  const std::string text = support::read_file(folder / "api.hpp");
+  const std::string text = support::read_file(directory / "api.hpp");
   std::size_t count = 0;
   for (std::size_t at = 0; (at = text.find("autoreload::required<", at)) != std::string::npos; ++at) ++count;
   EXPECT_GT(count, 200U);
-  expect_that_it_compiles(folder, "api.hpp", "Sqlite3Api");
+  expect_that_it_compiles(directory, "api.hpp", "Sqlite3Api");
 }
 
 TEST(Generated, CompletionsAndTheManualPageKnowEachSubcommand) {
@@ -211,13 +212,13 @@ TEST(Generated, CompletionsAndTheManualPageKnowEachSubcommand) {
     for (const std::string word : {"call", "check", "api", "against"}) {
       EXPECT_NE(came.out.find(word), std::string::npos) << what << " lacks " << word;
     }
-    const support::temp_folder folder;
-    support::write_file(folder / "made", came.out);
+    const support::temp_directory directory;
+    support::write_file(directory / "made", came.out);
     if (what == "man") {
       if (!support::installed("man")) continue;
-      EXPECT_EQ(support::shell("man --warnings -l '" + (folder / "made") + "' > /dev/null"), "");
+      EXPECT_EQ(support::shell("man --warnings -l '" + (directory / "made") + "' > /dev/null"), "");
     } else if (support::installed(what)) {
-      EXPECT_EQ(support::shell(what + " -n '" + (folder / "made") + "'"), "");
+      EXPECT_EQ(support::shell(what + " -n '" + (directory / "made") + "'"), "");
     }
   }
 }

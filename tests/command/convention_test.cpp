@@ -79,19 +79,19 @@ TEST_P(Convention, PassesAndReturnsEachClassAsTheCompilerDoes) {
 #if !defined(__x86_64__)
   GTEST_SKIP() << "unions and bit-fields are passed on x86-64 only";
 #endif
-  const support::temp_folder folder;
-  const std::string library = folder / "libconvention.so";
+  const support::temp_directory directory;
+  const std::string library = directory / "libconvention.so";
   const std::string start = std::string(compiler) + " -std=gnu11 -w " + level + " -I'" AUTORELOAD_CONVENTION "' ";
   support::shell(start + "-g -shared -fPIC -o '" + library + "' '" AUTORELOAD_CONVENTION "/convention.c'");
-  support::write_file(folder / "calls.c", support::program_of(calls(), "#include \"convention.h\"\n"));
-  support::shell(start + "-o '" + (folder / "calls") + "' '" + (folder / "calls.c") + "' '" + library + "'");
-  support::expect_agreement({"call", library}, calls(), support::shell("'" + (folder / "calls") + "'"));
+  support::write_file(directory / "calls.c", support::program_of(calls(), "#include \"convention.h\"\n"));
+  support::shell(start + "-o '" + (directory / "calls") + "' '" + (directory / "calls.c") + "' '" + library + "'");
+  support::expect_agreement({"call", library}, calls(), support::shell("'" + (directory / "calls") + "'"));
 }
 
 TEST(ConventionLimits, RefusesWhatItIsNotSureOf) {
-  const support::temp_folder folder;
+  const support::temp_directory directory;
   support::build_library(
-      folder / "odd.so",
+      directory / "odd.so",
       "struct __attribute__((packed)) tight { char c; int i; }; int f(struct tight t) { return t.i; }\n"
       "typedef int four __attribute__((vector_size(16))); int g(four v) { return v[0]; }\n"
       "struct empty {}; int h(struct empty e) { (void)e; return 1; }\n"
@@ -99,12 +99,12 @@ TEST(ConventionLimits, RefusesWhatItIsNotSureOf) {
       "struct strict { _Alignas(32) int i; }; int k(struct strict s) { return s.i; }\n",
       "-w");
   for (const std::string expression : {"f((struct tight){1, 2})", "h((struct empty){})", "k((struct strict){3})"}) {
-    const support::ran came = support::autoreload({"call", folder / "odd.so", expression});
+    const support::ran came = support::autoreload({"call", directory / "odd.so", expression});
     EXPECT_EQ(came.status, 1) << expression;
     EXPECT_NE(came.err.find(expression[0] == 'k' ? "aligned more strictly" : "passed"), std::string::npos) << came.err;
   }
   // A result of that kind comes through a hidden pointer, which is certain.
-  EXPECT_EQ(support::autoreload({"call", folder / "odd.so", "make(7)"}).out, "{.c = '\\001', .i = 7}\n");
+  EXPECT_EQ(support::autoreload({"call", directory / "odd.so", "make(7)"}).out, "{.c = '\\001', .i = 7}\n");
 }
 
 }  // namespace

@@ -33,8 +33,8 @@ struct ran {
   }
 };
 
-/// Runs `autoreload` with these words, in a folder if one is named. Both outputs are read at once.
-inline ran autoreload(const std::vector<std::string>& words, const std::string& folder = {}) {
+/// Runs `autoreload` with these words, in a directory if one is named. Both outputs are read at once.
+inline ran autoreload(const std::vector<std::string>& words, const std::string& directory = {}) {
   const char* const program = std::getenv("AUTORELOAD_COMMAND");
   if (program == nullptr) throw std::runtime_error("AUTORELOAD_COMMAND names no program");
   std::vector<std::string> texts{program};
@@ -50,7 +50,7 @@ inline ran autoreload(const std::vector<std::string>& words, const std::string& 
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, pipes[0][1], STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, pipes[1][1], STDERR_FILENO);
-  if (!folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
+  if (!directory.empty()) posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
   pid_t child = -1;
   const int code = posix_spawn(&child, program, &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);

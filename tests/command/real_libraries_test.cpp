@@ -56,11 +56,11 @@ TEST_P(RealLibrary, IsCalledAsTheCompilerCallsIt) {
     head += "#include <" + header + ">\n";
     command.insert(command.end(), {"--header", header});
   }
-  const support::temp_folder folder;
-  support::write_file(folder / "calls.c", support::program_of(chosen.calls, head));
-  support::shell("cc -std=gnu11 -w -O0 -fno-builtin -o '" + (folder / "calls") + "' '" + (folder / "calls.c") + "' " +
-                 chosen.link + " -lm");
-  support::expect_agreement(command, chosen.calls, support::shell("'" + (folder / "calls") + "'"));
+  const support::temp_directory directory;
+  support::write_file(directory / "calls.c", support::program_of(chosen.calls, head));
+  support::shell("cc -std=gnu11 -w -O0 -fno-builtin -o '" + (directory / "calls") + "' '" + (directory / "calls.c") +
+                 "' " + chosen.link + " -lm");
+  support::expect_agreement(command, chosen.calls, support::shell("'" + (directory / "calls") + "'"));
 }
 
 TEST(RealLibraries, AreCalledByMoreThanEightyFunctions) {

@@ -83,14 +83,14 @@ class running_command {
 
 class Run : public testing::Test {
  protected:
-  std::string library() const { return folder_ / "a library.so"; }
+  std::string library() const { return directory_ / "a library.so"; }
   void build(const std::string& source, const std::string& flags = "") const {
     support::build_library(library(), source, flags);
   }
-  const support::temp_folder& folder() const { return folder_; }
+  const support::temp_directory& directory() const { return directory_; }
 
  private:
-  support::temp_folder folder_;
+  support::temp_directory directory_;
 };
 
 TEST_F(Run, EvaluatesAtEachNewBuildAndSaysWhatChanged) {
@@ -147,14 +147,15 @@ TEST_F(Run, SaysWhatNoLongerFitsAfterAnEdit) {
 
 TEST_F(Run, RebuildsWhenASourceIsSavedAndShowsTheCompilersErrors) {
   if (std::getenv("AUTORELOAD_WITH_REBUILD") == nullptr) GTEST_SKIP() << "built without rebuilding";
-  const std::string source = folder() / "lib.c";
+  const std::string source = directory() / "lib.c";
   const auto save = [&](const std::string& text) {
     support::write_file(source + ".new", text);
     std::filesystem::rename(source + ".new", source);
   };
   save("int foo(void) { return 1; }\n");
-  support::write_file(folder() / "Makefile", "lib.so: lib.c\n\tcc -g -shared -fPIC -o $@.new lib.c && mv $@.new $@\n");
-  running_command command({folder() / "lib.so", "foo()", "--build"});
+  support::write_file(directory() / "Makefile",
+                      "lib.so: lib.c\n\tcc -g -shared -fPIC -o $@.new lib.c && mv $@.new $@\n");
+  running_command command({directory() / "lib.so", "foo()", "--build"});
   EXPECT_TRUE(command.says("foo() = 1"));
   save("int foo(void) { return 2 }\n");
   EXPECT_TRUE(command.says("lib.c:1:"));

@@ -44,21 +44,21 @@ class opened {
 };
 
 struct subject {
-  support::temp_folder folder;
-  std::string path = folder / "lib.so";
+  support::temp_directory directory;
+  std::string path = directory / "lib.so";
   event_queue events;
   autoreload::options chosen;
 
   subject() {
     for (const int i : {1, 2}) {
-      support::build_library(folder / (std::to_string(i) + ".so"),
+      support::build_library(directory / (std::to_string(i) + ".so"),
                              "int number(void) { return " + std::to_string(i) +
                                  "; } int visit(void (*f)(void*), void* a) { f(a); return number(); }");
     }
-    std::filesystem::rename(folder / "1.so", path);
+    std::filesystem::rename(directory / "1.so", path);
     chosen.observer = events.observer();
   }
-  void next() const { std::filesystem::rename(folder / "2.so", path); }
+  void next() const { std::filesystem::rename(directory / "2.so", path); }
 };
 
 TEST(Copies, TheHostSeesThatAPluginIsInsideACall) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// second: another source file with inline functions from headers, so that a line table has several files and folders.
+// second: another source file with inline functions from headers, so that a line table has several files and
+// directories.
 #include <algorithm>
 #include <string>
 #include <vector>

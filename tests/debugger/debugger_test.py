@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # debugger_test: gdb, perf, addr2line and eu-stack find their way in code that is being replaced.
 #
-# usage: debugger_test.py DEMO CLIB-FOLDER COMPILER...    (the demo must have debug information)
+# usage: debugger_test.py DEMO CLIB-DIRECTORY COMPILER...    (the demo must have debug information)
 import os
 import re
 import shlex
@@ -35,8 +35,8 @@ def output_of(*command, **options):
 
 class Debugger(unittest.TestCase):
     def setUp(self):
-        self.folder = tempfile.mkdtemp(prefix="autoreload-debugger-")
-        self.addCleanup(shutil.rmtree, self.folder)
+        self.directory = tempfile.mkdtemp(prefix="autoreload-debugger-")
+        self.addCleanup(shutil.rmtree, self.directory)
         with open(os.path.join(HERE, "work.c")) as file:
             self.first = file.read()
         self.second = self.first.replace("/* here comes the edit */\n", EDIT)
@@ -49,12 +49,12 @@ class Debugger(unittest.TestCase):
         self.write("second.c", self.second)
         self.write("work.c", self.first)
         self.compile = shlex.join(
-            [*COMPILER, "-g", "-O1", "-fPIC", "-shared", "-Wl,--build-id", f"-I{CLIB}", f"-I{self.folder}"])
+            [*COMPILER, "-g", "-O1", "-fPIC", "-shared", "-Wl,--build-id", f"-I{CLIB}", f"-I{self.directory}"])
         output_of("sh", "-c", f"{self.compile} -o {quoted(self.library)} {quoted(self.path('work.c'))}")
         self.assertGreater(os.path.getsize(self.library), 150_000)
 
     def path(self, name):
-        return os.path.join(self.folder, name)
+        return os.path.join(self.directory, name)
 
     def write(self, name, text):
         with open(self.path(name), "w") as file:
@@ -139,7 +139,7 @@ class Debugger(unittest.TestCase):
         demo = self.start_demo()
         output_of("sh", "-c", self.rebuild())
         self.read_to(demo, "foo() -> 5")
-        folder = f"/proc/{demo.pid}/fd"
+        directory = f"/proc/{demo.pid}/fd"
         symbols = [line.split() for line in output_of("nm", self.library).splitlines() if " t " in line]
         addresses = {name: address for address, _, name in symbols}
         wanted = {"count_to", "count_twice"}
@@ -147,8 +147,8 @@ class Debugger(unittest.TestCase):
         deadline = time.monotonic() + PATIENCE
         # The old generation may leave at any moment; the new one's debug information comes after its publication.
         while names != wanted and time.monotonic() < deadline:
-            for number in os.listdir(folder):
-                link = f"{folder}/{number}"
+            for number in os.listdir(directory):
+                link = f"{directory}/{number}"
                 if "memfd:libwork.so" not in self.target_of(link):
                     continue
                 for function in wanted:

@@ -63,7 +63,7 @@ class Beside : public support::EngineTest {
     return held;
   }
 
-  const std::string gate_ = folder_ / "gate";
+  const std::string gate_ = directory_ / "gate";
   autoreload::unique_fd reader_;
 };
 
@@ -102,7 +102,7 @@ TEST_F(Beside, ABuildThatFailsItsTrialIsRefusedByALaterPoll) {
 TEST_F(Beside, ATrialThatCanNotRunIsNotTriedAgainUntilSomethingHappens) {
   build(1);
   numbers lib(path_, tried(manual()));
-  setenv("AUTORELOAD_TRIAL_HELPER", (folder_ / "no such helper").c_str(), 1);
+  setenv("AUTORELOAD_TRIAL_HELPER", (directory_ / "no such helper").c_str(), 1);
   build(2);
   EXPECT_TRUE(loops_until(lib, [&] { return lib.last_failure().has_value(); }));
   EXPECT_EQ(lib.last_failure()->reason(), "the trial helper can't be opened");
@@ -155,7 +155,7 @@ TEST_F(Beside, ARequestEndsTheTrialThatRunsAndWaitsForItsOwn) {
 
 TEST_F(Beside, AnotherLibraryOfTheBackgroundIsReloadedMeanwhile) {
   build(1);
-  const std::string other_path = folder_ / "libother.so";
+  const std::string other_path = directory_ / "libother.so";
   build_library(other_path, "int number(void) { return 1; }");
   const numbers lib(path_, tried(background()));
   autoreload::event_queue others;

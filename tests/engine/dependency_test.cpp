@@ -52,7 +52,7 @@ class Dependency : public testing::Test {
   // What most tests put together, built once: lib.so says 10 more than libpart.so, which says its number or, as
   // `middle`, that of libdeep.so. Nothing is loaded from the shop.
   static void SetUpTestSuite() {
-    shop_ = std::make_unique<support::temp_folder>();
+    shop_ = std::make_unique<support::temp_directory>();
     for (int value = 1; value <= 3; ++value) {
       build("part" + std::to_string(value), returns("part", value), named("libpart.so"));
       build("deep" + std::to_string(value), returns("deep", value), named("libdeep.so"));
@@ -73,11 +73,11 @@ class Dependency : public testing::Test {
   // Renamed into place, as lld and mold do.
   void put(const std::string& name, const std::string& as) { put_bytes(support::read_file(built(name)), as); }
   void put_bytes(const std::string& bytes, const std::string& as) {
-    support::write_file(folder_ / (as + ".new"), bytes);
-    fs::rename(folder_ / (as + ".new"), folder_ / as);
+    support::write_file(directory_ / (as + ".new"), bytes);
+    fs::rename(directory_ / (as + ".new"), directory_ / as);
   }
 
-  void open() { library_.emplace(folder_ / "lib.so", driven_by_hand()); }
+  void open() { library_.emplace(directory_ / "lib.so", driven_by_hand()); }
   autoreload::options driven_by_hand() {
     autoreload::options chosen;
     chosen.drive = autoreload::drive_mode::manual;
@@ -121,19 +121,19 @@ class Dependency : public testing::Test {
     ASSERT_TRUE(until(said)) << "expected: " << reason << "\ngot: " << failure();
     const autoreload::error why = *library_->last_failure();
     EXPECT_EQ(why.at(), at) << why.what();
-    EXPECT_EQ(why.path(), folder_ / "lib.so");
+    EXPECT_EQ(why.path(), directory_ / "lib.so");
     EXPECT_NE(why.advice().find(advice), std::string::npos) << why.what();
     EXPECT_EQ(number(), still) << why.what();
   }
 
-  std::string its(const std::string& name) { return "its dependency \"" + folder_ / name + "\""; }
+  std::string its(const std::string& name) { return "its dependency \"" + directory_ / name + "\""; }
 
-  static std::unique_ptr<support::temp_folder> shop_;
-  support::temp_folder folder_{support::open_to_all()};
+  static std::unique_ptr<support::temp_directory> shop_;
+  support::temp_directory directory_{support::open_to_all()};
   autoreload::event_queue events_;
   std::optional<library> library_;
 };
-std::unique_ptr<support::temp_folder> Dependency::shop_;
+std::unique_ptr<support::temp_directory> Dependency::shop_;
 
 // ---- its file
 
@@ -177,7 +177,7 @@ TEST_F(Dependency, DamagedIsRefusedOnceForEachBuild) {
     const auto refused = events_.next(event_kind::refused, support::patience);
     ASSERT_TRUE(refused);
     EXPECT_NE(refused->text.find(its("libpart.so")), std::string::npos) << refused->text;
-    put("lib", "another.so");  // an event in the folder
+    put("lib", "another.so");  // an event in the directory
     library_->poll();
     EXPECT_EQ(events_.next(event_kind::refused, 0ms), std::nullopt) << "said already";
   }
@@ -191,22 +191,22 @@ TEST_F(Dependency, ThatAnybodyMayWriteIsRefusedUntilNobodyElseMay) {
   open();
   runs(11);
   put("part2", "libpart.so");
-  fs::permissions(folder_ / "libpart.so", fs::perms(0666));
+  fs::permissions(directory_ / "libpart.so", fs::perms(0666));
   fails(stage::snapshot, its("libpart.so") + " can't be used", "chmod", 11);
-  fs::permissions(folder_ / "libpart.so", fs::perms(0644));
+  fs::permissions(directory_ / "libpart.so", fs::perms(0644));
   runs(12);
 }
 
-TEST_F(Dependency, InAFolderThatAnybodyMayWriteIsRefusedUntilNobodyElseMay) {
-  fs::create_directories(folder_ / "parts");
-  fs::permissions(folder_ / "parts", fs::perms(0777));
+TEST_F(Dependency, InADirectoryThatAnybodyMayWriteIsRefusedUntilNobodyElseMay) {
+  fs::create_directories(directory_ / "parts");
+  fs::permissions(directory_ / "parts", fs::perms(0777));
   put("part1", "parts/libpart.so");
   build("apart", calls("number", "part", "10 + part()"), with("part1") + " '-Wl,-rpath,$ORIGIN/parts'");
   put("apart", "lib.so");
   open();
   ASSERT_TRUE(library_->last_failure());
   EXPECT_NE(library_->last_failure()->advice().find("chmod o-w"), std::string::npos) << failure();
-  fs::permissions(folder_ / "parts", fs::perms(0755));
+  fs::permissions(directory_ / "parts", fs::perms(0755));
   runs(11);
 }
 
@@ -229,7 +229,7 @@ TEST_F(Dependency, ThatSomebodyWritesIsWaitedForUntilTheyCloseIt) {
   open();
   runs(11);
   put("part2", "libpart.so");
-  const int writer = ::open((folder_ / "libpart.so").c_str(), O_WRONLY | O_CLOEXEC);
+  const int writer = ::open((directory_ / "libpart.so").c_str(), O_WRONLY | O_CLOEXEC);
   ASSERT_GE(writer, 0);
   fails(stage::snapshot, its("libpart.so") + " is being written", "when they are done", 11);
   close(writer);
@@ -243,8 +243,8 @@ TEST_F(Dependency, IsTakenAlsoWhenSomebodyForgotToCloseItAndTheLibrary) {
   runs(11);
   put("part2", "libpart.so");
   put("lib", "lib.so");
-  const autoreload::unique_fd first(::open((folder_ / "libpart.so").c_str(), O_WRONLY | O_CLOEXEC));
-  const autoreload::unique_fd second(::open((folder_ / "lib.so").c_str(), O_WRONLY | O_CLOEXEC));
+  const autoreload::unique_fd first(::open((directory_ / "libpart.so").c_str(), O_WRONLY | O_CLOEXEC));
+  const autoreload::unique_fd second(::open((directory_ / "lib.so").c_str(), O_WRONLY | O_CLOEXEC));
   ASSERT_TRUE(first && second);
   runs(12);
 }
@@ -255,7 +255,7 @@ TEST_F(Dependency, ThatSomebodyForgotToCloseIsTakenOnceItLiesStill) {
   open();
   runs(11);
   put("part2", "libpart.so");
-  const autoreload::unique_fd writer(::open((folder_ / "libpart.so").c_str(), O_WRONLY | O_CLOEXEC));
+  const autoreload::unique_fd writer(::open((directory_ / "libpart.so").c_str(), O_WRONLY | O_CLOEXEC));
   ASSERT_TRUE(writer);
   runs(12);
 }
@@ -266,7 +266,7 @@ TEST_F(Dependency, OfAnotherUserIsLoadedOnceItLiesStill) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can become another user and itself again";
   put("part1", "libpart.so");
   put("lib", "lib.so");
-  fs::permissions(folder_.path(), fs::perms(0755));
+  fs::permissions(directory_.path(), fs::perms(0755));
   open();
   runs(11);
   struct another_user {
@@ -289,14 +289,14 @@ TEST_F(Dependency, ThatVanishesIsWaitedForAndTheSameOneAgainIsNoNews) {
   open();
   EXPECT_EQ(number(), 11);
   for (int call = 12; call < 14; ++call) {
-    fs::remove(folder_ / "libpart.so");
+    fs::remove(directory_ / "libpart.so");
     fails(stage::snapshot, its("libpart.so") + " is not there", "as soon as it is there", call);
     put("counts", "libpart.so");
     EXPECT_TRUE(until([&] { return !library_->last_failure(); })) << failure();
     EXPECT_EQ(library_->generation(), 1U) << "it is as it was";
   }
   EXPECT_EQ(number(), 14) << "its statics live on";
-  fs::remove(folder_ / "libpart.so");
+  fs::remove(directory_ / "libpart.so");
   fails(stage::snapshot, its("libpart.so") + " is not there", "as soon as it is there", 15);
   put("part2", "libpart.so");
   runs(12);
@@ -309,7 +309,7 @@ TEST_F(Dependency, ThatIsTouchedOrRebuiltTheSameIsNoNews) {
   EXPECT_EQ(number(), 11);
   put("counts", "libpart.so");
   library_->poll();
-  fs::last_write_time(folder_ / "libpart.so", fs::file_time_type::clock::now());
+  fs::last_write_time(directory_ / "libpart.so", fs::file_time_type::clock::now());
   library_->poll();
   EXPECT_EQ(number(), 12) << "its statics live on";
   EXPECT_EQ(library_->generation(), 1U);
@@ -319,11 +319,11 @@ TEST_F(Dependency, ThatIsTouchedOrRebuiltTheSameIsNoNews) {
 TEST_F(Dependency, ThatIsWrittenTwiceWithinOneTickOfTheClockIsTheSecondOne) {
   // A file system without finer times, in a view of this process's own.
   if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-      mount("ramfs", folder_.path().c_str(), "ramfs", 0, "mode=0755") != 0) {
+      mount("ramfs", directory_.path().c_str(), "ramfs", 0, "mode=0755") != 0) {
     GTEST_SKIP() << "file systems can't be mounted without root";
   }
   const auto overwrite = [&](int value) {
-    support::write_file(folder_ / "libpart.so", support::read_file(built("part" + std::to_string(value))));
+    support::write_file(directory_ / "libpart.so", support::read_file(built("part" + std::to_string(value))));
   };
   put("part3", "libpart.so");
   put("lib", "lib.so");
@@ -337,7 +337,7 @@ TEST_F(Dependency, ThatIsWrittenTwiceWithinOneTickOfTheClockIsTheSecondOne) {
     EXPECT_EQ(number(), 13) << "in round " << round;
   }
   library_.reset();
-  umount2(folder_.path().c_str(), MNT_DETACH);
+  umount2(directory_.path().c_str(), MNT_DETACH);
 }
 
 TEST_F(Dependency, MayBecomeALinkAndTheLinkMayBeSwitched) {
@@ -347,8 +347,8 @@ TEST_F(Dependency, MayBecomeALinkAndTheLinkMayBeSwitched) {
   open();
   runs(11);
   const auto lead_to = [&](const std::string& target) {  // as ln -sfn
-    fs::create_symlink(target, folder_ / "libpart.so.new");
-    fs::rename(folder_ / "libpart.so.new", folder_ / "libpart.so");
+    fs::create_symlink(target, directory_ / "libpart.so.new");
+    fs::rename(directory_ / "libpart.so.new", directory_ / "libpart.so");
   };
   lead_to("part1");
   library_->poll();
@@ -404,7 +404,7 @@ TEST_F(Dependency, OfADependencyIsReloadedWithAllThatLeadsToIt) {
   const std::string next = support::read_file(built("deep3"));
   put_bytes(next.substr(0, next.size() / 2), "libdeep.so");
   fails(stage::snapshot, its("libdeep.so") + " can't be used", "", 12);
-  fs::remove(folder_ / "libdeep.so");
+  fs::remove(directory_ / "libdeep.so");
   fails(stage::snapshot, its("libdeep.so") + " is not there", "as soon as it is there", 12);
   put("deep3", "libdeep.so");
   runs(13);
@@ -426,13 +426,13 @@ TEST_F(Dependency, WithoutARunPathFindsWhatTheLibraryItselfNeeds) {
 }
 
 TEST_F(Dependency, OfTwoLibrariesIsLoadedOnceByWhateverWaysTheyFindIt) {
-  const auto side = [&](const std::string& name, const std::string& folder) {
+  const auto side = [&](const std::string& name, const std::string& directory) {
     build(name, calls(name, "part", "part()"),
           named("lib" + name + ".so") + with("part1") + " '-Wl,-rpath,$ORIGIN/../common'");
-    fs::create_directory(folder_ / folder);
-    put(name, folder + "/lib" + name + ".so");
+    fs::create_directory(directory_ / directory);
+    put(name, directory + "/lib" + name + ".so");
   };
-  fs::create_directory(folder_ / "common");
+  fs::create_directory(directory_ / "common");
   put("counts", "common/libpart.so");
   side("left", "a");
   side("right", "b");
@@ -450,7 +450,7 @@ TEST_F(Dependency, OfTwoReloadablesIsReloadedInBoth) {
   put("lib", "lib.so");
   put("lib", "other.so");
   open();
-  library other(folder_ / "other.so", driven_by_hand());
+  library other(directory_ / "other.so", driven_by_hand());
   EXPECT_EQ(number(), 11);
   EXPECT_EQ(other->number(), 11) << "each has its own copy";
   put("part2", "libpart.so");
@@ -504,8 +504,8 @@ class TwoReloadables : public Dependency, public testing::WithParamInterface<aut
     how.drive = GetParam();
     return how;
   }
-  void open_core() { core_.emplace(folder_ / "libcore.so", chosen()); }
-  void open_game() { game_.emplace(folder_ / "libgame.so", chosen()); }
+  void open_core() { core_.emplace(directory_ / "libcore.so", chosen()); }
+  void open_game() { game_.emplace(directory_ / "libgame.so", chosen()); }
   template <class Condition>
   [[nodiscard]] bool comes_true(Condition holds) {
     return eventually([&] { return game_->poll(), core_->poll(), holds(); });
@@ -629,7 +629,7 @@ TEST_P(TwoReloadables, ThatNeedEachOtherAreRefused) {
   open_game();
   they_share_core(1, 1);
   build("circle", "int play(void); int number(void) { return play(); }",
-        named("libcore.so") + " '" + folder_ / "libgame.so" + "'" + by_origin);
+        named("libcore.so") + " '" + directory_ / "libgame.so" + "'" + by_origin);
   put("circle", "libcore.so");
   EXPECT_TRUE(comes_true([&] { return core_->last_failure().has_value(); }));
   EXPECT_NE(core_->last_failure()->reason().find("is needed by what it needs itself"), std::string::npos)
@@ -643,7 +643,7 @@ TEST_P(TwoReloadables, ATrialLoadHasTheSameCore) {
   open_core();
   autoreload::options how = chosen();
   how.trial.enabled = true;
-  game_.emplace(folder_ / "libgame.so", how);
+  game_.emplace(directory_ / "libgame.so", how);
   they_share_core(1, 1);
 }
 
@@ -664,7 +664,7 @@ TEST_F(Dependency, WhoseNameEndsAnotherCantBeRenamedAndItIsSaid) {
   runs(11);
   for (const char* const where : {"lib.so", "libpart.so"}) {
     put(where == std::string("lib.so") ? "two" : "ends", where);
-    fails(stage::snapshot, "the name libpart.so can't be changed in a copy of \"" + folder_ / where + "\"",
+    fails(stage::snapshot, "the name libpart.so can't be changed in a copy of \"" + directory_ / where + "\"",
           "no other name", 11);
     put(where == std::string("lib.so") ? "lib" : "part1", where);
     EXPECT_TRUE(until([&] { return !library_->last_failure(); })) << failure();
@@ -675,7 +675,7 @@ TEST_F(Dependency, WhoseNameEndsAnotherCantBeRenamedAndItIsSaid) {
 
 // The loader would map it from its file, and die with it of the next build that truncates that.
 TEST_F(Dependency, OfWhichNoCopyCanBeLoadedIsRefusedWithTheFlagThatMendsIt) {
-  const std::string from_root = " '-Wl,-rpath," + folder_.path().string() + "'";
+  const std::string from_root = " '-Wl,-rpath," + directory_.path().string() + "'";
   struct {
     std::string run_path, soname, reason, advice;
   } const names[] = {{from_root, "", "has no SONAME", "-Wl,-soname,it.so"},
@@ -702,8 +702,8 @@ TEST_F(Dependency, ThatIsNeededByItsPathIsRefusedWithTheFlagThatMendsIt) {
   put("part1", "libpart.so");
   open();
   runs(11);
-  support::build_library(folder_ / "libplain.so", returns("part", 7));
-  build("path", calls("number", "part", "part()"), "'" + folder_ / "libplain.so" + "'");
+  support::build_library(directory_ / "libplain.so", returns("part", 7));
+  build("path", calls("number", "part", "part()"), "'" + directory_ / "libplain.so" + "'");
   put("path", "lib.so");
   fails(stage::snapshot, "by its path", "-Wl,-soname,libplain.so", 11);
 }
@@ -713,7 +713,7 @@ TEST_F(Dependency, WithoutADigestIsWaitedForWhereOneIsRequired) {
   put_bytes(with_digest(support::read_file(built("lib"))), "lib.so");
   autoreload::options chosen = driven_by_hand();
   chosen.require_digest = true;
-  library_.emplace(folder_ / "lib.so", chosen);
+  library_.emplace(directory_ / "lib.so", chosen);
   EXPECT_FALSE(library_->loaded());
   EXPECT_NE(failure().find(its("libpart.so") + " can't be used: it has no digest"), std::string::npos) << failure();
   put_bytes(with_digest(support::read_file(built("part1"))), "libpart.so");
@@ -722,17 +722,17 @@ TEST_F(Dependency, WithoutADigestIsWaitedForWhereOneIsRequired) {
 
 // ---- where it is looked for
 
-TEST_F(Dependency, IsFoundInAFolderWhoseNameHasADollar) {
-  fs::create_directory(folder_ / "a$b");
+TEST_F(Dependency, IsFoundInADirectoryWhoseNameHasADollar) {
+  fs::create_directory(directory_ / "a$b");
   put("part1", "a$b/libpart.so");
   put("lib", "a$b/lib.so");
-  library_.emplace(folder_ / "a$b/lib.so", driven_by_hand());
+  library_.emplace(directory_ / "a$b/lib.so", driven_by_hand());
   runs(11);
   put("part2", "a$b/libpart.so");
   runs(12);
 }
 
-TEST_F(Dependency, IsLookedForInTheUsersFoldersAlsoIfTheirNamesBeginLikeTheSystems) {
+TEST_F(Dependency, IsLookedForInTheUsersDirectoriesAlsoIfTheirNamesBeginLikeTheSystems) {
   build("far", calls("number", "part", "part()"),
         with("part1") + " -nostdlib -Wl,-rpath,/library:/usr/library:/lib/x:/usr/lib64");
   autoreload::snapshotter taker;
@@ -750,14 +750,14 @@ TEST_F(Dependency, IsLookedForInTheUsersFoldersAlsoIfTheirNamesBeginLikeTheSyste
 TEST_F(Dependency, ByOriginIsLookedForBesideTheLinkAndBesideWhatItLeadsTo) {
   for (const char* const place : {"named", "real"}) {
     library_.reset();
-    fs::remove_all(folder_ / "named");
-    for (const char* const made : {"named", "real"}) fs::create_directories(folder_ / made);
+    fs::remove_all(directory_ / "named");
+    for (const char* const made : {"named", "real"}) fs::create_directories(directory_ / made);
     put("lib", "real/lib.so");
-    fs::create_symlink("../real/lib.so", folder_ / "named/lib.so");
+    fs::create_symlink("../real/lib.so", directory_ / "named/lib.so");
     put("part1", std::string(place) + "/libpart.so");
-    library_.emplace(folder_ / "named/lib.so", driven_by_hand());
+    library_.emplace(directory_ / "named/lib.so", driven_by_hand());
     runs(11);
-    fs::remove(folder_ / (std::string(place) + "/libpart.so"));
+    fs::remove(directory_ / (std::string(place) + "/libpart.so"));
   }
 }
 
@@ -797,7 +797,7 @@ class FoundByTheLoader : public Dependency {
                    testing::UnitTest::GetInstance()->current_test_info()->name() + "'");
   }
 
-  const fs::path elsewhere_ = folder_.path() / "elsewhere";
+  const fs::path elsewhere_ = directory_.path() / "elsewhere";
 };
 
 TEST_F(FoundByTheLoader, ByLD_LIBRARY_PATHOfTheProgramsStart) {
@@ -815,7 +815,7 @@ TEST_F(FoundByTheLoader, ByLD_LIBRARY_PATHOfTheProgramsStart) {
 TEST_F(FoundByTheLoader, ByARelativeRunPath) {
   put_apart(" -Wl,-rpath,elsewhere");
   const fs::path before = fs::current_path();
-  fs::current_path(folder_.path());
+  fs::current_path(directory_.path());
   open();
   is_followed();
   fs::current_path(before);
@@ -825,7 +825,7 @@ TEST_F(FoundByTheLoader, ByARelativeRunPath) {
 TEST_F(FoundByTheLoader, ByTheProgramsDT_RPATHUnlessTheLibraryHasADT_RUNPATH) {
   put_apart();
   const fs::path before = fs::current_path();
-  fs::current_path(folder_.path());
+  fs::current_path(directory_.path());
   fs::create_symlink(elsewhere_, "searched_by_the_program");
   open();
   is_followed();
@@ -850,7 +850,7 @@ TEST_F(FoundByTheLoader, ByLIBInARunPath) {
   put_apart(" '-Wl,-rpath,$ORIGIN/$LIB'");
   const auto defaults = autoreload::process_directories().defaults;
   ASSERT_FALSE(defaults.empty());
-  const fs::path below = folder_.path() / fs::path(defaults.front()).relative_path();
+  const fs::path below = directory_.path() / fs::path(defaults.front()).relative_path();
   fs::create_directories(below.parent_path());
   fs::create_symlink(elsewhere_, below);
   open();
@@ -859,7 +859,7 @@ TEST_F(FoundByTheLoader, ByLIBInARunPath) {
 
 TEST_F(FoundByTheLoader, BehindOneOfAnotherWordSize) {
   put_apart(" '-Wl,-rpath,$ORIGIN/narrow' '-Wl,-rpath,$ORIGIN/elsewhere'");
-  fs::create_directory(folder_ / "narrow");
+  fs::create_directory(directory_ / "narrow");
   std::string narrow = support::read_file(built("part1"));
   narrow[4] = 1;  // EI_CLASS: 32 bits
   put_bytes(narrow, "narrow/libpart.so");
@@ -928,8 +928,8 @@ TEST(LoaderCache, LeadsToTheSystemsLibraries) {
   EXPECT_EQ(autoreload::in_loader_cache("libnobody-has-this.so"), "");
 }
 
-// A program's own plugins may be below the system's folders.
-TEST_F(Dependency, ByOriginIsCopiedAlsoBelowTheSystemsFolders) {
+// A program's own plugins may be below the system's directories.
+TEST_F(Dependency, ByOriginIsCopiedAlsoBelowTheSystemsDirectories) {
   autoreload::snapshotter taker;
   autoreload::snapshot_outcome taken = taker.take({built("lib"), {}});
   ASSERT_FALSE(taken.no);

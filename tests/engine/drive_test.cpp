@@ -108,7 +108,7 @@ TEST_F(ManualDrive, FitsAFrameLoop) {
 TEST_F(ManualDrive, TheDescriptorIsQuietWhenThereIsNothingToDo) {
   put(path_, 1);
   library lib(path_, manual());
-  // Other files that come and go in the folders on the way wake it, too; and so it isn't quiet at once.
+  // Other files that come and go in the directories on the way wake it, too; and so it isn't quiet at once.
   const auto grows_quiet = [&] {
     return support::comes_true([&] {
       lib.poll();
@@ -231,7 +231,7 @@ TEST_F(BackgroundDrive, OneThreadServesFiftyLibraries) {
       support::comes_true([&] { return !std::filesystem::exists("/proc/self/task/" + std::to_string(first)); }));
   const std::size_t before = support::threads();
   std::vector<std::unique_ptr<library>> many;
-  const auto path_of = [&](std::size_t i) { return folder_ / ("lib" + std::to_string(i) + ".so"); };
+  const auto path_of = [&](std::size_t i) { return directory_ / ("lib" + std::to_string(i) + ".so"); };
   for (std::size_t i = 0; i < 50; ++i) {
     put(path_of(i), i);
     many.push_back(std::make_unique<library>(path_of(i), background()));
@@ -274,7 +274,7 @@ class one_processor {
 
 // A change that comes while the thread is only just getting to know the library must not be lost.
 TEST_F(BackgroundDrive, AChangeRightAfterTheConstructorIsSeen) {
-  const support::temp_folder quiet("/dev/shm");  // other files of the folders on the way would wake the thread
+  const support::temp_directory quiet("/dev/shm");  // other files of the directories on the way would wake the thread
   const std::string path = quiet / "lib.so";
   const std::string other_path = quiet / "other.so";
   put(other_path, 0);
@@ -344,7 +344,7 @@ TEST_F(BackgroundDrive, TheThreadSleepsWhileAnotherOneLoads) {
 
 TEST_F(BackgroundDrive, ALibraryThatLoadsSlowlyHoldsUpNoCalls) {
   put(path_, 1);
-  const std::string other_path = folder_ / "other.so";
+  const std::string other_path = directory_ / "other.so";
   put(other_path, 1);
   library lib(path_, background());
   const library other(other_path);
@@ -378,7 +378,7 @@ class Shortage : public support::EngineTest {
   Shortage() : EngineTest(support::open_to_all()) {}
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
-    ASSERT_EQ(chown(folder_.path().c_str(), nobody_else, nobody_else), 0);
+    ASSERT_EQ(chown(directory_.path().c_str(), nobody_else, nobody_else), 0);
   }
 };
 

@@ -106,9 +106,9 @@ inline std::set<std::string> loaded_snapshots() {
   return names;
 }
 
-inline std::size_t entries(const char* folder) {
-  DIR* const list = opendir(folder);
-  if (list == nullptr) throw std::runtime_error(std::string("opendir ") + folder);
+inline std::size_t entries(const char* directory) {
+  DIR* const list = opendir(directory);
+  if (list == nullptr) throw std::runtime_error(std::string("opendir ") + directory);
   std::size_t count = 0;
   while (const dirent* const entry = readdir(list)) count += entry->d_name[0] != '.';
   closedir(list);
@@ -199,19 +199,19 @@ class caller_inside {
 
 // ---- an engine
 
-/// Options for a library in a temporary folder, also where those are mounted noexec.
+/// Options for a library in a temporary directory, also where those are mounted noexec.
 inline autoreload::options anywhere() {
   autoreload::options chosen;
   chosen.trust.honour_noexec = false;
   return chosen;
 }
 
-/// A folder for a library, and the events of the engine that watches it.
+/// A directory for a library, and the events of the engine that watches it.
 class EngineTest : public testing::Test {
  protected:
   using kind = autoreload::event_kind;
 
-  explicit EngineTest(const std::filesystem::path& in = std::filesystem::temp_directory_path()) : folder_(in) {}
+  explicit EngineTest(const std::filesystem::path& in = std::filesystem::temp_directory_path()) : directory_(in) {}
 
   [[nodiscard]] autoreload::options background() {
     autoreload::options chosen = anywhere();
@@ -240,8 +240,8 @@ class EngineTest : public testing::Test {
     return list;
   }
 
-  temp_folder folder_;
-  std::string path_ = folder_ / "libworker.so";
+  temp_directory directory_;
+  std::string path_ = directory_ / "libworker.so";
   autoreload::event_queue events_;
 };
 

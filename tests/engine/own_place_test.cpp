@@ -50,7 +50,7 @@ std::string says(int number) { return "int number(void) { return " + std::to_str
 class OwnPlace : public testing::Test {
  protected:
   void build(const std::string& name, const std::string& source, const std::string& flags = "") {
-    support::build_library(folder_ / name, source, flags + " '-Wl,-rpath,$ORIGIN' -ldl");
+    support::build_library(directory_ / name, source, flags + " '-Wl,-rpath,$ORIGIN' -ldl");
   }
   void build_plugin() { build("libplugin.so", "int plugged(void) { return 42; }"); }
   autoreload::options watched() {
@@ -60,7 +60,7 @@ class OwnPlace : public testing::Test {
     return chosen;
   }
   [[nodiscard]] std::size_t hidden_files() const {
-    return static_cast<std::size_t>(std::count_if(fs::directory_iterator(folder_.path()), {}, [](const auto& entry) {
+    return static_cast<std::size_t>(std::count_if(fs::directory_iterator(directory_.path()), {}, [](const auto& entry) {
       return entry.path().filename().native().starts_with(".");
     }));
   }
@@ -72,20 +72,20 @@ class OwnPlace : public testing::Test {
   // What it says is that of a library loaded by its own path.
   void expect_at_home(const library& lib) {
     const fs::path here = lib->where();
-    EXPECT_EQ(here.parent_path(), folder_.path()) << "dladdr";
-    EXPECT_EQ(fs::canonical(here).parent_path(), folder_.path()) << "realpath";
+    EXPECT_EQ(here.parent_path(), directory_.path()) << "dladdr";
+    EXPECT_EQ(fs::canonical(here).parent_path(), directory_.path()) << "realpath";
     EXPECT_EQ(lib->open_plugin(), 42) << "$ORIGIN";
     EXPECT_GE(support::mappings(here), 2U) << "/proc/self/maps";
   }
 
-  support::temp_folder folder_;
-  const std::string path_ = folder_ / "lib.so";
+  support::temp_directory directory_;
+  const std::string path_ = directory_ / "lib.so";
   autoreload::event_queue events_;
 };
 
 // ---- a library that looks for itself
 
-TEST_F(OwnPlace, OfALibraryThatLooksForItselfIsItsFolder) {
+TEST_F(OwnPlace, OfALibraryThatLooksForItselfIsItsDirectory) {
   build_plugin();
   build("lib.so", look_around + says(1));
   {
@@ -106,7 +106,7 @@ TEST_F(OwnPlace, OfALibraryThatLooksForItselfIsItsFolder) {
   EXPECT_EQ(hidden_files(), 0U);
 }
 
-TEST_F(OwnPlace, OfALibraryThatOpensOthersByOriginOnlyIsItsFolder) {
+TEST_F(OwnPlace, OfALibraryThatOpensOthersByOriginOnlyIsItsDirectory) {
   build_plugin();
   build("lib.so",
         "#include <dlfcn.h>\nint open_plugin(void) { return dlopen(\"libplugin.so\", RTLD_NOW) ? 42 : -1; }" + says(1));
@@ -114,7 +114,7 @@ TEST_F(OwnPlace, OfALibraryThatOpensOthersByOriginOnlyIsItsFolder) {
   EXPECT_EQ(lib->open_plugin(), 42);
 }
 
-TEST_F(OwnPlace, OfAnyOtherLibraryLeavesTheFolderAlone) {
+TEST_F(OwnPlace, OfAnyOtherLibraryLeavesTheDirectoryAlone) {
   build("lib.so", says(1));
   const library lib(path_, watched());
   ASSERT_TRUE(lib.loaded());
@@ -137,7 +137,7 @@ TEST_F(OwnPlace, IsForTheUserToChoose) {
   EXPECT_EQ(hidden_files(), 1U);
 }
 
-TEST_F(OwnPlace, IsTheFolderAlsoForConstructorsAndInATrialLoad) {
+TEST_F(OwnPlace, IsTheDirectoryAlsoForConstructorsAndInATrialLoad) {
   build_plugin();
   build("lib.so", std::string(look_around) +
                       "#include <stdlib.h>\n"
@@ -150,10 +150,10 @@ TEST_F(OwnPlace, IsTheFolderAlsoForConstructorsAndInATrialLoad) {
   expect_at_home(lib);
 }
 
-TEST_F(OwnPlace, OfADependencyThatLooksForItselfIsItsFolder) {
+TEST_F(OwnPlace, OfADependencyThatLooksForItselfIsItsDirectory) {
   build_plugin();
   build("libpart.so", look_around, "-Wl,-soname,libpart.so");
-  build("lib.so", says(1), "-Wl,--no-as-needed '" + folder_ / "libpart.so" + "'");
+  build("lib.so", says(1), "-Wl,--no-as-needed '" + directory_ / "libpart.so" + "'");
   autoreload::options chosen = watched();
   chosen.trial.enabled = true;
   {
@@ -170,8 +170,8 @@ TEST_F(OwnPlace, ThatCantBeMadeIsSaidAndTheLibraryRunsAllTheSame) {
   support::in_child([&] {
     if ((unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) ||
         mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        mount(folder_.path().c_str(), folder_.path().c_str(), nullptr, MS_BIND, nullptr) != 0 ||
-        mount("none", folder_.path().c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0) {
+        mount(directory_.path().c_str(), directory_.path().c_str(), nullptr, MS_BIND, nullptr) != 0 ||
+        mount("none", directory_.path().c_str(), nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0) {
       GTEST_SKIP() << "needs the right to mount";
     }
     const library lib(path_, watched());
@@ -182,18 +182,18 @@ TEST_F(OwnPlace, ThatCantBeMadeIsSaidAndTheLibraryRunsAllTheSame) {
   });
 }
 
-// In a folder in which others may lead a name to their own file, none is made to be opened by its name.
+// In a directory in which others may lead a name to their own file, none is made to be opened by its name.
 TEST_F(OwnPlace, IsNoneThatOthersMayReplace) {
   build("lib.so", look_around + says(1));
-  fs::permissions(folder_.path(), fs::perms(0777));
+  fs::permissions(directory_.path(), fs::perms(0777));
   autoreload::options chosen = watched();
-  chosen.trust.check_folders = false;
+  chosen.trust.check_directories = false;
   const library lib(path_, chosen);
   EXPECT_EQ(lib->number(), 1);
   EXPECT_TRUE(std::string(lib->where()).starts_with("/proc/")) << lib->where();
   EXPECT_EQ(hidden_files(), 0U);
   const std::string said = warnings();
-  EXPECT_NE(said.find("everybody may write to its folder"), std::string::npos) << said;
+  EXPECT_NE(said.find("everybody may write to its directory"), std::string::npos) << said;
 }
 
 TEST_F(OwnPlace, ThatAKilledProcessLeftIsTidiedByTheNextAndThatOfALivingOneIsNot) {
@@ -261,10 +261,12 @@ class WithoutMemfd : public OwnPlace {
     chosen.name = loader_name::descriptor;
     return chosen;
   }
-  // What becomes of files in the temporary folder.
+  // What becomes of files in the temporary directory.
   class witness {
    public:
-    explicit witness(const fs::path& folder) { inotify_add_watch(inotify_.get(), folder.c_str(), IN_CREATE | IN_OPEN); }
+    explicit witness(const fs::path& directory) {
+      inotify_add_watch(inotify_.get(), directory.c_str(), IN_CREATE | IN_OPEN);
+    }
     [[nodiscard]] bool saw_a_name() const {
       alignas(inotify_event) char events[4096];
       const ssize_t size = read(inotify_.get(), events, sizeof events);
@@ -280,11 +282,11 @@ class WithoutMemfd : public OwnPlace {
     autoreload::unique_fd inotify_{inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
   };
 
-  const fs::path temporary_ = folder_.path() / "tmp";
+  const fs::path temporary_ = directory_.path() / "tmp";
 };
 
-// Whoever may write to that folder has no name to lead elsewhere between the write and the dlopen.
-TEST_F(WithoutMemfd, TheCopyIsAFileWithoutANameInAFolderOfWhateverMode) {
+// Whoever may write to that directory has no name to lead elsewhere between the write and the dlopen.
+TEST_F(WithoutMemfd, TheCopyIsAFileWithoutANameInADirectoryOfWhateverMode) {
   support::in_child([&] {
     fs::permissions(temporary_, fs::perms(0777));
     use_it();

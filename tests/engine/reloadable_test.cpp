@@ -390,8 +390,8 @@ TEST_F(Reloadable, ResumesInTheBackgroundToo) {
   library lib(path_, background());
   lib.pause();
   put(path_, 2);
-  put(folder_ / "another.so", 1);
-  const library other(folder_ / "another.so", background());  // has been looked at, so the first one has, too
+  put(directory_ / "another.so", 1);
+  const library other(directory_ / "another.so", background());  // has been looked at, so the first one has, too
   EXPECT_EQ(lib->stamp(), 1U);
   lib.resume();
   expect(event_kind::loaded);
@@ -555,7 +555,7 @@ TEST_F(Reloadable, AnExceptionOfAHostCallbackReleasesTheGeneration) {
 // ---- several libraries
 
 TEST_F(Reloadable, ACallThatNeverReturnsHoldsUpOnlyItsOwnGeneration) {
-  const std::string stuck_path = folder_ / "stuck.so";
+  const std::string stuck_path = directory_ / "stuck.so";
   put(path_, 1);
   put(stuck_path, 1);
   autoreload::event_queue stuck_events;
@@ -628,7 +628,7 @@ TEST_F(Reloadable, ALibraryThatStaysAwayIsReportedOnce) {
   const library lib(path_, background());
   std::filesystem::remove(path_);
   EXPECT_EQ(expect(event_kind::waiting).failure->at(), stage::snapshot);
-  support::write_file(folder_ / "something else", "");
+  support::write_file(directory_ / "something else", "");
   put(path_, 2);
   EXPECT_EQ(expect(event_kind::unloaded).generation, 1U);
   EXPECT_EQ(kinds(), "");
@@ -856,7 +856,7 @@ TEST_F(Reloadable, AConstructorOfTheLibraryMayCallItsReloadable) {
 }
 
 TEST_F(Reloadable, AConstructorOfTheLibraryMayReloadAnother) {
-  const std::string other_path = folder_ / "other.so";
+  const std::string other_path = directory_ / "other.so";
   put(path_, 1);
   put(other_path, 1);
   library lib(path_, background());
@@ -890,7 +890,7 @@ TEST_F(Reloadable, AConstructorThatAsksForALibraryThatIsBeingLoadedDoesNotHang) 
       return {};
     }
   };
-  const std::string other_path = folder_ / "other.so";
+  const std::string other_path = directory_ / "other.so";
   put(path_, 1);
   put(other_path, 1);
   const auto guard = std::make_shared<slow_guard>();
@@ -1136,7 +1136,7 @@ TEST_F(Reloadable, AForkedChildMayHaveAReloadableOfItsOwn) {
   put(path_, 1);
   library lib(path_, background());
   support::in_child([&] {
-    const std::string own_path = folder_ / "own.so";
+    const std::string own_path = directory_ / "own.so";
     put(own_path, 10);
     autoreload::event_queue own_events;
     autoreload::options own_options = support::anywhere();

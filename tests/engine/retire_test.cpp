@@ -209,7 +209,7 @@ TEST_F(Retire, AHostThatOpenedItTooKeepsItUntilItIsClosed) {
 
 // A name of the loader's that outlives its descriptor would be given to another library.
 TEST_F(Retire, ADependencyThatStaysIsNotTakenForAnother) {
-  const std::string helper = folder_ / "libhelper.so";
+  const std::string helper = directory_ / "libhelper.so";
   put(helper, stamped(libraries::helper, 1));
   put(path_, stamped(libraries::helped, 1));
   library lib(path_, manual());

@@ -233,7 +233,7 @@ class Storm : public support::EngineTest {
   };
 
   subject& add(way by) {
-    const std::string path = folder_ / ("lib" + std::to_string(subjects_.size()) + ".so");
+    const std::string path = directory_ / ("lib" + std::to_string(subjects_.size()) + ".so");
     return *subjects_.emplace_back(std::make_unique<subject>(path, by, wrong_));
   }
 

@@ -88,7 +88,7 @@ class Watch : public support::EngineTest, public testing::WithParamInterface<wat
     fs::rename(at.string() + ".new", at);
   }
 
-  const fs::path root_ = folder_.path();
+  const fs::path root_ = directory_.path();
 };
 
 INSTANTIATE_TEST_SUITE_P(By, Watch, testing::Values(watch_mode::inotify, watch_mode::polling), [](const auto& mode) {
@@ -157,7 +157,7 @@ TEST_P(Watch, AHardLinkInItsPlace) {
   put(path_, 1);
   const library lib(path_, watching());
   for (std::uint64_t build = 2; build < 6; ++build) {
-    const std::string other = folder_ / ("build" + std::to_string(build));
+    const std::string other = directory_ / ("build" + std::to_string(build));
     put(other, build);
     fs::remove(path_);
     fs::create_hard_link(other, path_);
@@ -165,7 +165,7 @@ TEST_P(Watch, AHardLinkInItsPlace) {
   }
 }
 
-TEST_P(Watch, AFileWrittenInPlaceThroughANameInAnotherFolder) {
+TEST_P(Watch, AFileWrittenInPlaceThroughANameInAnotherDirectory) {
   const fs::path other = root_ / "elsewhere" / "lib.so";
   make(other, 1);
   fs::create_hard_link(other, path_);
@@ -182,7 +182,7 @@ TEST_P(Watch, AFileWrittenInPlaceThroughANameInAnotherFolder) {
 }
 
 // A single file mounted over another (docker run -v FILE:FILE, a subPath of Kubernetes). The kernel tells of writes in
-// the folder of the mounted file, by whichever of the two names they come.
+// the directory of the mounted file, by whichever of the two names they come.
 TEST_P(Watch, AFileThatIsMountedOverItsName) {
   if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
   make(root_ / "source" / "lib.so", 1);
@@ -210,7 +210,7 @@ TEST_P(Watch, AFileThatIsMountedOverItsName) {
   });
 }
 
-TEST_P(Watch, AFileMovedFromAnotherFolder) {
+TEST_P(Watch, AFileMovedFromAnotherDirectory) {
   put(path_, 1);
   const library lib(path_, watching());
   make(root_ / "elsewhere" / "lib.so", 2);
@@ -265,7 +265,7 @@ TEST_P(Watch, ALinkWhoseTargetComesLater) {
   expect_build(lib, 1);
 }
 
-TEST_P(Watch, ALinkToAFolderThatIsSwitched) {
+TEST_P(Watch, ALinkToADirectoryThatIsSwitched) {
   make(root_ / "release-1" / "lib.so", 1);
   make(root_ / "release-2" / "lib.so", 2);
   link("release-1", root_ / "current");
@@ -291,9 +291,9 @@ TEST_P(Watch, LinksThatLeadInACircleAreLeftAgain) {
   expect_build(lib, 1);
 }
 
-// ---- folders
+// ---- directories
 
-TEST_P(Watch, AFolderThatIsRemovedAndMadeAgain) {
+TEST_P(Watch, ADirectoryThatIsRemovedAndMadeAgain) {
   const fs::path at = root_ / "build" / "lib" / "libworker.so";
   make(at, 1);
   const library lib(at, watching());
@@ -304,7 +304,7 @@ TEST_P(Watch, AFolderThatIsRemovedAndMadeAgain) {
   }
 }
 
-TEST_P(Watch, FoldersThatComeOneByOne) {
+TEST_P(Watch, DirectoriesThatComeOneByOne) {
   const fs::path at = root_ / "a" / "b" / "c" / "libworker.so";
   const library lib(at, watching());
   EXPECT_FALSE(lib.loaded());
@@ -312,7 +312,7 @@ TEST_P(Watch, FoldersThatComeOneByOne) {
   expect_build(lib, 1);
 }
 
-TEST_P(Watch, AFolderThatIsRenamedAwayAndAnotherInItsPlace) {
+TEST_P(Watch, ADirectoryThatIsRenamedAwayAndAnotherInItsPlace) {
   make(root_ / "build" / "lib.so", 1);
   make(root_ / "next" / "lib.so", 2);
   const library lib(root_ / "build" / "lib.so", watching());
@@ -336,10 +336,10 @@ TEST_P(Watch, AGrandparentThatIsRenamedAwayAndAnotherInItsPlace) {
 }
 
 // A poll interval that nobody would wait for: it must not be polling that helps.
-TEST_F(Watch, AFolderThatWasAFile) {
+TEST_F(Watch, ADirectoryThatWasAFile) {
   autoreload::options chosen = background();
   chosen.poll_interval = 1h;
-  support::write_file(root_ / "build", "not a folder yet");
+  support::write_file(root_ / "build", "not a directory yet");
   const library lib(root_ / "build" / "lib.so", chosen);
   EXPECT_EQ(lib.watching(), watch_mode::inotify);
   fs::remove(root_ / "build");
@@ -347,8 +347,8 @@ TEST_F(Watch, AFolderThatWasAFile) {
   expect_build(lib, 1);
 }
 
-// As fast as it goes, so that folders vanish between being seen and being watched.
-TEST_F(Watch, FoldersThatComeAndGoWithoutPauseAreNoReasonToPoll) {
+// As fast as it goes, so that directories vanish between being seen and being watched.
+TEST_F(Watch, DirectoriesThatComeAndGoWithoutPauseAreNoReasonToPoll) {
   autoreload::options chosen = background();
   chosen.poll_interval = 1h;
   const fs::path at = root_ / "build" / "lib" / "libworker.so";
@@ -387,13 +387,13 @@ TEST_P(Watch, DotsBehindALinkMeanTheParentOfItsTarget) {
   expect_build(lib, 2);
 }
 
-// Changes the working folder for a test; others of this program are not running meanwhile.
-class working_folder {
+// Changes the working directory for a test; others of this program are not running meanwhile.
+class working_directory {
  public:
-  explicit working_folder(const fs::path& here) { fs::current_path(here); }
-  ~working_folder() { fs::current_path(before_); }
-  working_folder(const working_folder&) = delete;
-  working_folder& operator=(const working_folder&) = delete;
+  explicit working_directory(const fs::path& here) { fs::current_path(here); }
+  ~working_directory() { fs::current_path(before_); }
+  working_directory(const working_directory&) = delete;
+  working_directory& operator=(const working_directory&) = delete;
 
  private:
   const fs::path before_ = fs::current_path();
@@ -401,7 +401,7 @@ class working_folder {
 
 TEST_P(Watch, ARelativePath) {
   make(root_ / "build" / "lib.so", 1);
-  const working_folder here(root_);
+  const working_directory here(root_);
   const library lib("build/lib.so", watching());
   EXPECT_EQ(lib.path(), "build/lib.so");
   expect_build(lib, 1);
@@ -411,17 +411,18 @@ TEST_P(Watch, ARelativePath) {
 
 TEST_P(Watch, ABareName) {
   put(path_, 1);
-  const working_folder here(root_);
+  const working_directory here(root_);
   const library lib("libworker.so", watching());
   expect_build(lib, 1);
   put("libworker.so", 2);
   expect_build(lib, 2);
 }
 
-// A program that becomes a daemon, or changes its working folder for another reason, means the library that it named.
+// A program that becomes a daemon, or changes its working directory for another reason, means the library that it
+// named.
 TEST_P(Watch, ARelativePathOfAHostThatGoesElsewhere) {
   make(root_ / "build" / "lib.so", 1);
-  const working_folder here(root_);
+  const working_directory here(root_);
   library lib("build/lib.so", watching());
   expect_build(lib, 1);
   fs::create_directories(root_ / "elsewhere");
@@ -437,7 +438,7 @@ TEST_P(Watch, ARelativePathOfAHostThatGoesElsewhere) {
 }
 
 TEST_P(Watch, APathWithSpacesAndOddLetters) {
-  const fs::path at = root_ / "a folder \n with \xc3\xa9" / "lib worker'\".so";
+  const fs::path at = root_ / "a directory \n with \xc3\xa9" / "lib worker'\".so";
   make(at, 1);
   const library lib(at, watching());
   expect_build(lib, 1);
@@ -463,7 +464,7 @@ TEST_P(Watch, AFileThatMayBeReadLater) {
                   });
 }
 
-TEST_P(Watch, AFolderThatMayBeEnteredLater) {
+TEST_P(Watch, ADirectoryThatMayBeEnteredLater) {
   const fs::path at = root_ / "outer" / "inner" / "lib.so";
   make(at, 1);
   fs::permissions(root_ / "outer", fs::perms(0));
@@ -471,18 +472,18 @@ TEST_P(Watch, AFolderThatMayBeEnteredLater) {
                   [&](const auto& ask_root) {
                     const library lib(at, watching());
                     EXPECT_FALSE(lib.loaded());
-                    EXPECT_EQ(lib.watching(), watch_mode::polling) << "the file's folder is out of sight";
+                    EXPECT_EQ(lib.watching(), watch_mode::polling) << "the file's directory is out of sight";
                     ask_root();
                     expect_build(lib, 1);
                     EXPECT_TRUE(support::comes_true([&] { return lib.watching() == GetParam(); }));
                   });
 }
 
-TEST_F(Watch, AFolderThatMayNotBeReadIsNoObstacleUnlessItHidesANameOfTheWay) {
-  make(root_ / "closed" / "folder" / "lib.so", 1);
+TEST_F(Watch, ADirectoryThatMayNotBeReadIsNoObstacleUnlessItHidesANameOfTheWay) {
+  make(root_ / "closed" / "directory" / "lib.so", 1);
   make(root_ / "closed" / "lib.so", 1);
-  link("folder", root_ / "closed" / "link");
-  make(root_ / "closed" / "twice" / "folder" / "lib.so", 1);
+  link("directory", root_ / "closed" / "link");
+  make(root_ / "closed" / "twice" / "directory" / "lib.so", 1);
   fs::permissions(root_ / "closed", fs::perms(0711));
   fs::permissions(root_ / "closed" / "twice", fs::perms(0711));
   as_another_user([] {},
@@ -490,37 +491,37 @@ TEST_F(Watch, AFolderThatMayNotBeReadIsNoObstacleUnlessItHidesANameOfTheWay) {
                     const auto armed = [&](const char* file) {
                       return bool(watch(*watch_hub::make()).arm({root_ / "closed" / file}));
                     };
-                    EXPECT_TRUE(armed("folder/lib.so")) << "the folder tells itself when it is moved";
+                    EXPECT_TRUE(armed("directory/lib.so")) << "the directory tells itself when it is moved";
                     EXPECT_FALSE(armed("lib.so")) << "the file may be replaced";
-                    EXPECT_FALSE(armed("missing/lib.so")) << "the folder may come";
+                    EXPECT_FALSE(armed("missing/lib.so")) << "the directory may come";
                     EXPECT_FALSE(armed("link/lib.so")) << "the link may be switched";
-                    EXPECT_FALSE(armed("twice/folder/lib.so")) << "the first of two may be moved";
+                    EXPECT_FALSE(armed("twice/directory/lib.so")) << "the first of two may be moved";
                   });
 }
 
 // ---- who else may write
 
 // What the refusal advises to do is enough: nobody has to touch the file as well.
-TEST_P(Watch, AFolderThatOthersMayWriteToUntilTheAdviceIsFollowed) {
+TEST_P(Watch, ADirectoryThatOthersMayWriteToUntilTheAdviceIsFollowed) {
   const fs::path at = root_ / "outer" / "inner" / "lib.so";
   make(at, 1);
   fs::permissions(root_ / "outer", fs::perms(0777));
   fs::permissions(root_ / "outer" / "inner", fs::perms(0777));
   const library lib(at, watching());
   EXPECT_EQ(lib.watching(), GetParam());
-  for (const fs::path& folder : {root_ / "outer", root_ / "outer" / "inner"}) {
+  for (const fs::path& directory : {root_ / "outer", root_ / "outer" / "inner"}) {
     EXPECT_TRUE(support::comes_true([&] {
       const auto why = lib.last_failure();
-      return why && why->advice().starts_with("chmod o-w \"" + folder.string() + "\"");
-    })) << folder;
+      return why && why->advice().starts_with("chmod o-w \"" + directory.string() + "\"");
+    })) << directory;
     EXPECT_FALSE(lib.loaded());
-    fs::permissions(folder, fs::perms(0755));
+    fs::permissions(directory, fs::perms(0755));
   }
   expect_build(lib, 1);
 }
 
 // As setfacl does it. False where the file system has no access lists.
-bool set_access_list(const fs::path& folder) {
+bool set_access_list(const fs::path& directory) {
   struct entry {
     std::uint16_t tag, permissions;
     std::uint32_t id;
@@ -529,10 +530,10 @@ bool set_access_list(const fs::path& folder) {
     std::uint32_t version = 2;
     std::array<entry, 5> entries;
   } const list{2, {{{0x01, 7, ~0U}, {0x02, 5, 54'321}, {0x04, 5, ~0U}, {0x10, 5, ~0U}, {0x20, 0, ~0U}}}};
-  return setxattr(folder.c_str(), "system.posix_acl_access", &list, sizeof list, 0) == 0;
+  return setxattr(directory.c_str(), "system.posix_acl_access", &list, sizeof list, 0) == 0;
 }
 
-TEST_F(Watch, TheOwnerTheModeAndTheAccessListOfEachFolderOnTheWayCount) {
+TEST_F(Watch, TheOwnerTheModeAndTheAccessListOfEachDirectoryOnTheWayCount) {
   make(root_ / "real" / "inner" / "lib.so", 1);
   link("real", root_ / "link");
   const auto hub = *watch_hub::make();
@@ -548,32 +549,32 @@ TEST_F(Watch, TheOwnerTheModeAndTheAccessListOfEachFolderOnTheWayCount) {
     hub->drain();
     EXPECT_FALSE(watched.take_changed()) << "our own watching is no event";
   };
-  for (const fs::path& folder : {root_, root_ / "real", root_ / "real" / "inner"}) {
-    ASSERT_EQ(chmod(folder.c_str(), 0750), 0);
-    expect_event(folder, "the mode");
-    ASSERT_EQ(chown(folder.c_str(), geteuid(), getegid()), 0);
-    expect_event(folder, "the owner");
-    if (set_access_list(folder)) expect_event(folder, "the access list");
+  for (const fs::path& directory : {root_, root_ / "real", root_ / "real" / "inner"}) {
+    ASSERT_EQ(chmod(directory.c_str(), 0750), 0);
+    expect_event(directory, "the mode");
+    ASSERT_EQ(chown(directory.c_str(), geteuid(), getegid()), 0);
+    expect_event(directory, "the owner");
+    if (set_access_list(directory)) expect_event(directory, "the access list");
   }
 }
 
 // /tmp, say, is on many ways, and much happens in it.
-TEST_F(Watch, WhatHappensToOtherNamesOfAFolderOnTheWayIsNobodysBusiness) {
+TEST_F(Watch, WhatHappensToOtherNamesOfADirectoryOnTheWayIsNobodysBusiness) {
   make(root_ / "outer" / "inner" / "lib.so", 1);
   const auto hub = *watch_hub::make();
   watch watched(hub);
   ASSERT_TRUE(watched.arm({root_ / "outer" / "inner" / "lib.so"}));
-  for (const fs::path& folder : {root_, root_ / "outer", root_ / "outer" / "inner"}) {
-    support::write_file(folder / "another", "file");
-    fs::create_directories(folder / "others" / "folder");
+  for (const fs::path& directory : {root_, root_ / "outer", root_ / "outer" / "inner"}) {
+    support::write_file(directory / "another", "file");
+    fs::create_directories(directory / "others" / "directory");
     for (const char* const name : {"another", "others"}) {
-      fs::permissions(folder / name, fs::perms(0700));
-      fs::last_write_time(folder / name, fs::file_time_type::clock::now());
+      fs::permissions(directory / name, fs::perms(0700));
+      fs::last_write_time(directory / name, fs::file_time_type::clock::now());
     }
-    fs::create_hard_link(folder / "another", folder / "again");
-    fs::rename(folder / "again", folder / "elsewhere");
-    fs::remove(folder / "another");
-    fs::remove_all(folder / "others");
+    fs::create_hard_link(directory / "another", directory / "again");
+    fs::rename(directory / "again", directory / "elsewhere");
+    fs::remove(directory / "another");
+    fs::remove_all(directory / "others");
   }
   hub->drain();
   EXPECT_FALSE(watched.has_changed());
@@ -677,27 +678,27 @@ TEST_F(Watch, ALossOfEventsIsMadeUpFor) {
   for (int i = 0; i < most + 100; ++i) {
     ASSERT_EQ(chmod(names[i % 2].c_str(), (i / 2) % 2 != 0 ? 0600 : 0644), 0);
   }
-  // Lost: a new build, and that the whole folder is another one.
+  // Lost: a new build, and that the whole directory is another one.
   fs::rename(root_ / "build", root_ / "old");
   make(root_ / "build" / "lib.so", 2);
   lib.poll();
   EXPECT_EQ(lib->stamp(), 2U);
   put(root_ / "build" / "lib.so", 3);
   lib.poll();
-  EXPECT_EQ(lib->stamp(), 3U) << "the new folder is not watched";
+  EXPECT_EQ(lib->stamp(), 3U) << "the new directory is not watched";
 }
 
-TEST_F(Watch, OtherFilesOfTheFolderAreNobodysBusiness) {
+TEST_F(Watch, OtherFilesOfTheDirectoryAreNobodysBusiness) {
   put(path_, 1);
   library lib(path_, manual());
-  for (int i = 0; i < 100; ++i) put(folder_ / ("object" + std::to_string(i)), 2);
+  for (int i = 0; i < 100; ++i) put(directory_ / ("object" + std::to_string(i)), 2);
   fs::create_directories(root_ / "libworker.so.p");
   lib.poll();
   EXPECT_EQ(kinds(), "loaded");
 }
 
-TEST_P(Watch, TwoLibrariesOfOneFolder) {
-  const std::string other_path = folder_ / "libother.so";
+TEST_P(Watch, TwoLibrariesOfOneDirectory) {
+  const std::string other_path = directory_ / "libother.so";
   put(path_, 1);
   put(other_path, 1);
   const library lib(path_, watching());
@@ -708,7 +709,7 @@ TEST_P(Watch, TwoLibrariesOfOneFolder) {
     put(other_path, build);
     expect_build(*other, build);
   }
-  other.reset();  // the folder is still watched for the first
+  other.reset();  // the directory is still watched for the first
   put(path_, 5);
   expect_build(lib, 5);
 }

@@ -70,12 +70,12 @@ std::size_t open_descriptors() {
 class damaged : public testing::TestWithParam<const char*> {};
 
 TEST_P(damaged, debug_information_never_crashes_or_delays_the_host) {
-  const std::string folder = AUTORELOAD_EDITS;
-  const std::string good = contents(folder + "/after_" + GetParam() + ".so");
+  const std::string directory = AUTORELOAD_EDITS;
+  const std::string good = contents(directory + "/after_" + GetParam() + ".so");
   if (good.empty()) GTEST_SKIP() << "built without " << GetParam();
   const std::vector<range> sections = debug_sections(good);
   ASSERT_GE(sections.size(), 4U);
-  const unique_fd running = snapshot(folder + "/before_" + GetParam() + ".so");
+  const unique_fd running = snapshot(directory + "/before_" + GetParam() + ".so");
   std::vector<symbol_info> symbols;
   for (const edit& e : edits()) {
     for (const auto& s : e.symbols) symbols.push_back({s.name, true, !s.variable, 0, nullptr});

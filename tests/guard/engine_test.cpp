@@ -22,9 +22,9 @@ int drawn(library& lib, const point& p) { return lib->draw(&p) - p.x; }
 class guarded : public testing::Test {
  protected:
   void build(const std::string& flags) const {
-    ASSERT_TRUE(folder_.run("cc -g " + flags +
-                            " -fPIC -shared -o new.so '" AUTORELOAD_CONTRACT
-                            "/contract.c' && mv new.so libcontract.so"));
+    ASSERT_TRUE(directory_.run("cc -g " + flags +
+                               " -fPIC -shared -o new.so '" AUTORELOAD_CONTRACT
+                               "/contract.c' && mv new.so libcontract.so"));
   }
   autoreload::options guarded_by(autoreload::abi_guard_options how = {}) {
     autoreload::options chosen;
@@ -39,13 +39,13 @@ class guarded : public testing::Test {
     return lib.last_failure() ? lib.last_failure()->what() : "nothing failed";
   }
 
-  scratch_folder folder_;
+  scratch_directory directory_;
   std::vector<std::string> warnings_;
 };
 
 TEST_F(guarded, a_program_calls_on_when_a_signature_changed_and_takes_it_when_it_is_back) {
   build("");
-  library lib(folder_ / "libcontract.so", guarded_by());
+  library lib(directory_ / "libcontract.so", guarded_by());
   ASSERT_TRUE(lib.loaded()) << failure_of(lib);
   build("-DFOO_TAKES_ONE");
   EXPECT_FALSE(lib.reload());
@@ -62,7 +62,7 @@ TEST_F(guarded, a_program_calls_on_when_a_signature_changed_and_takes_it_when_it
 
 TEST_F(guarded, a_first_load_that_does_not_fit_the_host_is_refused) {
   build("-DPOINT_GROWS");
-  const library lib(folder_ / "libcontract.so", guarded_by());
+  const library lib(directory_ / "libcontract.so", guarded_by());
   EXPECT_FALSE(lib.loaded());
   EXPECT_NE(failure_of(lib).find("struct point: size 8 in the host, 12 in the library"), std::string::npos)
       << failure_of(lib);
@@ -70,7 +70,7 @@ TEST_F(guarded, a_first_load_that_does_not_fit_the_host_is_refused) {
 
 TEST_F(guarded, a_warning_is_an_event_and_the_new_library_is_called) {
   build("");
-  library lib(folder_ / "libcontract.so", guarded_by({.policy = autoreload::abi_policy::warn}));
+  library lib(directory_ / "libcontract.so", guarded_by({.policy = autoreload::abi_policy::warn}));
   build("-DPOINT_GROWS");
   EXPECT_TRUE(lib.reload()) << failure_of(lib);
   EXPECT_EQ(lib.generation(), 2U);

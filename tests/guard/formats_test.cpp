@@ -83,7 +83,7 @@ const std::vector<format> formats{
     {"debug_link_beside", "gcc -g",
      "$CC -fPIC -shared -o $L $S.c && objcopy --only-keep-debug $L $L.debug && "
      "strip -g $L && objcopy --add-gnu-debuglink=$L.debug $L"},
-    {"debug_link_in_a_folder_beside", "gcc -g -Wl,--build-id=none",
+    {"debug_link_in_a_directory_beside", "gcc -g -Wl,--build-id=none",
      "$CC -fPIC -shared -o $L $S.c && mkdir -p .debug && objcopy --only-keep-debug $L .debug/$L.debug && "
      "strip -g $L && objcopy --add-gnu-debuglink=.debug/$L.debug $L"},
     {"build_id", "gcc -g -Wl,--build-id=0x$ID",
@@ -96,14 +96,14 @@ class in_format : public testing::TestWithParam<format> {
  protected:
   // Every build takes the place of the one before, with all that belongs to it.
   unique_fd build(const char* source, const std::string& id) {
-    folder_.write("it.c", source);
+    directory_.write("it.c", source);
     const std::string variables = "S=it L=libit.so D1=" + id.substr(0, 2) + " D2=" + id.substr(2) + " ID=" + id +
                                   "; CC=\"" + GetParam().compiler + "\"; ";
-    EXPECT_TRUE(folder_.run(variables + GetParam().recipe));
-    return snapshot(folder_ / "libit.so");
+    EXPECT_TRUE(directory_.run(variables + GetParam().recipe));
+    return snapshot(directory_ / "libit.so");
   }
 
-  scratch_folder folder_;
+  scratch_directory directory_;
 };
 
 TEST_P(in_format, a_change_is_seen_and_no_change_is_none) {
@@ -113,8 +113,8 @@ TEST_P(in_format, a_change_is_seen_and_no_change_is_none) {
   }
   const std::vector<symbol_info> symbols{function("weigh"), variable("level")};
   const auto guard = autoreload::make_abi_guard(
-      patient({.policy = autoreload::abi_policy::strict, .debug_roots = {folder_ / "root"}}));
-  const std::string path = folder_ / "libit.so";
+      patient({.policy = autoreload::abi_policy::strict, .debug_roots = {directory_ / "root"}}));
+  const std::string path = directory_ / "libit.so";
 
   // Strict would refuse here for the want of a host, too; that one difference is expected.
   const unique_fd before = build(before_source, "abcdef01");
@@ -143,12 +143,12 @@ class without_types : public testing::TestWithParam<const char*> {};
 TEST_P(without_types, an_unchanged_library_passes_and_the_reason_is_said) {
   const std::string compiler = GetParam();
   if (!installed(compiler.substr(0, compiler.find(' ')))) GTEST_SKIP() << "needs " << compiler;
-  const scratch_folder folder;
-  folder.write("it.c", before_source);
-  ASSERT_TRUE(folder.run(compiler + " -fPIC -shared -o it.so it.c"));
-  ASSERT_TRUE(folder.run("cc -g -fPIC -shared -o full.so it.c"));
-  const unique_fd terse = snapshot(folder / "it.so");
-  const unique_fd full = snapshot(folder / "full.so");
+  const scratch_directory directory;
+  directory.write("it.c", before_source);
+  ASSERT_TRUE(directory.run(compiler + " -fPIC -shared -o it.so it.c"));
+  ASSERT_TRUE(directory.run("cc -g -fPIC -shared -o full.so it.c"));
+  const unique_fd terse = snapshot(directory / "it.so");
+  const unique_fd full = snapshot(directory / "full.so");
   std::vector<symbol_info> symbols{function("weigh"), variable("level", sizeof(int))};
   symbols[0].declaration = [](const char* name) {
     return "int " + std::string(name) + "(const struct point *, enum mode)";
@@ -156,7 +156,7 @@ TEST_P(without_types, an_unchanged_library_passes_and_the_reason_is_said) {
   symbols[1].declaration = [](const char* name) { return "int " + std::string(name); };
   const auto ask = [&](int candidate, int running, autoreload::abi_policy policy) {
     return autoreload::make_abi_guard(patient({.policy = policy}))
-        ->check({folder / "it.so", candidate, running, symbols, ""});
+        ->check({directory / "it.so", candidate, running, symbols, ""});
   };
   for (const int running : {-1, terse.get(), full.get()}) {
     const guard_verdict verdict = ask(terse.get(), running, autoreload::abi_policy::refuse);
@@ -167,9 +167,9 @@ TEST_P(without_types, an_unchanged_library_passes_and_the_reason_is_said) {
   }
   EXPECT_FALSE(ask(full.get(), terse.get(), autoreload::abi_policy::refuse).refuse);
   // What the symbol table tells is still compared.
-  folder.write("it.c", after_source);
-  ASSERT_TRUE(folder.run(compiler + " -fPIC -shared -o it.so it.c"));
-  const guard_verdict changed = ask(snapshot(folder / "it.so").get(), full.get(), autoreload::abi_policy::refuse);
+  directory.write("it.c", after_source);
+  ASSERT_TRUE(directory.run(compiler + " -fPIC -shared -o it.so it.c"));
+  const guard_verdict changed = ask(snapshot(directory / "it.so").get(), full.get(), autoreload::abi_policy::refuse);
   EXPECT_TRUE(says(changed.differences, "level: 4 bytes in the host, 8 in the library")) << text_of(changed);
 }
 
@@ -185,16 +185,16 @@ INSTANTIATE_TEST_SUITE_P(debug_information, without_types,
                          });
 
 TEST(without_types_but_void, functions_of_a_full_description_are_compared) {
-  const scratch_folder folder;
-  folder.write("it.cpp", "extern \"C\" void f(\n#ifdef AFTER\nint\n#endif\n) {}\n");
+  const scratch_directory directory;
+  directory.write("it.cpp", "extern \"C\" void f(\n#ifdef AFTER\nint\n#endif\n) {}\n");
   for (const std::string compiler : {"g++ -g", "clang++ -g"}) {
     if (!installed(compiler.substr(0, compiler.find(' ')))) continue;
-    ASSERT_TRUE(folder.run(compiler + " -fPIC -shared -o before.so it.cpp && " + compiler +
-                           " -DAFTER -fPIC -shared -o after.so it.cpp"));
-    const unique_fd before = snapshot(folder / "before.so");
-    const unique_fd after = snapshot(folder / "after.so");
+    ASSERT_TRUE(directory.run(compiler + " -fPIC -shared -o before.so it.cpp && " + compiler +
+                              " -DAFTER -fPIC -shared -o after.so it.cpp"));
+    const unique_fd before = snapshot(directory / "before.so");
+    const unique_fd after = snapshot(directory / "after.so");
     const guard_verdict verdict = autoreload::make_abi_guard(patient())->check(
-        {folder / "it.so", after.get(), before.get(), std::vector{function("f")}, ""});
+        {directory / "it.so", after.get(), before.get(), std::vector{function("f")}, ""});
     EXPECT_TRUE(says(verdict.differences, "f: void (void) became void (int)")) << compiler << text_of(verdict);
   }
 }
@@ -202,18 +202,18 @@ TEST(without_types_but_void, functions_of_a_full_description_are_compared) {
 // --- what can't be unpacked ----------------------------------------------------------------------
 
 TEST(packed_debug_information, that_is_not_understood_is_named) {
-  const scratch_folder folder;
-  folder.write("it.c", before_source);
-  ASSERT_TRUE(
-      folder.run("cc -g -fPIC -c it.c && cc -shared -Wl,--compress-debug-sections=zlib -o it.so it.o && "
-                 "readelf -SW it.so | sed -n 's/.* .debug_info  *[A-Z]*  *[0-9a-f]*  *\\([0-9a-f]*\\) .*/\\1/p' >at && "
-                 "test -s at"));
-  std::string bytes = contents(folder / "it.so");
-  const std::size_t header = std::stoul(contents(folder / "at"), nullptr, 16);
+  const scratch_directory directory;
+  directory.write("it.c", before_source);
+  ASSERT_TRUE(directory.run(
+      "cc -g -fPIC -c it.c && cc -shared -Wl,--compress-debug-sections=zlib -o it.so it.o && "
+      "readelf -SW it.so | sed -n 's/.* .debug_info  *[A-Z]*  *[0-9a-f]*  *\\([0-9a-f]*\\) .*/\\1/p' >at && "
+      "test -s at"));
+  std::string bytes = contents(directory / "it.so");
+  const std::size_t header = std::stoul(contents(directory / "at"), nullptr, 16);
   ASSERT_EQ(bytes.at(header), 1) << "the kind of packing stands first";
   bytes.at(header) = 99;
   const guard_verdict verdict = autoreload::make_abi_guard(patient())->check(
-      {folder / "it.so", in_memory(bytes).get(), -1, std::vector{function("weigh")}, ""});
+      {directory / "it.so", in_memory(bytes).get(), -1, std::vector{function("weigh")}, ""});
   EXPECT_FALSE(verdict.refuse) << text_of(verdict);
   EXPECT_TRUE(says(verdict.notes, "its debug information is compressed in a way that is not known here (99)"))
       << text_of(verdict);

@@ -4,7 +4,7 @@
 # the helper, and for the one of the host the same with an `f` in front, helpers' answers with an `a`, declarations
 # with a `d`.
 #
-# usage: fuzz_seeds.sh HELPER CONTRACT HOST HELPERS     (the helper executable; contract.c's folder; the two made)
+# usage: fuzz_seeds.sh HELPER CONTRACT HOST HELPERS     (the helper executable; contract.c's directory; the two made)
 set -eu
 helper=$1 contract=$2 host=$3 libraries=$4
 rm -rf "$host" "$libraries"

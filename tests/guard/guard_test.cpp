@@ -42,11 +42,11 @@ const std::string point_grew =
 
 class guard : public testing::Test {
  protected:
-  static void SetUpTestSuite() { folder_.emplace(); }
-  static void TearDownTestSuite() { folder_.reset(); }
+  static void SetUpTestSuite() { directory_.emplace(); }
+  static void TearDownTestSuite() { directory_.reset(); }
 
   static const std::string& path() {
-    static const std::string path = *folder_ / "libcontract.so";
+    static const std::string path = *directory_ / "libcontract.so";
     return path;
   }
 
@@ -61,7 +61,7 @@ class guard : public testing::Test {
         command += " '" + std::string(AUTORELOAD_CONTRACT) + "/" + sources.substr(begin, end - begin) + "'";
         begin = end + 1;
       }
-      EXPECT_TRUE(folder_->run(command));
+      EXPECT_TRUE(directory_->run(command));
       file = snapshot(path());
     }
     return file.get();
@@ -74,9 +74,9 @@ class guard : public testing::Test {
     return ask(*make_abi_guard(patient(std::move(options))), candidate, running);
   }
 
-  static std::optional<scratch_folder> folder_;
+  static std::optional<scratch_directory> directory_;
 };
-std::optional<scratch_folder> guard::folder_;
+std::optional<scratch_directory> guard::directory_;
 
 TEST_F(guard, has_nothing_to_say_of_the_library_that_the_host_was_compiled_for) {
   EXPECT_EQ(text_of(ask({.policy = abi_policy::strict}, library())), "passes");
@@ -230,16 +230,16 @@ TEST_F(guard, describes_a_running_version_that_it_has_not_seen_before) {
 }
 
 TEST_F(guard, remembers_the_running_version_when_its_debug_information_is_gone) {
-  const scratch_folder folder;
-  ASSERT_TRUE(folder.run("cc -g -gsplit-dwarf -fPIC -c -o it.o '" AUTORELOAD_CONTRACT
-                         "/contract.c' && cc -shared -o it.so it.o"));
-  const unique_fd running = snapshot(folder / "it.so");
+  const scratch_directory directory;
+  ASSERT_TRUE(directory.run("cc -g -gsplit-dwarf -fPIC -c -o it.o '" AUTORELOAD_CONTRACT
+                            "/contract.c' && cc -shared -o it.so it.o"));
+  const unique_fd running = snapshot(directory / "it.so");
   const auto checker = make_abi_guard(patient());
   const std::vector<symbol_info> symbols{function("foo")};  // nothing known of the host
-  EXPECT_FALSE(checker->check({folder / "it.so", running.get(), -1, symbols, ""}).refuse);
-  ASSERT_TRUE(folder.run("rm it.o *.dwo"));
+  EXPECT_FALSE(checker->check({directory / "it.so", running.get(), -1, symbols, ""}).refuse);
+  ASSERT_TRUE(directory.run("rm it.o *.dwo"));
   const guard_verdict verdict =
-      checker->check({folder / "it.so", library("-DFOO_TAKES_ONE"), running.get(), symbols, ""});
+      checker->check({directory / "it.so", library("-DFOO_TAKES_ONE"), running.get(), symbols, ""});
   EXPECT_EQ(verdict.differences, std::vector<std::string>{"foo: int32_t (void) became int32_t (int32_t)"})
       << text_of(verdict);
 }
@@ -257,16 +257,16 @@ TEST_F(guard, compares_with_what_runs_and_not_with_what_was_refused) {
 class helper : public guard {
  protected:
   // A program in the helper's place that does what a script says.
-  static std::string stand_in(const scratch_folder& folder, const std::string& script) {
-    folder.write("helper", "#!/bin/sh\n" + script + "\n");
-    std::filesystem::permissions(folder / "helper", std::filesystem::perms::owner_all);
-    return folder / "helper";
+  static std::string stand_in(const scratch_directory& directory, const std::string& script) {
+    directory.write("helper", "#!/bin/sh\n" + script + "\n");
+    std::filesystem::permissions(directory / "helper", std::filesystem::perms::owner_all);
+    return directory / "helper";
   }
 
   static void expect_unread(const std::string& script, const std::string& why,
                             milliseconds limit = std::chrono::minutes(1)) {
-    const scratch_folder folder;
-    abi_guard_options options{.time_limit = limit, .helper = stand_in(folder, script)};
+    const scratch_directory directory;
+    abi_guard_options options{.time_limit = limit, .helper = stand_in(directory, script)};
     const guard_verdict verdict = ask(*make_abi_guard(options), library("-DPOINT_GROWS"), library());
     EXPECT_FALSE(verdict.refuse) << text_of(verdict);
     EXPECT_TRUE(says(verdict.notes, "the library's debug information was not read: " + why)) << text_of(verdict);
@@ -303,25 +303,25 @@ TEST_F(helper, is_where_the_build_system_found_it_or_else_where_it_was_installed
   };
   EXPECT_EQ(place("/bin/true", ""), "/bin/true");
   EXPECT_TRUE(place("/nonexistent", "abi_guard.hpp").ends_with("/autoreload/autoreload-guard-helper"));
-  // An installed folder, at a path that no shell and no macro takes as it is.
-  const scratch_folder folder;
+  // An installed directory, at a path that no shell and no macro takes as it is.
+  const scratch_directory directory;
   ASSERT_TRUE(
-      folder.run("mkdir -p 'a \"linux\" /include/autoreload' 'a \"linux\" /libexec/autoreload' && "
-                 "cp /bin/true 'a \"linux\" /libexec/autoreload/autoreload-guard-helper'"));
-  const std::string found = place("", folder / "a \"linux\" /include/autoreload/abi_guard.hpp");
-  EXPECT_TRUE(std::filesystem::equivalent(found, folder / "a \"linux\" /libexec/autoreload/autoreload-guard-helper"))
+      directory.run("mkdir -p 'a \"linux\" /include/autoreload' 'a \"linux\" /libexec/autoreload' && "
+                    "cp /bin/true 'a \"linux\" /libexec/autoreload/autoreload-guard-helper'"));
+  const std::string found = place("", directory / "a \"linux\" /include/autoreload/abi_guard.hpp");
+  EXPECT_TRUE(std::filesystem::equivalent(found, directory / "a \"linux\" /libexec/autoreload/autoreload-guard-helper"))
       << found;
 }
 
 TEST_F(helper, gets_nothing_of_the_host_but_what_it_needs) {
-  const scratch_folder folder;
+  const scratch_directory directory;
   const unique_fd leaked(open("/dev/null", O_RDONLY));  // without O_CLOEXEC, as hosts do
   ASSERT_EQ(setenv("AUTORELOAD_SECRET", "1", 1), 0);
-  const std::string script = "cd '" + folder.path() + "'; env >environment; ls /proc/$$/fd >descriptors";
-  (void)ask({.helper = stand_in(folder, script)}, library());
+  const std::string script = "cd '" + directory.path() + "'; env >environment; ls /proc/$$/fd >descriptors";
+  (void)ask({.helper = stand_in(directory, script)}, library());
   unsetenv("AUTORELOAD_SECRET");
-  EXPECT_EQ(contents(folder / "environment").find("SECRET"), std::string::npos);
-  const std::string descriptors = contents(folder / "descriptors");
+  EXPECT_EQ(contents(directory / "environment").find("SECRET"), std::string::npos);
+  const std::string descriptors = contents(directory / "descriptors");
   EXPECT_TRUE(descriptors.starts_with("0\n1\n")) << descriptors;
   EXPECT_EQ(descriptors.find("\n" + std::to_string(leaked.get()) + "\n"), std::string::npos) << descriptors;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// in_memory: bytes as a file without a folder, as the engine's snapshot is.
+// in_memory: bytes as a file without a directory, as the engine's snapshot is.
 #pragma once
 
 #include <sys/mman.h>

@@ -192,18 +192,18 @@ class in_another_language : public testing::TestWithParam<wording> {
  protected:
   unique_fd build(const std::string& edit) {
     const wording& in = GetParam();
-    folder_.write(in.file, in.source);
-    EXPECT_TRUE(folder_.run("sed -i '" + edit + "' " + in.file + " && " + in.build));
-    return snapshot(folder_ / "it.so");
+    directory_.write(in.file, in.source);
+    EXPECT_TRUE(directory_.run("sed -i '" + edit + "' " + in.file + " && " + in.build));
+    return snapshot(directory_ / "it.so");
   }
   guard_verdict ask(int candidate, int running, abi_policy policy) {
     const std::vector<symbol_info>& symbols =
         GetParam().fortran ? autoreload::symbols_of<fortran_api>() : autoreload::symbols_of<host_api>();
     return autoreload::make_abi_guard(patient({.policy = policy}))
-        ->check({folder_ / "it.so", candidate, running, symbols, ""});
+        ->check({directory_ / "it.so", candidate, running, symbols, ""});
   }
 
-  scratch_folder folder_;
+  scratch_directory directory_;
 };
 
 TEST_P(in_another_language, the_same_interface_passes_and_another_one_does_not) {

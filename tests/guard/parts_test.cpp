@@ -213,13 +213,13 @@ TEST(description, with_a_hundred_thousand_structs_in_a_row_costs_no_stack) {
 // --- elf_glance ----------------------------------------------------------------------------------
 
 TEST(elf_glance, tells_where_debug_information_is) {
-  const scratch_folder folder;
-  folder.write("a.c", "int v = 1; int f(void) { return v; }\n");
-  ASSERT_TRUE(
-      folder.run("cc -g -fPIC -shared -Wl,--build-id=0x1234 -o with.so a.c && objcopy --only-keep-debug with.so d && "
-                 "cp with.so link.so && strip -g link.so && objcopy --add-gnu-debuglink=d link.so && "
-                 "cc -fPIC -shared -Wl,--build-id=none -o without.so a.c"));
-  const auto look = [&](const char* name) { return *abi::find_debug_links(open_file(folder / name).get()); };
+  const scratch_directory directory;
+  directory.write("a.c", "int v = 1; int f(void) { return v; }\n");
+  ASSERT_TRUE(directory.run(
+      "cc -g -fPIC -shared -Wl,--build-id=0x1234 -o with.so a.c && objcopy --only-keep-debug with.so d && "
+      "cp with.so link.so && strip -g link.so && objcopy --add-gnu-debuglink=d link.so && "
+      "cc -fPIC -shared -Wl,--build-id=none -o without.so a.c"));
+  const auto look = [&](const char* name) { return *abi::find_debug_links(open_file(directory / name).get()); };
   EXPECT_TRUE(look("with.so").inside);
   EXPECT_EQ(look("with.so").build_id.size(), 2U);
   EXPECT_FALSE(look("link.so").inside);
@@ -233,10 +233,10 @@ TEST(elf_glance, tells_where_debug_information_is) {
 
 TEST(elf_glance, is_not_harmed_by_any_bytes) {
   const std::string bytes = contents("/proc/self/exe").substr(0, 4096);
-  const scratch_folder folder;
-  folder.write("a.c", "int v = 1; int f(void) { return v; }\n");
-  ASSERT_TRUE(folder.run("cc -g -fPIC -shared -o a.so a.c"));
-  const std::string library = contents(folder / "a.so");
+  const scratch_directory directory;
+  directory.write("a.c", "int v = 1; int f(void) { return v; }\n");
+  ASSERT_TRUE(directory.run("cc -g -fPIC -shared -o a.so a.c"));
+  const std::string library = contents(directory / "a.so");
   std::mt19937_64 random(1);
   std::size_t understood = 0;
   const std::vector<std::string_view> names{"v", "f"};

@@ -26,17 +26,17 @@ using autoreload::guard_verdict;
 using autoreload::symbol_info;
 using autoreload::unique_fd;
 
-/// A folder of this test's own, removed with everything in it.
-class scratch_folder {
+/// A directory of this test's own, removed with everything in it.
+class scratch_directory {
  public:
-  scratch_folder() {
+  scratch_directory() {
     std::string name = (std::filesystem::temp_directory_path() / "autoreload-guard-XXXXXX").string();
     if (mkdtemp(name.data()) == nullptr) throw std::filesystem::filesystem_error("mkdtemp", {});
     path_ = name;
   }
-  scratch_folder(const scratch_folder&) = delete;
-  scratch_folder& operator=(const scratch_folder&) = delete;
-  ~scratch_folder() {
+  scratch_directory(const scratch_directory&) = delete;
+  scratch_directory& operator=(const scratch_directory&) = delete;
+  ~scratch_directory() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
   }
@@ -46,7 +46,7 @@ class scratch_folder {
   void write(std::string_view name, std::string_view text) const {
     std::ofstream(path_ / name, std::ios::binary) << text;
   }
-  /// Runs a shell command in the folder.
+  /// Runs a shell command in the directory.
   [[nodiscard]] testing::AssertionResult run(const std::string& command) const {
     const int status = std::system(("cd '" + path_.string() + "' && " + command + " >log 2>&1").c_str());
     if (status == 0) return testing::AssertionSuccess();
@@ -68,7 +68,7 @@ inline std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
-/// A copy, as the engine's snapshot is: its name says nothing of the folder it came from.
+/// A copy, as the engine's snapshot is: its name says nothing of the directory it came from.
 inline unique_fd snapshot(const std::string& path) { return in_memory(contents(path)); }
 
 /// A guard that never gives up because the machine is busy.

@@ -16,16 +16,16 @@ class odd_symbol : public testing::Test {
  protected:
   guard_verdict change(const std::string& file, const std::string& source, std::vector<symbol_info> symbols,
                        const std::string& flags = "") {
-    folder_.write(file, source);
+    directory_.write(file, source);
     const std::string compiler = file.ends_with(".cpp") ? "c++ -g -fPIC -shared " : "cc -g -fPIC -shared ";
-    EXPECT_TRUE(folder_.run(compiler + flags + " -o before.so " + file));
-    EXPECT_TRUE(folder_.run(compiler + flags + " -DAFTER -o after.so " + file));
-    const unique_fd before = snapshot(folder_ / "before.so");
-    const unique_fd after = snapshot(folder_ / "after.so");
-    return autoreload::make_abi_guard(patient())->check({folder_ / "it.so", after.get(), before.get(), symbols, ""});
+    EXPECT_TRUE(directory_.run(compiler + flags + " -o before.so " + file));
+    EXPECT_TRUE(directory_.run(compiler + flags + " -DAFTER -o after.so " + file));
+    const unique_fd before = snapshot(directory_ / "before.so");
+    const unique_fd after = snapshot(directory_ / "after.so");
+    return autoreload::make_abi_guard(patient())->check({directory_ / "it.so", after.get(), before.get(), symbols, ""});
   }
 
-  scratch_folder folder_;
+  scratch_directory directory_;
 };
 
 constexpr const char* alias_source = R"(
@@ -50,7 +50,7 @@ TEST_F(odd_symbol, an_alias_and_its_target_are_both_found) {
 }
 
 TEST_F(odd_symbol, a_versioned_symbol_is_found_by_its_address) {
-  folder_.write("map", "ONE { global: served; local: *; };\n");
+  directory_.write("map", "ONE { global: served; local: *; };\n");
   const guard_verdict verdict = change("v.c", R"(
 __asm__(".symver served_now, served@@ONE");
 #ifdef AFTER
@@ -70,12 +70,12 @@ TEST_F(odd_symbol, a_weak_function_is_not_mistaken_for_the_one_that_replaced_it)
   for (const char* const name : {"above_1", "below_1", "above_2", "below_2", "above_3", "below_3"}) {
     symbols.push_back(function(name));
   }
-  folder_.write("weak.c", R"(
+  directory_.write("weak.c", R"(
 int ABOVE(void) { return 1; }
 __attribute__((weak)) int shared(int a, int b, int c) { return a + b + c; }
 int BELOW(void) { return 2; }
 )");
-  ASSERT_TRUE(folder_.run(
+  ASSERT_TRUE(directory_.run(
       "for i in 1 2 3; do cc -g -fPIC -DABOVE=above_$i -DBELOW=below_$i -c -o weak$i.o weak.c || exit; done"));
   const guard_verdict verdict = change("w.c", R"(
 #ifdef AFTER
@@ -165,8 +165,8 @@ TEST_F(odd_symbol, a_mangled_name_is_found) {
 }
 
 TEST_F(odd_symbol, a_name_without_debug_information_beside_others_is_named) {
-  folder_.write("blind.c", "int blind(int a) { return a; }\n");
-  ASSERT_TRUE(folder_.run("cc -g0 -fPIC -c -o blind.o blind.c"));
+  directory_.write("blind.c", "int blind(int a) { return a; }\n");
+  ASSERT_TRUE(directory_.run("cc -g0 -fPIC -c -o blind.o blind.c"));
   const guard_verdict verdict =
       change("n.c", "int seen(int a) { return a; }\n", {function("blind"), function("seen")}, "blind.o");
   EXPECT_FALSE(verdict.refuse);
@@ -189,28 +189,28 @@ int length(const struct list *l) { return l->next != 0; }
 }
 
 TEST_F(odd_symbol, a_separate_file_of_another_build_is_not_believed) {
-  folder_.write("b.c", "int f(int a) { return a; }\n");
+  directory_.write("b.c", "int f(int a) { return a; }\n");
   ASSERT_TRUE(
-      folder_.run("cc -g -fPIC -shared -o it.so b.c && objcopy --only-keep-debug it.so it.debug && "
-                  "strip -g it.so && objcopy --add-gnu-debuglink=it.debug it.so && "
-                  "echo 'int g(int a, int b, int c) { return a + b + c; }' >>b.c && "
-                  "cc -g -fPIC -shared -o other.so b.c && objcopy --only-keep-debug other.so it.debug"));
-  const unique_fd library = snapshot(folder_ / "it.so");
+      directory_.run("cc -g -fPIC -shared -o it.so b.c && objcopy --only-keep-debug it.so it.debug && "
+                     "strip -g it.so && objcopy --add-gnu-debuglink=it.debug it.so && "
+                     "echo 'int g(int a, int b, int c) { return a + b + c; }' >>b.c && "
+                     "cc -g -fPIC -shared -o other.so b.c && objcopy --only-keep-debug other.so it.debug"));
+  const unique_fd library = snapshot(directory_ / "it.so");
   const std::vector<symbol_info> symbols{function("f")};
   const guard_verdict verdict =
-      autoreload::make_abi_guard(patient())->check({folder_ / "it.so", library.get(), -1, symbols, ""});
+      autoreload::make_abi_guard(patient())->check({directory_ / "it.so", library.get(), -1, symbols, ""});
   EXPECT_TRUE(says(verdict.notes, "separate debug information belongs to another build")) << text_of(verdict);
 }
 
 TEST_F(odd_symbol, a_device_in_the_place_of_a_separate_file_does_not_hold_anybody_up) {
-  folder_.write("b.c", "int f(int a) { return a; }\n");
+  directory_.write("b.c", "int f(int a) { return a; }\n");
   ASSERT_TRUE(
-      folder_.run("cc -g -fPIC -shared -o it.so b.c && objcopy --only-keep-debug it.so it.debug && "
-                  "strip -g it.so && objcopy --add-gnu-debuglink=it.debug it.so && rm it.debug && mkfifo it.debug"));
-  const unique_fd library = snapshot(folder_ / "it.so");
+      directory_.run("cc -g -fPIC -shared -o it.so b.c && objcopy --only-keep-debug it.so it.debug && "
+                     "strip -g it.so && objcopy --add-gnu-debuglink=it.debug it.so && rm it.debug && mkfifo it.debug"));
+  const unique_fd library = snapshot(directory_ / "it.so");
   const std::vector<symbol_info> symbols{function("f")};
   const guard_verdict verdict =
-      autoreload::make_abi_guard(patient())->check({folder_ / "it.so", library.get(), -1, symbols, ""});
+      autoreload::make_abi_guard(patient())->check({directory_ / "it.so", library.get(), -1, symbols, ""});
   EXPECT_TRUE(says(verdict.notes, "the library has no debug information")) << text_of(verdict);
 }
 

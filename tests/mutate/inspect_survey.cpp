@@ -2,7 +2,7 @@
 // inspect_survey: runs inspect() on every installed library and asks dlopen, in a child, what it thinks of the same
 // file.
 //
-//   inspect_survey [--json FILE] [--any-name] [FOLDER...]     (default: lib*.so* under /usr/lib)
+//   inspect_survey [--json FILE] [--any-name] [DIRECTORY...]     (default: lib*.so* under /usr/lib)
 //
 // Prints a Markdown table of counts and every refusal with its reason. Ends with status 1 when a library for this
 // machine that dlopen takes is refused for another reason than the ones that reloading must refuse.
@@ -87,7 +87,7 @@ std::string json_quoted(const std::string& text) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::vector<fs::path> folders;
+  std::vector<fs::path> directories;
   std::string json_path;
   bool any_name = false;  // plug-ins and Python modules do not begin with lib
   for (int i = 1; i != argc; ++i) {
@@ -96,18 +96,18 @@ int main(int argc, char** argv) {
     } else if (std::strcmp(argv[i], "--any-name") == 0) {
       any_name = true;
     } else if (argv[i][0] == '-') {
-      std::fprintf(stderr, "usage: inspect_survey [--json FILE] [--any-name] [FOLDER...]\n");
+      std::fprintf(stderr, "usage: inspect_survey [--json FILE] [--any-name] [DIRECTORY...]\n");
       return 2;
     } else {
-      folders.emplace_back(argv[i]);
+      directories.emplace_back(argv[i]);
     }
   }
-  if (folders.empty()) folders.emplace_back("/usr/lib");
+  if (directories.empty()) directories.emplace_back("/usr/lib");
 
   std::vector<fs::path> libraries;
-  for (const fs::path& folder : folders) {
+  for (const fs::path& directory : directories) {
     std::error_code failed;
-    for (fs::recursive_directory_iterator at(folder, fs::directory_options::skip_permission_denied, failed), end;
+    for (fs::recursive_directory_iterator at(directory, fs::directory_options::skip_permission_denied, failed), end;
          at != end; at.increment(failed)) {
       const std::string name = at->path().filename();
       if (at->symlink_status().type() == fs::file_type::regular && (any_name || name.starts_with("lib")) &&

@@ -3,7 +3,7 @@
 // the program do?
 //
 //   mutation_study [--mode engine|trial|digest|dlopen] [--seed N] [--variants N] [--jobs N] [--at-most PERCENT]
-//                  [--json FILE] [--keep FOLDER] LIBRARY...
+//                  [--json FILE] [--keep DIRECTORY] LIBRARY...
 //
 // Every LIBRARY is a build of subject.c. Each is studied twice, as it is and without its section table. A variant is
 // made from the seed, the library and its number alone, so a run can be repeated on any machine, in any order.
@@ -16,7 +16,7 @@
 // Prints Markdown, progress on standard error. Ends with status 1 when more than PERCENT crashed or hung, when with a
 // trial one did so while it was loaded, when with a digest one crashed at all or was wrong, and when a program that
 // refused a variant was any worse for it.
-// --keep writes each variant that crashed to the folder, under a name that says what was done to it.
+// --keep writes each variant that crashed to the directory, under a name that says what was done to it.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -123,15 +123,15 @@ bool all_is_right(const subject_api& api, int& said) {
 enum class phase : std::uint8_t { loading = 0x4c, call = 0x63, unloading = 0x75, afterwards = 0xa6 };
 
 struct program {
-  std::string folder;
+  std::string directory;
   const bytes& good;
   const bytes& variant;
   volatile phase& at;
 
-  [[nodiscard]] std::string path() const { return folder + "/lib.so"; }
+  [[nodiscard]] std::string path() const { return directory + "/lib.so"; }
 
   void put(const bytes& content) const {
-    const std::string made = folder + "/new.so";
+    const std::string made = directory + "/new.so";
     const int file = open(made.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
     if (write(file, content.data(), content.size()) != static_cast<ssize_t>(content.size())) std::abort();
     // Of an age at which zeros in code are taken for meant: how many only wait for that age is no credit.
@@ -276,9 +276,9 @@ std::size_t crashes(const counts& of) {
 class study_run {
  public:
   study_run(const settings& how, const std::vector<subject>& subjects)
-      : how_(how), subjects_(subjects), folder_(std::filesystem::temp_directory_path() / "mutation-study-XXXXXX") {
+      : how_(how), subjects_(subjects), directory_(std::filesystem::temp_directory_path() / "mutation-study-XXXXXX") {
     void* const shared = mmap(nullptr, how.jobs, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED || mkdtemp(folder_.data()) == nullptr) {
+    if (shared == MAP_FAILED || mkdtemp(directory_.data()) == nullptr) {
       std::perror("mutation_study");
       std::exit(2);
     }
@@ -292,7 +292,7 @@ class study_run {
   study_run& operator=(const study_run&) = delete;
   ~study_run() {
     std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
+    std::filesystem::remove_all(directory_, ignored);
     munmap(phases_, how_.jobs);
   }
 
@@ -335,7 +335,7 @@ class study_run {
     std::size_t slot;
   };
 
-  [[nodiscard]] std::string place(std::size_t slot) const { return folder_ + "/" + std::to_string(slot); }
+  [[nodiscard]] std::string place(std::size_t slot) const { return directory_ + "/" + std::to_string(slot); }
 
   // The same library, but not the same bytes, or the engine would see nothing to load.
   static bytes other_build(const subject& whole) {
@@ -394,7 +394,7 @@ class study_run {
 
   const settings& how_;
   const std::vector<subject>& subjects_;
-  std::string folder_;
+  std::string directory_;
   phase* phases_ = nullptr;
   std::vector<std::size_t> free_;
   std::map<pid_t, variant> under_way_;
@@ -481,7 +481,7 @@ int report(const settings& how, const std::vector<subject>& subjects, const stud
 [[noreturn]] void usage() {
   std::fprintf(stderr,
                "usage: mutation_study [--mode engine|trial|digest|dlopen] [--seed N] [--variants N] [--jobs N] "
-               "[--at-most PERCENT] [--json FILE] [--keep FOLDER] LIBRARY...\n");
+               "[--at-most PERCENT] [--json FILE] [--keep DIRECTORY] LIBRARY...\n");
   std::exit(2);
 }
 

@@ -61,9 +61,9 @@ static int set_shared_word(void* unused) {
   return 0;
 }
 
-static void leases(const char* folder) {
+static void leases(const char* directory) {
   char path[256];
-  snprintf(path, sizeof path, "%s/leased", folder);
+  snprintf(path, sizeof path, "%s/leased", directory);
   const int writer = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   const int reader = open(path, O_RDONLY | O_CLOEXEC);
   answer("a read lease is refused while somebody writes (EAGAIN)",
@@ -76,15 +76,15 @@ static void leases(const char* folder) {
   unlink(path);
 }
 
-static void events(const char* folder) {
+static void events(const char* directory) {
   char from[256];
   char to[256];
   char event[4096];
-  snprintf(from, sizeof from, "%s/new", folder);
-  snprintf(to, sizeof to, "%s/name", folder);
+  snprintf(from, sizeof from, "%s/new", directory);
+  snprintf(to, sizeof to, "%s/name", directory);
   close(open(from, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
   const int inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-  inotify_add_watch(inotify, folder, IN_MOVED_TO);
+  inotify_add_watch(inotify, directory, IN_MOVED_TO);
   rename(from, to);
   const ssize_t got = read(inotify, event, sizeof event);
   answer("inotify tells of a rename at once", got > 0);
@@ -94,14 +94,14 @@ static void events(const char* folder) {
 
 int main(int count, char** words) {
   if (count != 2) return 2;
-  char folder[] = "/tmp/autoreload-facts-XXXXXX";
-  if (mkdtemp(folder) == NULL) return 1;
+  char directory[] = "/tmp/autoreload-facts-XXXXXX";
+  if (mkdtemp(directory) == NULL) return 1;
 
   answer("membarrier registers (private expedited)",
          syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0);
   answer("membarrier runs", syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0);
-  leases(folder);
-  events(folder);
+  leases(directory);
+  events(directory);
 
   char first[64];
   char second[64];
@@ -125,6 +125,6 @@ int main(int count, char** words) {
   const pid_t child = clone(set_shared_word, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
   waitpid(child, NULL, 0);
   answer("a child by CLONE_VM shares memory", shared_word == 1);
-  rmdir(folder);
+  rmdir(directory);
   return 0;
 }

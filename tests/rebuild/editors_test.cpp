@@ -19,7 +19,7 @@ class saved : public testing::Test {
     ASSERT_TRUE(running_->becomes(1));
     (void)running_->told.next(rebuild_kind::built);
   }
-  void in_folder(const std::string& command) { support::shell("cd '" + on_->path("") + "' && " + command); }
+  void in_directory(const std::string& command) { support::shell("cd '" + on_->path("") + "' && " + command); }
 
   std::optional<project> on_;
   std::optional<session> running_;
@@ -70,22 +70,22 @@ TEST_F(saved, through_a_link_to_it) {
 }
 
 TEST_F(saved, by_sed) {
-  in_folder("sed -i 's/return 1/return 2/' lib.c");
+  in_directory("sed -i 's/return 1/return 2/' lib.c");
   ASSERT_TRUE(running_->becomes(2));
-  in_folder("sed -i.bak 's/return 2/return 3/' lib.c");
+  in_directory("sed -i.bak 's/return 2/return 3/' lib.c");
   EXPECT_TRUE(running_->becomes(3));
 }
 
 TEST_F(saved, by_vim) {
   NEEDS("vim", "vim");
   const std::string vim = "vim -u NONE -i NONE -es -N ";
-  in_folder(vim + "-c '%s/return 1/return 2/' -c wq lib.c");
+  in_directory(vim + "-c '%s/return 1/return 2/' -c wq lib.c");
   ASSERT_TRUE(running_->becomes(2)) << "as it comes";
-  in_folder(vim + "-c 'set nobackup nowritebackup' -c '%s/return 2/return 3/' -c wq lib.c");
+  in_directory(vim + "-c 'set nobackup nowritebackup' -c '%s/return 2/return 3/' -c wq lib.c");
   ASSERT_TRUE(running_->becomes(3)) << "in place";
-  in_folder(vim + "-c 'set backup backupcopy=no' -c '%s/return 3/return 4/' -c wq lib.c");
+  in_directory(vim + "-c 'set backup backupcopy=no' -c '%s/return 3/return 4/' -c wq lib.c");
   ASSERT_TRUE(running_->becomes(4)) << "by a new file, the old one as a backup";
-  in_folder(
+  in_directory(
       vim +
       "-c 'set backup backupcopy=yes swapfile' -c '%s/return 4/return 5/' -c w -c '%s/return 5/return 6/' -c wq lib.c");
   EXPECT_TRUE(running_->becomes(6)) << "twice, with a swap file";
@@ -101,7 +101,7 @@ TEST_F(saved, by_nano) {
         "set timeout 20\nspawn env TERM=xterm nano --ignorercfiles " + option +
             "lib.c\nexpect \"value\"\nsend \"\\033/\"\nsend \"int filler" + std::to_string(option.size()) +
             ";\"\nsend \"\\017\"\nexpect \"lib.c\"\nsend \"\\r\"\nexpect \"Wrote\"\nsend \"\\030\"\nexpect eof\n");
-    in_folder("expect keys");
+    in_directory("expect keys");
     EXPECT_NE(running_->told.next(rebuild_kind::built).text, "") << option;
   }
 }
@@ -109,7 +109,7 @@ TEST_F(saved, by_nano) {
 TEST_F(saved, and_formatted_right_after_it) {
   NEEDS("clang-format-14", "clang-format-14");
   on_->write("lib.c", "#include \"value.h\"\nint value( void ){return   2+EXTRA  ;}\n");
-  in_folder("clang-format-14 -i --style=Google lib.c");
+  in_directory("clang-format-14 -i --style=Google lib.c");
   EXPECT_TRUE(running_->becomes(2));
   EXPECT_NE(support::read_file(on_->path("lib.c")).find("return 2 + EXTRA;"), std::string::npos);
 }
@@ -129,34 +129,35 @@ TEST_F(saved, beside_swap_and_backup_files_that_mean_nothing) {
 TEST(checkout, of_fifty_files_ends_in_one_library_of_the_last_state) {
   NEEDS("git", "git");
   NEEDS("make", "make");
-  const temp_folder folder;
+  const temp_directory directory;
   const auto write_all = [&](int value) {
     std::string sum = "0";
     for (int i = 0; i < 50; ++i) {
       const std::string name = "part" + std::to_string(i);
-      support::write_file(folder / name + ".c", "int " + name + "(void) { return " + std::to_string(value) + "; }\n");
+      support::write_file(directory / name + ".c",
+                          "int " + name + "(void) { return " + std::to_string(value) + "; }\n");
       sum += " + " + name + "()";
     }
     std::string all = "#include \"parts.h\"\nint value(void) { return " + sum + "; }\n";
     std::string header;
     for (int i = 0; i < 50; ++i) header += "int part" + std::to_string(i) + "(void);\n";
-    support::write_file(folder / "parts.h", header);
-    support::write_file(folder / "value.c", all);
+    support::write_file(directory / "parts.h", header);
+    support::write_file(directory / "value.c", all);
   };
-  support::write_file(folder / "Makefile",
+  support::write_file(directory / "Makefile",
                       "objects := $(patsubst %.c,%.o,$(wildcard *.c))\nlibvalue.so: $(objects)\n\t" +
                           support::c_compiler() + " -shared -o $@ $^\n%.o: %.c\n\t" + support::c_compiler() +
                           " -g -fPIC -c $<\n");
-  const std::string git = "cd '" + folder.path().string() + "' && git -c user.name=a -c user.email=a@b.c ";
+  const std::string git = "cd '" + directory.path().string() + "' && git -c user.name=a -c user.email=a@b.c ";
   write_all(1);
-  support::write_file(folder / ".gitignore", "*.o\n*.so\n");
+  support::write_file(directory / ".gitignore", "*.o\n*.so\n");
   support::shell(git + "init -q && " + git + "add . && " + git + "commit -qm one");
   write_all(2);
   support::shell(git + "checkout -qb two && " + git + "commit -qam two");
   rebuild_options options;
   options.command = {"make", "-j4"};
-  options.directory = folder.path();
-  session running(folder / "libvalue.so", options);
+  options.directory = directory.path();
+  session running(directory / "libvalue.so", options);
   ASSERT_TRUE(running.becomes(100));
   (void)running.told.next(rebuild_kind::built);
   support::shell(git + "checkout -q -");

@@ -14,36 +14,37 @@ namespace {
 
 using namespace autoreload::building;
 using rebuild_test::installed;
-using support::temp_folder;
+using support::temp_directory;
 
 bool has(const std::vector<std::string>& list, const std::string& name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
 
 TEST(line_files, are_found_in_every_version_of_dwarf_by_both_compilers) {
-  const temp_folder folder;
-  std::filesystem::create_directory(folder / "sub folder");
-  support::write_file(folder / "a.c", "#include \"sub folder/b.h\"\nint a(void) { return b(); }\n");
-  support::write_file(folder / "sub folder/b.h", "static inline int b(void) { return 1; }\n");
+  const temp_directory directory;
+  std::filesystem::create_directory(directory / "sub directory");
+  support::write_file(directory / "a.c", "#include \"sub directory/b.h\"\nint a(void) { return b(); }\n");
+  support::write_file(directory / "sub directory/b.h", "static inline int b(void) { return 1; }\n");
   for (const std::string compiler : {"gcc", "clang"}) {
     if (!installed(compiler)) continue;
     for (const std::string version : {"-gdwarf-2", "-gdwarf-3", "-gdwarf-4", "-gdwarf-5"}) {
-      support::shell("cd '" + folder.path().string() + "' && " + compiler + " " + version +
+      support::shell("cd '" + directory.path().string() + "' && " + compiler + " " + version +
                      " -shared -fPIC -o a.so a.c");
-      const std::vector<std::string> found = list_line_files(folder / "a.so");
-      const bool absolute = version == "-gdwarf-5" || has(found, folder / "a.c");
-      EXPECT_TRUE(has(found, absolute ? folder / "a.c" : "a.c"))
+      const std::vector<std::string> found = list_line_files(directory / "a.so");
+      const bool absolute = version == "-gdwarf-5" || has(found, directory / "a.c");
+      EXPECT_TRUE(has(found, absolute ? directory / "a.c" : "a.c"))
           << compiler << version << testing::PrintToString(found);
-      const std::vector<std::string> users = users_files({found, {folder.path()}, {}, {}});
-      EXPECT_EQ(users, (std::vector<std::string>{folder / "a.c", folder / "sub folder/b.h"})) << compiler << version;
+      const std::vector<std::string> users = users_files({found, {directory.path()}, {}, {}});
+      EXPECT_EQ(users, (std::vector<std::string>{directory / "a.c", directory / "sub directory/b.h"}))
+          << compiler << version;
     }
   }
 }
 
 TEST(line_files, of_damaged_libraries_are_fewer_and_never_a_crash) {
-  const temp_folder folder;
-  support::build_library(folder / "a.so", "int a(void) { return 1; }\n");
-  const std::string whole = support::read_file(folder / "a.so");
+  const temp_directory directory;
+  support::build_library(directory / "a.so", "int a(void) { return 1; }\n");
+  const std::string whole = support::read_file(directory / "a.so");
   for (std::size_t size = 0; size < whole.size(); size += 61) {
     (void)list_line_files(std::as_bytes(std::span(whole).first(size)));
   }
@@ -52,7 +53,7 @@ TEST(line_files, of_damaged_libraries_are_fewer_and_never_a_crash) {
     damaged[at] = static_cast<char>(damaged[at] ^ 0x5a);
     (void)list_line_files(std::as_bytes(std::span(damaged)));
   }
-  EXPECT_TRUE(list_line_files(folder / "there is no such file").empty());
+  EXPECT_TRUE(list_line_files(directory / "there is no such file").empty());
 }
 
 TEST(depfile, is_read_with_its_escapes_and_phony_targets) {
@@ -64,14 +65,15 @@ TEST(depfile, is_read_with_its_escapes_and_phony_targets) {
 
 TEST(make, tells_what_a_target_is_made_of_and_what_is_made) {
   if (!installed("make")) GTEST_SKIP() << "make is not installed (Debian package make)";
-  const temp_folder folder;
-  for (const char* const name : {"a.c", "b.c", "a.h", "other.c", "version.in"}) support::write_file(folder / name, "");
+  const temp_directory directory;
+  for (const char* const name : {"a.c", "b.c", "a.h", "other.c", "version.in"})
+    support::write_file(directory / name, "");
   support::write_file(
-      folder / "Makefile",
+      directory / "Makefile",
       "libx.so: a.o b.o | out\n\tcc -shared -o $@ a.o b.o\na.o: a.h version.h\nversion.h: version.in\n\tcp $< $@\n"
       "out:\n\tmkdir out\nother: other.c\n");
-  const tool_inputs found =
-      read_make_database(support::shell("cd '" + folder.path().string() + "' && LC_ALL=C make -pn libx.so"), "libx.so");
+  const tool_inputs found = read_make_database(
+      support::shell("cd '" + directory.path().string() + "' && LC_ALL=C make -pn libx.so"), "libx.so");
   for (const char* const name : {"a.c", "b.c", "a.h", "version.in"}) EXPECT_TRUE(has(found.sources, name)) << name;
   EXPECT_FALSE(has(found.sources, "other.c"));
   EXPECT_FALSE(has(found.sources, "version.h"));
@@ -79,9 +81,9 @@ TEST(make, tells_what_a_target_is_made_of_and_what_is_made) {
 }
 
 TEST(users_files, are_those_that_a_person_edits) {
-  const temp_folder folder;
-  std::filesystem::create_directories(folder / "build");
-  for (const char* const name : {"a.c", "a.h", "build/config.h", "made.h"}) support::write_file(folder / name, "");
+  const temp_directory directory;
+  std::filesystem::create_directories(directory / "build");
+  for (const char* const name : {"a.c", "a.h", "build/config.h", "made.h"}) support::write_file(directory / name, "");
   const std::vector<std::string> names{"../a.c",
                                        "a.h",
                                        "config.h",
@@ -90,25 +92,25 @@ TEST(users_files, are_those_that_a_person_edits) {
                                        "<built-in>",
                                        "",
                                        "missing.h",
-                                       folder / "build/../a.c"};
-  EXPECT_EQ(users_files({names, {folder / "build", folder.path()}, {"made.h"}, folder / "build"}),
-            (std::vector<std::string>{folder / "a.c", folder / "a.h"}));
+                                       directory / "build/../a.c"};
+  EXPECT_EQ(users_files({names, {directory / "build", directory.path()}, {"made.h"}, directory / "build"}),
+            (std::vector<std::string>{directory / "a.c", directory / "a.h"}));
   // As a compiler's cache has it, or a build in a container: the end of the name counts.
-  std::filesystem::create_directories(folder / "sub");
-  support::write_file(folder / "sub/b.c", "");
+  std::filesystem::create_directories(directory / "sub");
+  support::write_file(directory / "sub/b.c", "");
   EXPECT_EQ(
-      users_files({{"/elsewhere/project/sub/b.c", "/elsewhere/a.c", "/elsewhere/none.c"}, {folder.path()}, {}, {}}),
-      (std::vector<std::string>{folder / "a.c", folder / "sub/b.c"}));
-  // All in the build folder: then they can't all be its products.
-  EXPECT_EQ(users_files({{"config.h"}, {folder / "build"}, {}, folder / "build"}),
-            (std::vector<std::string>{folder / "build/config.h"}));
+      users_files({{"/elsewhere/project/sub/b.c", "/elsewhere/a.c", "/elsewhere/none.c"}, {directory.path()}, {}, {}}),
+      (std::vector<std::string>{directory / "a.c", directory / "sub/b.c"}));
+  // All in the build directory: then they can't all be its products.
+  EXPECT_EQ(users_files({{"config.h"}, {directory / "build"}, {}, directory / "build"}),
+            (std::vector<std::string>{directory / "build/config.h"}));
 }
 
 timespec long_after() { return {4'000'000'000, 0}; }
 
 TEST(source_states, differ_by_content_and_not_by_time) {
-  const temp_folder folder;
-  const std::string file = folder / "a.c";
+  const temp_directory directory;
+  const std::string file = directory / "a.c";
   support::write_file(file, "one");
   source_states states;
   states.watch({file}, long_after());
@@ -130,8 +132,8 @@ TEST(source_states, differ_by_content_and_not_by_time) {
 }
 
 TEST(source_states, take_a_new_file_for_changed_when_it_was_written_since_the_build) {
-  const temp_folder folder;
-  const std::string file = folder / "a.c";
+  const temp_directory directory;
+  const std::string file = directory / "a.c";
   support::write_file(file, "one");
   source_states after;
   after.watch({file}, {1, 0});
@@ -142,8 +144,8 @@ TEST(source_states, take_a_new_file_for_changed_when_it_was_written_since_the_bu
 }
 
 TEST(source_states, make_a_source_newer_that_was_saved_while_a_build_ran) {
-  const temp_folder folder;
-  const std::string file = folder / "a.c";
+  const temp_directory directory;
+  const std::string file = directory / "a.c";
   support::write_file(file, "one");
   struct stat saved {};
   ASSERT_EQ(stat(file.c_str(), &saved), 0);

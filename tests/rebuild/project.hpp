@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// project: a C library in a folder of its own, with a build tool, a rebuilder and an engine on it.
+// project: a C library in a directory of its own, with a build tool, a rebuilder and an engine on it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ using autoreload::rebuild_kind;
 using autoreload::rebuild_options;
 using autoreload::rebuilder;
 using support::patience;
-using support::temp_folder;
+using support::temp_directory;
 
 inline bool installed(const std::string& program) {
   return std::system(("command -v '" + program + "' > /dev/null 2>&1").c_str()) == 0;
@@ -119,11 +119,11 @@ inline std::vector<std::pair<std::string, std::string>> programs_of(tool which) 
   return {};
 }
 
-/// The source `lib.c` with its header `value.h` in a folder with a space in its name, and what builds it.
+/// The source `lib.c` with its header `value.h` in a directory with a space in its name, and what builds it.
 class project {
  public:
   explicit project(tool which = tool::ninja) {
-    std::filesystem::create_directories(folder_ / "my project/build");
+    std::filesystem::create_directories(directory_ / "my project/build");
     write("lib.c", source_of(1));
     write("value.h", "#define EXTRA 0\nint value(void);\n");
     const std::string cc = support::c_compiler();
@@ -160,7 +160,7 @@ class project {
     }
   }
 
-  [[nodiscard]] std::string path(const std::string& name) const { return folder_ / ("my project/" + name); }
+  [[nodiscard]] std::string path(const std::string& name) const { return directory_ / ("my project/" + name); }
   [[nodiscard]] const std::string& library() const { return library_; }
   void write(const std::string& name, const std::string& text) const { support::write_file(path(name), text); }
   /// As most editors save: a new file is renamed over the old one.
@@ -170,7 +170,7 @@ class project {
   }
 
  private:
-  temp_folder folder_;
+  temp_directory directory_;
   std::string library_;
 };
 

@@ -89,33 +89,33 @@ TEST(rebuild, says_in_one_line_what_it_found_out) {
 }
 
 TEST(rebuild, takes_a_command_by_its_words) {
-  const temp_folder folder;
-  support::write_file(folder / "lib.c", "int value(void) { return 1; }\n");
+  const temp_directory directory;
+  support::write_file(directory / "lib.c", "int value(void) { return 1; }\n");
   rebuild_options options;
   options.command = compile({"-g", "-shared", "-fPIC", "-o", "libvalue.so", "lib.c"});
-  options.directory = folder.path();
-  session running(folder / "libvalue.so", options);
+  options.directory = directory.path();
+  session running(directory / "libvalue.so", options);
   ASSERT_TRUE(running.becomes(1));
   (void)running.told.next(rebuild_kind::built);
-  support::write_file(folder / "lib.c", "int value(void) { return 2; }\n");
+  support::write_file(directory / "lib.c", "int value(void) { return 2; }\n");
   ASSERT_TRUE(running.becomes(2)) << "its debug information names its source";
 }
 
 TEST(rebuild, watches_what_it_is_told_when_there_is_no_debug_information) {
-  const temp_folder folder;
-  support::write_file(folder / "lib.c", "int value(void) { return 1; }\n");
+  const temp_directory directory;
+  support::write_file(directory / "lib.c", "int value(void) { return 1; }\n");
   rebuild_options options;
   options.command = compile({"-shared", "-fPIC", "-o", "libvalue.so", "lib.c"});
-  options.directory = folder.path();
+  options.directory = directory.path();
   {
-    session running(folder / "libvalue.so", options);
+    session running(directory / "libvalue.so", options);
     const rebuild_event failed = running.told.next(rebuild_kind::failed);
     EXPECT_NE(to_string(failed).find("build it with -g, or name its sources"), std::string::npos) << to_string(failed);
   }
   options.sources = {"lib.c"};
-  session running(folder / "libvalue.so", options);
+  session running(directory / "libvalue.so", options);
   ASSERT_TRUE(running.becomes(1));
-  support::write_file(folder / "lib.c", "int value(void) { return 2; }\n");
+  support::write_file(directory / "lib.c", "int value(void) { return 2; }\n");
   ASSERT_TRUE(running.becomes(2));
 }
 
@@ -146,60 +146,60 @@ TEST(rebuild, says_why_an_edit_had_no_effect) {
 }
 
 TEST(rebuild, says_that_the_same_library_came_out) {
-  const temp_folder folder;
-  support::write_file(folder / "lib.c", "int value(void) { return 1; }\n");
+  const temp_directory directory;
+  support::write_file(directory / "lib.c", "int value(void) { return 1; }\n");
   rebuild_options options;
   options.command = compile({"-shared", "-fPIC", "-o", "libvalue.so", "lib.c"});
-  options.directory = folder.path();
+  options.directory = directory.path();
   options.sources = {"lib.c"};
-  session running(folder / "libvalue.so", options);
+  session running(directory / "libvalue.so", options);
   (void)running.told.next(rebuild_kind::built);
-  support::write_file(folder / "lib.c", "int value(void) { return 1; }  // one\n");
+  support::write_file(directory / "lib.c", "int value(void) { return 1; }  // one\n");
   EXPECT_EQ(running.told.next(rebuild_kind::no_effect).text,
             "lib.c was built, and the same library came out: its code did not change");
 }
 
 TEST(rebuild, says_what_to_install_when_there_is_no_such_program) {
-  const temp_folder folder;
+  const temp_directory directory;
   rebuild_options options;
   options.command = {"there-is-no-such-program"};
-  options.directory = folder.path();
-  session running(folder / "libvalue.so", options);
+  options.directory = directory.path();
+  session running(directory / "libvalue.so", options);
   const std::string said = to_string(running.told.next(rebuild_kind::failed));
   EXPECT_NE(said.find("\"there-is-no-such-program\" can't be started"), std::string::npos) << said;
   EXPECT_NE(said.find("No such file or directory"), std::string::npos) << said;
 }
 
 TEST(rebuild, ends_a_command_that_does_not_end) {
-  const temp_folder folder;
+  const temp_directory directory;
   rebuild_options options;
   options.command = {"sh", "-c", "echo waiting for a lock; sleep 1000"};
-  options.directory = folder.path();
+  options.directory = directory.path();
   options.time_limit = 200ms;
-  session running(folder / "libvalue.so", options);
+  session running(directory / "libvalue.so", options);
   const std::string said = to_string(running.told.next(rebuild_kind::failed));
   EXPECT_NE(said.find("sh did not end within 200 ms"), std::string::npos) << said;
   EXPECT_NE(said.find("waiting for a lock"), std::string::npos) << said;
 }
 
 TEST(rebuild, ends_a_command_that_floods_its_output) {
-  const temp_folder folder;
+  const temp_directory directory;
   rebuild_options options;
   options.command = {"yes"};
-  options.directory = folder.path();
+  options.directory = directory.path();
   options.flood_limit = 1'000'000;
-  session running(folder / "libvalue.so", options);
+  session running(directory / "libvalue.so", options);
   const rebuild_event failed = running.told.next(rebuild_kind::failed);
   EXPECT_NE(to_string(failed).find("yes printed more than 1000000 bytes"), std::string::npos) << to_string(failed);
   EXPECT_LE(failed.output.size(), options.output_limit + 100);
 }
 
 TEST(rebuild, says_that_a_command_asks_for_input) {
-  const temp_folder folder;
+  const temp_directory directory;
   rebuild_options options;
   options.command = {"sh", "-c", "printf 'Overwrite? [y/N]'; read answer"};
-  options.directory = folder.path();
-  session running(folder / "libvalue.so", options);
+  options.directory = directory.path();
+  session running(directory / "libvalue.so", options);
   const rebuild_event failed = running.told.next(rebuild_kind::build_failed);
   ASSERT_TRUE(failed.failure) << failed.output;
   EXPECT_EQ(failed.failure->reason(), "the build asks for input: Overwrite? [y/N]");
@@ -226,24 +226,24 @@ TEST(rebuild, runs_no_build_file_that_others_may_write) {
 }
 
 TEST(rebuild, waits_for_a_build_tool_to_appear) {
-  const temp_folder folder;
-  support::write_file(folder / "lib.c", "int value(void) { return 1; }\n");
-  session running(folder / "libvalue.so");
+  const temp_directory directory;
+  support::write_file(directory / "lib.c", "int value(void) { return 1; }\n");
+  session running(directory / "libvalue.so");
   const rebuild_event failed = running.told.next(rebuild_kind::failed);
   EXPECT_NE(to_string(failed).find("rebuild_options::command"), std::string::npos) << to_string(failed);
-  support::write_file(folder / "Makefile",
+  support::write_file(directory / "Makefile",
                       "libvalue.so: lib.c\n\t" + support::c_compiler() + " -g -shared -fPIC -o $@ lib.c\n");
   EXPECT_TRUE(running.becomes(1));
 }
 
 TEST(rebuild, keeps_colours_where_they_are_wanted) {
   for (const bool wanted : {false, true}) {
-    const temp_folder folder;
+    const temp_directory directory;
     rebuild_options options;
     options.command = {"printf", "\\033[31mlib.c:1:2: error: red\\033[m\\n"};
-    options.directory = folder.path();
+    options.directory = directory.path();
     options.colours = wanted;
-    session running(folder / "libvalue.so", options);
+    session running(directory / "libvalue.so", options);
     const rebuild_event ended = running.told.next(rebuild_kind::no_effect);
     EXPECT_EQ(ended.output, wanted ? "\033[31mlib.c:1:2: error: red\033[m\n" : "lib.c:1:2: error: red\n");
     EXPECT_EQ(ended.diagnostics.at(0).message, "red");

@@ -27,7 +27,7 @@ using autoreload::building::command;
 using autoreload::building::ending;
 using autoreload::building::runner;
 using support::patience;
-using support::temp_folder;
+using support::temp_directory;
 
 std::vector<std::string> own_environment() {
   std::vector<std::string> copy;
@@ -35,8 +35,8 @@ std::vector<std::string> own_environment() {
   return copy;
 }
 
-command shell_command(const std::string& script, const std::string& folder = "/") {
-  return {{"/bin/sh", "-c", script}, folder, own_environment()};
+command shell_command(const std::string& script, const std::string& directory = "/") {
+  return {{"/bin/sh", "-c", script}, directory, own_environment()};
 }
 
 ending run(runner& in, const command& what) {
@@ -90,26 +90,26 @@ TEST(runner, runs_one_command_after_the_other) {
 }
 
 TEST(runner, starts_it_in_its_directory_with_its_environment_and_nothing_to_read) {
-  const temp_folder folder;
-  std::filesystem::create_directory(folder / "with a space");
+  const temp_directory directory;
+  std::filesystem::create_directory(directory / "with a space");
   runner one = runner::make(1 << 20).value();
   command what =
       shell_command("pwd; echo \"$greeting\"; cat; test -t 0 || echo no terminal; true < /dev/tty || echo really none",
-                    folder / "with a space");
+                    directory / "with a space");
   what.environment.emplace_back("greeting=good day");
   const std::string output = run(one, what).output;
-  EXPECT_TRUE(output.starts_with(folder / "with a space" + "\ngood day\nno terminal\n")) << output;
+  EXPECT_TRUE(output.starts_with(directory / "with a space" + "\ngood day\nno terminal\n")) << output;
   EXPECT_TRUE(output.ends_with("really none\n")) << output;
 }
 
 TEST(runner, says_why_a_program_does_not_start) {
-  const temp_folder folder;
-  support::write_file(folder / "text", "no program\n");
+  const temp_directory directory;
+  support::write_file(directory / "text", "no program\n");
   runner one = runner::make(1 << 20).value();
   // By its path: a directory of PATH that may not be entered (root's, after su) would make it EACCES.
-  EXPECT_EQ(run(one, {{folder / "there-is-no-such-program"}, "/", own_environment()}).start_error, ENOENT);
-  EXPECT_EQ(run(one, {{folder / "text"}, "/", own_environment()}).start_error, EACCES);
-  EXPECT_EQ(run(one, {{"true"}, "/there/is/no/such/folder", own_environment()}).start_error, ENOENT);
+  EXPECT_EQ(run(one, {{directory / "there-is-no-such-program"}, "/", own_environment()}).start_error, ENOENT);
+  EXPECT_EQ(run(one, {{directory / "text"}, "/", own_environment()}).start_error, EACCES);
+  EXPECT_EQ(run(one, {{"true"}, "/there/is/no/such/directory", own_environment()}).start_error, ENOENT);
   EXPECT_TRUE(run(one, {{"true"}, "/", own_environment()}).succeeded());
 }
 
@@ -146,15 +146,15 @@ TEST(runner, stops_the_whole_tree_also_what_left_the_session_and_what_ignores_si
 
 TEST(runner, lets_make_delete_what_is_written_half_when_it_is_stopped) {
   if (std::system("command -v make > /dev/null") != 0) GTEST_SKIP() << "make is not installed (Debian package make)";
-  const temp_folder folder;
-  support::write_file(folder / "Makefile", "half:\n\t@echo start > half; echo started; sleep 1000\n");
+  const temp_directory directory;
+  support::write_file(directory / "Makefile", "half:\n\t@echo start > half; echo started; sleep 1000\n");
   runner one = runner::make(1 << 20).value();
-  one.start({{"make", "half"}, folder.path(), own_environment()}).value();
+  one.start({{"make", "half"}, directory.path(), own_environment()}).value();
   until_printed(one, 7);
-  ASSERT_TRUE(std::filesystem::exists(folder / "half"));
+  ASSERT_TRUE(std::filesystem::exists(directory / "half"));
   one.stop(10s);
   (void)one.wait();
-  EXPECT_FALSE(std::filesystem::exists(folder / "half"));
+  EXPECT_FALSE(std::filesystem::exists(directory / "half"));
 }
 
 TEST(runner, is_stopped_and_started_a_hundred_times) {
@@ -215,8 +215,8 @@ std::string read_from(int file, std::size_t enough) {
 }
 
 TEST(runner, leaves_no_orphan_when_the_host_is_killed_in_the_middle_of_a_build) {
-  const temp_folder folder;
-  const std::string fifo = folder / "told";
+  const temp_directory directory;
+  const std::string fifo = directory / "told";
   ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
   for (int round = 0; round < 5; ++round) {
     const unique_fd told(open(fifo.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));

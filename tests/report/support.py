@@ -38,23 +38,23 @@ def axis(name, points, **counters):
 
 
 def results(machine=None, instructions=None, **programs):
-    """Results read back from a folder, as in a real run."""
+    """Results read back from a directory, as in a real run."""
     from autoreload_report.results import Results
 
-    with tempfile.TemporaryDirectory() as folder:
-        write(folder, machine, instructions, **programs)
-        return Results(folder)
+    with tempfile.TemporaryDirectory() as directory:
+        write(directory, machine, instructions, **programs)
+        return Results(directory)
 
 
-def write(folder, machine=None, instructions=None, **programs):
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+def write(directory, machine=None, instructions=None, **programs):
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
     for name, entries in programs.items():
         document = entries if isinstance(entries, dict) else {
             "context": {"library_build_type": "debug", "compiler": "g++"}, "benchmarks": entries}
-        (folder / f"{name}.json").write_text(json.dumps(document))
+        (directory / f"{name}.json").write_text(json.dumps(document))
     if machine is not None:
-        (folder / "machine.json").write_text(json.dumps(machine))
+        (directory / "machine.json").write_text(json.dumps(machine))
     if instructions is not None:
-        (folder / "instructions.json").write_text(json.dumps(
+        (directory / "instructions.json").write_text(json.dumps(
             {"instructions": [{"name": f"call/{idiom}", "instructions": count} for idiom, count in instructions.items()]}))

@@ -35,21 +35,21 @@ class Marks(unittest.TestCase):
 
 
 class Command(unittest.TestCase):
-    def run_quote(self, folder, *arguments):
-        return subprocess.run([support.ROOT / "report/quote", "--from", folder, folder / "page.md", *arguments],
+    def run_quote(self, directory, *arguments):
+        return subprocess.run([support.ROOT / "report/quote", "--from", directory, directory / "page.md", *arguments],
                               capture_output=True, text=True, check=False)
 
     def test_the_check_fails_until_the_text_is_filled(self):
         with tempfile.TemporaryDirectory() as name:
-            folder = pathlib.Path(name)
-            support.write(folder / "json", calls=support.calls(raw_pointer=1.0, reloadable=1.06))
-            (folder / "page.md").write_text("<!-- value call_ratio -->1.50<!-- /value -->")
-            checked = self.run_quote(folder, "--check")
+            directory = pathlib.Path(name)
+            support.write(directory / "json", calls=support.calls(raw_pointer=1.0, reloadable=1.06))
+            (directory / "page.md").write_text("<!-- value call_ratio -->1.50<!-- /value -->")
+            checked = self.run_quote(directory, "--check")
             self.assertNotEqual(checked.returncode, 0)
             self.assertIn("call_ratio is 1.06, the text says 1.50", checked.stderr)
-            self.assertEqual((folder / "page.md").read_text(), "<!-- value call_ratio -->1.50<!-- /value -->")
-            self.assertEqual(self.run_quote(folder).returncode, 0)
-            self.assertEqual(self.run_quote(folder, "--check").returncode, 0)
+            self.assertEqual((directory / "page.md").read_text(), "<!-- value call_ratio -->1.50<!-- /value -->")
+            self.assertEqual(self.run_quote(directory).returncode, 0)
+            self.assertEqual(self.run_quote(directory, "--check").returncode, 0)
 
 
 if __name__ == "__main__":

@@ -23,15 +23,15 @@ GOOD = program_that('''echo '{"context": {"host_name": "secret", "executable": "
 class Suite(unittest.TestCase):
     def run_suite(self, short=True, only=(), **programs):
         with tempfile.TemporaryDirectory() as name:
-            folder = pathlib.Path(name)
-            (folder / "bench").mkdir()
+            directory = pathlib.Path(name)
+            (directory / "bench").mkdir()
             for program, script in programs.items():
-                (folder / "bench" / program).write_text(script)
-                (folder / "bench" / program).chmod(0o755)
+                (directory / "bench" / program).write_text(script)
+                (directory / "bench" / program).chmod(0o755)
             said = io.StringIO()
             with contextlib.redirect_stderr(said):
-                facts = run.run_suite(folder, support.ROOT, folder / "json", short, only)
-            files = {path.name: path.read_text() for path in (folder / "json").iterdir()}
+                facts = run.run_suite(directory, support.ROOT, directory / "json", short, only)
+            files = {path.name: path.read_text() for path in (directory / "json").iterdir()}
         return facts, files, said.getvalue()
 
     def test_what_is_built_is_measured_and_the_rest_is_absent(self):

@@ -22,15 +22,15 @@ class Summary(unittest.TestCase):
     def setUp(self):
         temporary = tempfile.TemporaryDirectory()
         self.addCleanup(temporary.cleanup)
-        self.folder = pathlib.Path(temporary.name)
+        self.directory = pathlib.Path(temporary.name)
 
     def written(self, name, **programs):
-        folder = self.folder / name
-        support.write(folder / "json", machine={"cpu": "a processor"}, instructions={"reloadable": 12, "raw_pointer": 1}, **programs)
-        results = Results(folder / "json")
-        (folder / "kept").mkdir()
-        summary.write(results, folder / "kept" / summary.NAME)
-        return results, folder / "kept"
+        directory = self.directory / name
+        support.write(directory / "json", machine={"cpu": "a processor"}, instructions={"reloadable": 12, "raw_pointer": 1}, **programs)
+        results = Results(directory / "json")
+        (directory / "kept").mkdir()
+        summary.write(results, directory / "kept" / summary.NAME)
+        return results, directory / "kept"
 
     def test_medians_and_quartiles_are_those_of_the_repetitions(self):
         whole, kept = self.written("one", calls=spread(2.0))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """odd_builds: builds one small library in every way that compilers, linkers and tools offer.
 
-usage: odd_builds.py FOLDER [--jobs N]
+usage: odd_builds.py DIRECTORY [--jobs N]
 
 Each compiler with each linker and each list of flags; then what strip, objcopy, patchelf and the like make of some of them. A combination
 that a tool refuses is left out. A library's name says how it was made.
@@ -197,41 +197,41 @@ def ways():
         yield "tcc-b", "tcc -shared -b SOURCES/library.c -o OUT"
 
 
-def build(folder, name, command):
-    out = folder / f"{name}.so"
-    words = [str(out) if w == "OUT" else w.replace("SOURCES", str(folder / "sources")) for w in command.split()]
+def build(directory, name, command):
+    out = directory / f"{name}.so"
+    words = [str(out) if w == "OUT" else w.replace("SOURCES", str(directory / "sources")) for w in command.split()]
     try:
-        made = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder / "sources", timeout=60).returncode == 0
+        made = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=directory / "sources", timeout=60).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         made = False
     if not made:
         out.unlink(missing_ok=True)
 
 
-def rewrite(folder, source, name, command):
-    words = [w.replace("OUT", str(folder / f"{source.stem}+{name}.so")).replace("IN", str(source)) for w in command.split()]
+def rewrite(directory, source, name, command):
+    words = [w.replace("OUT", str(directory / f"{source.stem}+{name}.so")).replace("IN", str(source)) for w in command.split()]
     try:
         made = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         made = False
     if not made:
-        (folder / f"{source.stem}+{name}.so").unlink(missing_ok=True)
+        (directory / f"{source.stem}+{name}.so").unlink(missing_ok=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("directory", type=Path)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     chosen = parser.parse_args()
-    folder = chosen.folder.resolve()
-    (folder / "sources").mkdir(parents=True, exist_ok=True)
+    directory = chosen.directory.resolve()
+    (directory / "sources").mkdir(parents=True, exist_ok=True)
     for name, text in {"library.c": C, "library.cpp": CXX, "bare.s": ASM, "table.s": ASM_TABLE}.items():
-        (folder / "sources" / name).write_text(text)
+        (directory / "sources" / name).write_text(text)
     with concurrent.futures.ThreadPoolExecutor(chosen.jobs) as pool:
-        list(pool.map(lambda way: build(folder, *way), ways()))
-        sources = [path for path in sorted(folder.glob("*.so")) if path.stem.split("-", 2)[-1] in REWRITTEN and "+" not in path.stem]
-        list(pool.map(lambda job: rewrite(folder, *job), [(s, n, c) for s in sources for n, c in REWRITES.items()]))
-    print(f"{len(list(folder.glob('*.so')))} libraries in {folder}")
+        list(pool.map(lambda way: build(directory, *way), ways()))
+        sources = [path for path in sorted(directory.glob("*.so")) if path.stem.split("-", 2)[-1] in REWRITTEN and "+" not in path.stem]
+        list(pool.map(lambda job: rewrite(directory, *job), [(s, n, c) for s in sources for n, c in REWRITES.items()]))
+    print(f"{len(list(directory.glob('*.so')))} libraries in {directory}")
 
 
 if __name__ == "__main__":

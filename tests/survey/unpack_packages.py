@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""unpack_packages: fetches Debian packages and unpacks their shared libraries into a folder. Nothing is installed.
+"""unpack_packages: fetches Debian packages and unpacks their shared libraries into a directory. Nothing is installed.
 
-usage: unpack_packages.py FOLDER [--libraries N] [--most-bytes N]
+usage: unpack_packages.py DIRECTORY [--libraries N] [--most-bytes N]
 
 The packages are those of the system's own suite and machine. One of each family is taken in turn, smaller ones first, until there are N
-libraries: languages' run times and extensions, plug-ins, and plain libraries. They share one tree, as if they were installed below FOLDER;
-FOLDER/packages has their names.
+libraries: languages' run times and extensions, plug-ins, and plain libraries. They share one tree, as if they were installed below DIRECTORY;
+DIRECTORY/packages has their names.
 """
 
 import argparse
@@ -82,9 +82,9 @@ def unpack(package, into):
     return sum(line.startswith("-") for line in listing.splitlines())
 
 
-def sonames_missing(folder):
+def sonames_missing(directory):
     """What the libraries there need that neither they nor the system have, by SONAME."""
-    files = [str(path) for path in folder.rglob("*.so*") if path.is_file() and not path.is_symlink()]
+    files = [str(path) for path in directory.rglob("*.so*") if path.is_file() and not path.is_symlink()]
     needed, there = set(), set()
     for start in range(0, len(files), 500):
         listing = subprocess.run(["readelf", "-dW", *files[start:start + 500]], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
@@ -112,11 +112,11 @@ def packages_of(sonames, sizes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("directory", type=Path)
     parser.add_argument("--libraries", type=int, default=12000)
     parser.add_argument("--most-bytes", type=int, default=3_000_000_000, help="of packages to fetch")
     chosen = parser.parse_args()
-    chosen.folder.mkdir(parents=True, exist_ok=True)
+    chosen.directory.mkdir(parents=True, exist_ok=True)
     sizes = available()
     count, packages, fetched, asked = 0, [], 0, set()
 
@@ -128,7 +128,7 @@ def main():
             for package in sorted(Path(place).glob("*.deb")):
                 name = package.name.split("_")[0]
                 fetched += package.stat().st_size
-                found = unpack(package, chosen.folder)
+                found = unpack(package, chosen.directory)
                 count += found
                 packages += [name] if found else []
         print(f"{len(packages)} packages, {fetched / 1e6:,.0f} MB, {count} libraries", file=sys.stderr, flush=True)
@@ -141,12 +141,12 @@ def main():
         fetch(batch)
     # What those need, or dlopen would have nothing to say of them.
     while fetched < chosen.most_bytes:
-        batch = [name for name in packages_of(sonames_missing(chosen.folder), sizes) if name not in asked][:100]
+        batch = [name for name in packages_of(sonames_missing(chosen.directory), sizes) if name not in asked][:100]
         if not batch:
             break
         fetch(batch)
-    (chosen.folder / "packages").write_text("".join(f"{name}\n" for name in sorted(packages)))
-    print(f"{count} libraries of {len(packages)} packages in {chosen.folder}")
+    (chosen.directory / "packages").write_text("".join(f"{name}\n" for name in sorted(packages)))
+    print(f"{count} libraries of {len(packages)} packages in {chosen.directory}")
 
 
 if __name__ == "__main__":

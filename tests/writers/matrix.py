@@ -57,14 +57,14 @@ def need(tool):
 
 
 class Bench:
-    """A folder with the library's place in it, and ways to build a version of it elsewhere."""
+    """A directory with the library's place in it, and ways to build a version of it elsewhere."""
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
-        self.place = self.folder / "place"
+    def __init__(self, directory):
+        self.directory = Path(directory)
+        self.place = self.directory / "place"
         self.place.mkdir()
         self.library = self.place / "libv.so"
-        self.source = self.folder / "v.c"
+        self.source = self.directory / "v.c"
         self.source.write_text(SOURCE)
 
     def compile(self, version, output, *, cc="gcc", linker=None, flags=()):
@@ -76,19 +76,19 @@ class Bench:
 
     def built(self, version, **how):
         """A finished library beside the place."""
-        path = self.folder / f"v{version}.so"
+        path = self.directory / f"v{version}.so"
         self.compile(version, path, **how)
         return path
 
     def project(self, version, output=None):
-        """A CMake and Meson project around the same source, with its version; CMake's builds into the folder `output`."""
-        (self.folder / "CMakeLists.txt").write_text(
+        """A CMake and Meson project around the same source, with its version; CMake's builds into the directory `output`."""
+        (self.directory / "CMakeLists.txt").write_text(
             "cmake_minimum_required(VERSION 3.20)\nproject(v C)\n"
             f"add_library(v SHARED v.c)\ntarget_compile_definitions(v PRIVATE VERSION={version})\n"
             f"set_target_properties(v PROPERTIES LIBRARY_OUTPUT_DIRECTORY {output or self.place})\n"
             'install(TARGETS v LIBRARY DESTINATION "${DESTINATION}")\n'
             'set_target_properties(v PROPERTIES INSTALL_RPATH "/nowhere" BUILD_RPATH "/nowhere/else/longer")\n')
-        (self.folder / "meson.build").write_text(
+        (self.directory / "meson.build").write_text(
             f"project('v', 'c')\nshared_library('v', 'v.c', c_args: '-DVERSION={version}')\n")
 
 
@@ -167,8 +167,8 @@ linkers()
 def _(bench, witness):
     need("cmake")
     bench.project(2)
-    run("cmake", "-S", bench.folder, "-B", bench.folder / "cb", "-G", "Unix Makefiles")
-    run("cmake", "--build", bench.folder / "cb")
+    run("cmake", "-S", bench.directory, "-B", bench.directory / "cb", "-G", "Unix Makefiles")
+    run("cmake", "--build", bench.directory / "cb")
 
 
 @way("cmake --build, ninja")
@@ -176,40 +176,40 @@ def _(bench, witness):
     need("cmake")
     need("ninja")
     bench.project(2)
-    run("cmake", "-S", bench.folder, "-B", bench.folder / "cb", "-G", "Ninja")
-    run("cmake", "--build", bench.folder / "cb")
+    run("cmake", "-S", bench.directory, "-B", bench.directory / "cb", "-G", "Ninja")
+    run("cmake", "--build", bench.directory / "cb")
 
 
 @way("cmake --install")
 def _(bench, witness):
     need("cmake")
-    bench.project(2, bench.folder / "elsewhere")
-    run("cmake", "-S", bench.folder, "-B", bench.folder / "cb", f"-DDESTINATION={bench.place}")
-    run("cmake", "--build", bench.folder / "cb")
-    run("cmake", "--install", bench.folder / "cb")
+    bench.project(2, bench.directory / "elsewhere")
+    run("cmake", "-S", bench.directory, "-B", bench.directory / "cb", f"-DDESTINATION={bench.place}")
+    run("cmake", "--build", bench.directory / "cb")
+    run("cmake", "--install", bench.directory / "cb")
 
 
 def meson_library(bench):
-    return bench.folder / "mb" / "libv.so"
+    return bench.directory / "mb" / "libv.so"
 
 
 def meson_prepare(bench):
     need("meson")
     bench.project(1)
-    run("meson", "setup", bench.folder / "mb", bench.folder)
-    run("ninja", "-C", bench.folder / "mb")
+    run("meson", "setup", bench.directory / "mb", bench.directory)
+    run("ninja", "-C", bench.directory / "mb")
 
 
 @way("meson compile", watch_path=meson_library, prepare=meson_prepare)
 def _(bench, witness):
     bench.project(2)
-    run("meson", "compile", "-C", bench.folder / "mb")
+    run("meson", "compile", "-C", bench.directory / "mb")
 
 
 @way("ninja", watch_path=meson_library, prepare=meson_prepare)
 def _(bench, witness):
     bench.source.write_text(SOURCE.replace("v = VERSION", "v = VERSION + 1"))
-    run("ninja", "-C", bench.folder / "mb")
+    run("ninja", "-C", bench.directory / "mb")
 
 
 @way("cp over it")
@@ -289,7 +289,7 @@ def _(bench, witness):
 
 @way("objcopy")
 def _(bench, witness):
-    note = bench.folder / "note"
+    note = bench.directory / "note"
     note.write_text("a note")
     # A new section that the loader maps would change what runs; this one does not: only the section table is other.
     then_in_place(bench, witness, "objcopy", "--add-section", f".note.x={note}", bench.library)
@@ -304,8 +304,8 @@ def _(bench, witness):
 @way("tar")
 def _(bench, witness):
     built = bench.built(2)
-    archive = bench.folder / "a.tar"
-    run("tar", "-C", bench.folder, "--transform", f"s/{built.name}/{bench.library.name}/", "-cf", archive, built.name)
+    archive = bench.directory / "a.tar"
+    run("tar", "-C", bench.directory, "--transform", f"s/{built.name}/{bench.library.name}/", "-cf", archive, built.name)
     run("tar", "-C", bench.place, "-xf", archive)
 
 
@@ -326,16 +326,16 @@ def _(bench, witness):
     run("ln", "-sfn", "two.so", bench.library)
 
 
-def folder_link_prepare(bench):
+def directory_link_prepare(bench):
     for number in (1, 2):
-        (bench.folder / f"release{number}").mkdir()
-        bench.compile(number, bench.folder / f"release{number}" / "libv.so")
-    (bench.folder / "current").symlink_to("release1")
+        (bench.directory / f"release{number}").mkdir()
+        bench.compile(number, bench.directory / f"release{number}" / "libv.so")
+    (bench.directory / "current").symlink_to("release1")
 
 
-@way("a folder's symlink switched", watch_path=lambda b: b.folder / "current" / "libv.so", prepare=folder_link_prepare)
+@way("a directory's symlink switched", watch_path=lambda b: b.directory / "current" / "libv.so", prepare=directory_link_prepare)
 def _(bench, witness):
-    run("ln", "-sfn", "release2", bench.folder / "current")
+    run("ln", "-sfn", "release2", bench.directory / "current")
 
 
 def versioned_prepare(bench):
@@ -356,10 +356,10 @@ def _(bench, witness):
 
 def cmake_versioned(bench, version):
     bench.project(version)
-    with open(bench.folder / "CMakeLists.txt", "a") as file:
+    with open(bench.directory / "CMakeLists.txt", "a") as file:
         file.write(f"set_target_properties(v PROPERTIES VERSION 1.{version} SOVERSION 1)\n")
-    run("cmake", "-S", bench.folder, "-B", bench.folder / "cb", "-G", "Ninja")
-    run("cmake", "--build", bench.folder / "cb")
+    run("cmake", "-S", bench.directory, "-B", bench.directory / "cb", "-G", "Ninja")
+    run("cmake", "--build", bench.directory / "cb")
 
 
 def cmake_versioned_prepare(bench):
@@ -374,20 +374,20 @@ def _(bench, witness):
     cmake_versioned(bench, 2)
 
 
-def cmake_in_build_folder(bench, version):
-    bench.project(version, bench.folder / "cb")
-    run("cmake", "-S", bench.folder, "-B", bench.folder / "cb")
-    run("cmake", "--build", bench.folder / "cb")
+def cmake_in_build_directory(bench, version):
+    bench.project(version, bench.directory / "cb")
+    run("cmake", "-S", bench.directory, "-B", bench.directory / "cb")
+    run("cmake", "--build", bench.directory / "cb")
 
 
-@way("rm -rf of the build folder, and cmake anew", watch_path=lambda b: b.folder / "cb" / "libv.so",
-     prepare=lambda b: (need("cmake"), cmake_in_build_folder(b, 1)))
+@way("rm -rf of the build directory, and cmake anew", watch_path=lambda b: b.directory / "cb" / "libv.so",
+     prepare=lambda b: (need("cmake"), cmake_in_build_directory(b, 1)))
 def _(bench, witness):
-    shutil.rmtree(bench.folder / "cb")
-    cmake_in_build_folder(bench, 2)
+    shutil.rmtree(bench.directory / "cb")
+    cmake_in_build_directory(bench, 2)
 
 
-@way("rm -rf of its folder, and a rebuild")
+@way("rm -rf of its directory, and a rebuild")
 def _(bench, witness):
     built = bench.built(2)
     shutil.rmtree(bench.place)
@@ -395,23 +395,23 @@ def _(bench, witness):
     run("cp", built, bench.library)
 
 
-@way("rm -rf of two folders, and a rebuild later", watch_path=lambda b: b.folder / "a" / "b" / "libv.so",
-     prepare=lambda b: ((b.folder / "a" / "b").mkdir(parents=True), b.compile(1, b.folder / "a" / "b" / "libv.so")))
+@way("rm -rf of two directories, and a rebuild later", watch_path=lambda b: b.directory / "a" / "b" / "libv.so",
+     prepare=lambda b: ((b.directory / "a" / "b").mkdir(parents=True), b.compile(1, b.directory / "a" / "b" / "libv.so")))
 def _(bench, witness):
     built = bench.built(2)
-    shutil.rmtree(bench.folder / "a")
+    shutil.rmtree(bench.directory / "a")
     witness.wait("waiting")
-    (bench.folder / "a").mkdir()
-    (bench.folder / "a" / "b").mkdir()
-    run("mv", built, bench.folder / "a" / "b" / "libv.so")
+    (bench.directory / "a").mkdir()
+    (bench.directory / "a" / "b").mkdir()
+    run("mv", built, bench.directory / "a" / "b" / "libv.so")
 
 
-@way("another folder moved into its place")
+@way("another directory moved into its place")
 def _(bench, witness):
-    other = bench.folder / "other"
+    other = bench.directory / "other"
     other.mkdir()
     bench.compile(2, other / "libv.so")
-    bench.place.rename(bench.folder / "gone")
+    bench.place.rename(bench.directory / "gone")
     other.rename(bench.place)
 
 
@@ -419,8 +419,8 @@ def killed_linkers():
     for linker in ("bfd", "gold", "lld", "mold"):
         def kill(bench, witness, linker=linker):
             need({"bfd": "ld.bfd", "gold": "ld.gold", "lld": "ld.lld", "mold": "mold"}[linker])
-            words = ["gcc", "-shared", "-fPIC", f"-fuse-ld={linker}", bench.folder / "v3.o", "-o", bench.library]
-            run("gcc", "-c", "-fPIC", "-g", "-DVERSION=3", bench.source, "-o", bench.folder / "v3.o")
+            words = ["gcc", "-shared", "-fPIC", f"-fuse-ld={linker}", bench.directory / "v3.o", "-o", bench.library]
+            run("gcc", "-c", "-fPIC", "-g", "-DVERSION=3", bench.source, "-o", bench.directory / "v3.o")
             for delay in (0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03):
                 process = subprocess.Popen([str(w) for w in words], start_new_session=True,
                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -448,7 +448,7 @@ def failed_links():
     for linker in ("bfd", "gold", "lld", "mold"):
         def fail(bench, witness, linker=linker):
             need({"bfd": "ld.bfd", "gold": "ld.gold", "lld": "ld.lld", "mold": "mold"}[linker])
-            bad = bench.folder / "bad.c"
+            bad = bench.directory / "bad.c"
             bad.write_text("int missing(void); int version(void) { return missing(); }")
             done = run("gcc", "-shared", "-fPIC", f"-fuse-ld={linker}", "-Wl,-z,defs", bad, "-o", bench.library,
                        check=False)
@@ -501,8 +501,8 @@ def _(bench, witness):
 
 def attempt(name, watch, program, threads):
     function, watch_path, prepare, env = WAYS[name]
-    with tempfile.TemporaryDirectory(prefix="autoreload-writers-") as folder:
-        bench = Bench(folder)
+    with tempfile.TemporaryDirectory(prefix="autoreload-writers-") as directory:
+        bench = Bench(directory)
         bench.compile(1, bench.library)
         if prepare:
             prepare(bench)

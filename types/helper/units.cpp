@@ -53,7 +53,7 @@ bool same_build(Elf* loaded, Elf* debug) {
   return dwelf_elf_gnu_debuglink(loaded, &crc) != nullptr && crc == crc32_of(debug);
 }
 
-std::string folder_of(const std::string& path) {
+std::string directory_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   return slash == std::string::npos ? "." : path.substr(0, slash);
 }
@@ -155,9 +155,9 @@ std::optional<Dwarf_Die> units::full_unit(Dwarf_Die skeleton, Dwarf_Die split) {
 
 // libdw looks where the compiler left the file. It may have been moved along with the library, or been packed.
 std::optional<Dwarf_Die> units::find_split(std::uint64_t id, const std::string& name) {
-  const std::string folder = folder_of(path_);
+  const std::string directory = directory_of(path_);
   for (const std::string& candidate :
-       {path_ + ".dwp", folder + "/" + name, folder + "/" + name.substr(name.rfind('/') + 1)}) {
+       {path_ + ".dwp", directory + "/" + name, directory + "/" + name.substr(name.rfind('/') + 1)}) {
     const int file = ::open(candidate.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0) continue;
     debug_source source = open_elf(file);

@@ -3,7 +3,7 @@
 """build: compiles the Rust half of the libloading peer, offline, from the sources that Debian's librust-* packages
 install.
 
-usage: build.py CARGO REGISTRY SOURCE_FOLDER OUTPUT
+usage: build.py CARGO REGISTRY SOURCE_DIRECTORY OUTPUT
 """
 
 import pathlib

@@ -63,7 +63,7 @@ def read(path):
 def generate(args):
     """The two versions of the library, the host, and the list of verdicts, for the tests."""
     edits = read(args.edits)
-    out = pathlib.Path(args.folder)
+    out = pathlib.Path(args.directory)
     for file, after in (("before.c", False), ("after.c", True)):
         (out / file).write_text(PRELUDE + "".join(f"\n// {e.name}\n{e.whole(after)}" for e in edits), encoding="utf-8")
 
@@ -118,13 +118,13 @@ def abidiff_verdict(before, after):
 def both_verdicts(edit, compare, configurations):
     """What the guard and abidiff say of an edit in each configuration, and the guard's words of the first."""
     ours, theirs, remarks = [], [], []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as directory:
         for compiler, option in configurations:
             libraries = []
             for side, after in (("before", False), ("after", True)):
-                source = os.path.join(folder, side + ".c")
+                source = os.path.join(directory, side + ".c")
                 pathlib.Path(source).write_text(PRELUDE + edit.whole(after), encoding="utf-8")
-                libraries.append(os.path.join(folder, f"lib{side}.so"))
+                libraries.append(os.path.join(directory, f"lib{side}.so"))
                 build(compiler, option, source, libraries[-1])
             verdict, said = guard_verdict(compare, *libraries, edit)
             ours.append(verdict)
@@ -198,7 +198,7 @@ def main():
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("generate", help=generate.__doc__)
     one.add_argument("edits")
-    one.add_argument("folder")
+    one.add_argument("directory")
     one.set_defaults(run=generate)
     two = commands.add_parser("table", help=table.__doc__)
     two.add_argument("edits")

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// folder: a temporary folder, and files that arrive in it the way a linker delivers them.
+// directory: a temporary directory, and files that arrive in it the way a linker delivers them.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace bench {
 
-/// A folder that is empty, nobody else's, and gone at the end.
-class folder {
+/// A directory that is empty, nobody else's, and gone at the end.
+class directory {
  public:
   enum class on {
     disk,    ///< in TMPDIR, or /tmp
@@ -16,10 +16,10 @@ class folder {
              ///< code
   };
 
-  explicit folder(on where = on::disk);
-  folder(const folder&) = delete;
-  folder& operator=(const folder&) = delete;
-  ~folder();
+  explicit directory(on where = on::disk);
+  directory(const directory&) = delete;
+  directory& operator=(const directory&) = delete;
+  ~directory();
 
   [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
   [[nodiscard]] const std::string& path() const noexcept { return path_; }
@@ -41,7 +41,7 @@ class delivery {
  public:
   /// @param path     its place
   /// @param staging  where it is made: on the same file system, and nowhere that anybody watches
-  delivery(std::string path, const folder& staging, const bytes& content);
+  delivery(std::string path, const directory& staging, const bytes& content);
   void complete() const;
 
  private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// folder: files by system calls, so that nothing happens that a benchmark doesn't know of.
-#include "folder.hpp"
+// directory: files by system calls, so that nothing happens that a benchmark doesn't know of.
+#include "directory.hpp"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -37,7 +37,7 @@ bool can_run_code(const char* path) {
 
 }  // namespace
 
-folder::folder(on where) {
+directory::directory(on where) {
   const std::filesystem::path parent =
       where == on::memory && can_run_code("/dev/shm") ? "/dev/shm" : std::filesystem::temp_directory_path();
   std::string name = (parent / "autoreload-bench-XXXXXX").string();
@@ -45,12 +45,12 @@ folder::folder(on where) {
   path_ = std::filesystem::canonical(name).string();
 }
 
-folder::~folder() {
+directory::~directory() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
 }
 
-std::string folder::file_system() const {
+std::string directory::file_system() const {
   struct statfs system {};
   if (statfs(path_.c_str(), &system) != 0) return "unknown";
   switch (static_cast<unsigned long>(system.f_type)) {
@@ -71,7 +71,7 @@ bytes read_file(const std::string& path) {
 
 void write_file(const std::string& path, const bytes& content) { ::close(create(path, content)); }
 
-delivery::delivery(std::string path, const folder& staging, const bytes& content)
+delivery::delivery(std::string path, const directory& staging, const bytes& content)
     : path_(std::move(path)), temporary_(staging / "delivery") {
   write_file(temporary_, content);
 }
