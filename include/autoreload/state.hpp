@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// state: the seam where a carrier of the library's own variables joins a reload; the core has none and needs none.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <autoreload/error.hpp>
+#include <autoreload/language.hpp>
+
+namespace autoreload {
+
+/// One of the two generations of a handover. Both are loaded until the handover has ended.
+struct state_side {
+  std::string_view path;       ///< the library as the user named it
+  std::uint64_t generation{};  ///< its number
+  int file = -1;               ///< descriptor of its complete snapshot; read it with pread or mmap
+  std::uintptr_t base{};       ///< what the loader added to the file's addresses
+  void* handle = nullptr;      ///< dlopen's
+};
+
+/// What became of a variable, a field or a heap object of the library.
+enum class state_fate : std::uint8_t {
+  kept,       ///< moved as it was
+  converted,  ///< carried into another type or layout
+  reset,      ///< has what the new build initialises it to
+  dropped,    ///< the new build has none
+  dangling,   ///< points into the old generation, which therefore stays loaded
+};
+
+/// One remark of a report.
+struct state_remark {
+  state_fate fate{};
+  std::string variable;  ///< as the source names it, with its field: `world.speed`, `count in step()`
+  std::string text;      ///< why, or from what to what; for a person
+};
+
+/// What a handover carried. A plain `kept` has no remark: it is only counted.
+struct state_report {
+  std::size_t kept = 0;       ///< variables that have their old values, converted ones included
+  std::size_t variables = 0;  ///< writable variables of the new build
+  std::vector<state_remark> remarks;
+  bool needs_old = false;  ///< something still points into the old generation: it must stay loaded
+};
+
+/// A handover that was worked out ahead. Destroyed after carry(), or without it if the reload ended otherwise.
+class AUTORELOAD_API state_plan {
+ public:
+  virtual ~state_plan() = default;
+  /// Carries the values from the old generation to the new one. Runs in the quiet moment: no thread is inside either
+  /// generation. All or nothing: an error leaves the old generation's memory as it was, and the reload is refused.
+  [[nodiscard]] virtual result<state_report> carry() = 0;
+};
+
+/// Carries state between two builds. Called by one thread at a time for one engine, possibly concurrently by several.
+class AUTORELOAD_API state_carrier {
+ public:
+  virtual ~state_carrier() = default;
+  /// Works out what carry() will do. Runs before the quiet moment, while calls go on in the old generation: what takes
+  /// long (reading debug information) belongs here. Both sides are loaded and the new one is not published.
+  /// @return the plan, or why nothing can be carried: then the reload is refused
+  [[nodiscard]] virtual result<std::unique_ptr<state_plan>> prepare(const state_side& from, const state_side& to) = 0;
+};
+
+}  // namespace autoreload
