@@ -137,7 +137,7 @@ void engine_core::look() {
 
 // Takes what is at the path through the stages; what is on trial goes on, or gives way to a newer build.
 // @return why it was not published
-std::optional<setback> engine_core::examine(bool forced) {
+std::optional<setback> engine_core::examine(bool forced, start from) {
   const std::function<void()> trial_ended = [this] { be_asked(); };
   untidy_ = true;
   if (on_trial_ != nullptr && (forced || !on_trial_->is_at(wanted_.file))) on_trial_.reset();
@@ -148,6 +148,7 @@ std::optional<setback> engine_core::examine(bool forced) {
                      memory_,
                      history_,
                      forced,
+                     wanted_.chosen.state != nullptr && from != start::fresh && history_.running() != nullptr,
                      forced || memory_.opening,
                      cancel_.still_ours() ? cancel_.get() : -1,
                      trial_ended,
@@ -191,9 +192,9 @@ void engine_core::be_asked() {
 }
 
 // For want of memory: first that it is tried again, then the words, which take memory themselves.
-std::optional<setback> engine_core::examine_or_wait_for_memory(bool forced) {
+std::optional<setback> engine_core::examine_or_wait_for_memory(bool forced, start from) {
   try {
-    return examine(forced);
+    return examine(forced, from);
   } catch (const std::bad_alloc&) {
     try_again_later();
   }

@@ -56,7 +56,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   [[nodiscard]] time_point deadline() const noexcept;
 
   void poll();
-  result<void> reload();
+  result<void> reload(start from);
   /// Lets an older generation that is kept run again. The watcher doesn't load what gave way until its contents change.
   result<void> republish(std::uint64_t number);
   [[nodiscard]] std::vector<generation_record> records();
@@ -86,8 +86,8 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   // looking
   [[nodiscard]] bool is_due(time_point now);
   void look();
-  [[nodiscard]] std::optional<setback> examine(bool forced);
-  [[nodiscard]] std::optional<setback> examine_or_wait_for_memory(bool forced);
+  [[nodiscard]] std::optional<setback> examine(bool forced, start from);
+  [[nodiscard]] std::optional<setback> examine_or_wait_for_memory(bool forced, start from = start::carried);
   void try_again_later() noexcept;
   [[nodiscard]] bool put_in_place(candidate& next, bool forced);
   [[nodiscard]] result<void> may_change(const at_work& here) const;

@@ -34,7 +34,7 @@ std::string in_words(const timings& times) {
   std::string stages;
   for (const part& one : {part{"snapshot", times.snapshot}, part{"inspect", times.inspect}, part{"guard", times.guard},
                           part{"trial", times.trial}, part{"load", times.load}, part{"verify", times.verify},
-                          part{"publish", times.publish}}) {
+                          part{"handover", times.handover}, part{"publish", times.publish}}) {
     if (one.time == timings::duration{}) continue;
     stages += (stages.empty() ? "" : ", ") + std::string(one.name) + " " + number(one.time);
   }

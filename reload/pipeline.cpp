@@ -110,7 +110,7 @@ answer ask_guard(const context& here, candidate& next) {
     const bool known = running != nullptr && running->image.memory.still_ours();
     opinion =
         wanted.chosen.guard->check({wanted.path, next.image.memory.get(), known ? running->image.memory.get() : -1,
-                                    wanted.api.symbols, wanted.api.api_type});
+                                    wanted.api.symbols, wanted.api.api_type, here.carries_state});
   } catch (const std::exception& thrown) {
     setback no = refuse("the ABI checker threw an exception");
     no.why->system(thrown.what());

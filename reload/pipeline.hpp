@@ -34,6 +34,7 @@ struct context {
   const memory& known;
   const history& past;
   bool forced;                               ///< load it also when its contents are what runs, or were refused
+  bool carries_state;                        ///< see guard_request
   bool patient;                              ///< wait here for its trial load
   int cancel;                                ///< a descriptor that ends such a wait when it becomes readable
   const std::function<void()>& trial_ended;  ///< called on a thread of the trial's, if nobody waits for it here

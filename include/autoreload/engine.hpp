@@ -69,7 +69,7 @@ class AUTORELOAD_API engine {
   engine& operator=(const engine&) = delete;
 
   void poll();
-  result<void> reload();
+  result<void> reload(start from);
   void pause();
   void resume();
   [[nodiscard]] int descriptor() const;

@@ -109,7 +109,8 @@ class reloadable {
 
   /// Loads what is at the path now, on the calling thread, also when paused and also when its content is what runs (so
   /// the library's statics start anew). @return nothing, or why it was not loaded
-  result<void> reload() { return engine_.reload(); }
+  /// @param from  fresh: nothing is handed over from the generation that runs, whatever the options say
+  result<void> reload(start from = start::carried) { return engine_.reload(from); }
   /// Stops reacting to changes; calls go on. Changes made meanwhile are taken by resume().
   void pause() { engine_.pause(); }
   /// Reacts to changes again, first to those that were made meanwhile.
