@@ -52,6 +52,10 @@ engine_core::engine_core(loader api, std::string path, options chosen, published
   if (wanted_.chosen.poll_interval <= std::chrono::milliseconds::zero()) {
     refuse_use("the poll interval is not positive", "give it in milliseconds, 1 or more");
   }
+  if (wanted_.chosen.handover.limit <= std::chrono::milliseconds::zero() ||
+      wanted_.chosen.handover.limit > std::chrono::minutes(1)) {
+    refuse_use("a handover's limit must be from 1 ms to a minute", "callers wait so long at most: 100 ms is usual");
+  }
   if (wanted_.chosen.poll_interval > std::chrono::hours(24)) {  // and far longer ones would overflow the clock
     refuse_use("the poll interval is longer than a day", "to look only when asked, pause() and call reload()");
   }

@@ -59,7 +59,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   [[nodiscard]] time_point deadline() const noexcept;
 
   void poll();
-  result<void> reload(start from);
+  result<void> reload(start from = start::carried);
   void on_handover(std::function<void(const void* from, const void* to)> run);
   /// Lets an older generation that is kept run again. The watcher doesn't load what gave way until its contents change.
   result<void> republish(std::uint64_t number);

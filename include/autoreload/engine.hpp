@@ -71,7 +71,7 @@ class AUTORELOAD_API engine {
   engine& operator=(const engine&) = delete;
 
   void poll();
-  result<void> reload(start from);
+  result<void> reload(start from = start::carried);
   void on_handover(std::function<void(const void* from, const void* to)> run);
   void pause();
   void resume();

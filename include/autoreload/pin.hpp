@@ -84,15 +84,18 @@ inline bool announce_once(pin_slot& slot, const published& current, const void* 
   return current.confirmed.load(std::memory_order_acquire) == table;
 }
 
+// The table for who does not want to wait. Asked for only at a closed gate: else a call would pay for it.
+using substitute = const void* (*)();
+
 // What a call does that finds the gate closed: it waits until the gate moves, unless it may pass or doesn't want to
-// wait. Empties the slot first. @return the table that it may use, announced in the slot; or `otherwise`, with the slot
-// empty; or null: look again
+// wait. Empties the slot first. @return the table that it may use, announced in the slot; or the substitute, with the
+// slot empty; or null: look again
 [[gnu::cold, gnu::noinline]] AUTORELOAD_API const void* at_closed_gate(pin_slot& slot, published& current,
-                                                                       const void* otherwise) noexcept;
+                                                                       substitute otherwise) noexcept;
 
 template <bool Fence, class Seam>
 [[gnu::cold, gnu::noinline]] const void* announce_again(pin_slot& slot, published& current, Seam&& seam,
-                                                        const void* otherwise) {
+                                                        substitute otherwise) {
   for (;;) {
     const void* const table = current.confirmed.load(std::memory_order_acquire);
     if (table == nullptr) {
@@ -104,9 +107,9 @@ template <bool Fence, class Seam>
 }
 
 // Announces `current` in `slot` until both agree. No loop on the common path: it would cost two instructions.
-// @param otherwise  what to return instead of waiting at a closed gate; null to wait
+// @param otherwise  gives what to return instead of waiting at a closed gate; null to wait
 template <bool Fence, class Seam>
-inline const void* announce(pin_slot& slot, published& current, Seam&& seam, const void* otherwise = nullptr) {
+inline const void* announce(pin_slot& slot, published& current, Seam&& seam, substitute otherwise = nullptr) {
   const void* const table = current.hint.load(std::memory_order_relaxed);
   if (announce_once<Fence>(slot, current, table, seam)) [[likely]]
     return table;
@@ -124,10 +127,10 @@ struct pinned {
 };
 
 // Registers the thread, or finds another slot when the first is taken. @throws std::bad_alloc
-[[gnu::cold, gnu::noinline]] AUTORELOAD_API pinned pin_slowly(published& current, const void* otherwise);
+[[gnu::cold, gnu::noinline]] AUTORELOAD_API pinned pin_slowly(published& current, substitute otherwise);
 
 // @param otherwise  see announce
-inline pinned pin(published& current, const void* otherwise = nullptr) {
+inline pinned pin(published& current, substitute otherwise = nullptr) {
   pin_slot& slot = this_thread->pins[0];
   if (slot.load(std::memory_order_acquire) != nullptr) [[unlikely]]
     return pin_slowly(current, otherwise);
@@ -154,8 +157,8 @@ template <class Api>
 class [[nodiscard]] call_pin {
  public:
   /// @param current  a reloadable's
-  /// @param otherwise  the table to use instead of waiting for the end of a handover; null to wait
-  explicit call_pin(detail::published& current, const void* otherwise = nullptr)
+  /// @param otherwise  gives the table to use instead of waiting for the end of a handover; null to wait
+  explicit call_pin(detail::published& current, detail::substitute otherwise = nullptr)
       : held_(detail::pin(current, otherwise)) {}
   call_pin(const call_pin&) = delete;
   call_pin& operator=(const call_pin&) = delete;
@@ -178,7 +181,8 @@ class [[nodiscard]] pin {
  public:
   /// @param current  a reloadable's; use reloadable::pin()
   /// @param otherwise  as call_pin's; use reloadable::try_pin()
-  explicit pin(detail::published& current, const void* otherwise = nullptr) : held_(detail::pin(current, otherwise)) {}
+  explicit pin(detail::published& current, detail::substitute otherwise = nullptr)
+      : held_(detail::pin(current, otherwise)) {}
   /// Takes the generation over; calling through `other` is undefined afterwards.
   pin(pin&& other) noexcept : held_(std::exchange(other.held_, {})) {}
   /// Lets its own generation go and takes the other's over.

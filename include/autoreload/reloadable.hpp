@@ -77,9 +77,8 @@ class reloadable {
   /// thread's first call.
   /// @return nothing while a handover is under way (see docs/state.md), and when none is loaded
   [[nodiscard]] std::optional<autoreload::pin<Api>> try_pin() const {
-    const void* const none = detail::not_loaded_table<Api>();
-    autoreload::pin<Api> held(current_, none);
-    return &*held == none ? std::nullopt : std::optional(std::move(held));
+    autoreload::pin<Api> held(current_, &detail::not_loaded_table<Api>);
+    return &*held == detail::not_loaded_table<Api>() ? std::nullopt : std::optional(std::move(held));
   }
 
   /// Calls an optional function if the newest generation has it: the test and the call see the same one. Never waits.
@@ -87,7 +86,7 @@ class reloadable {
   /// under way
   template <auto Member, class... A>
   auto try_call(A&&... arguments) const {
-    const call_pin<Api> held(current_, detail::not_loaded_table<Api>());
+    const call_pin<Api> held(current_, &detail::not_loaded_table<Api>);
     const auto& function = held.operator->()->*Member;
     using value = decltype(function(std::forward<A>(arguments)...));
     if constexpr (std::is_void_v<value>) {

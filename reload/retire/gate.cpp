@@ -76,7 +76,7 @@ void open_gate(published& current) noexcept {
   change(current, gate_state::open);
 }
 
-const void* at_closed_gate(pin_slot& slot, published& current, const void* otherwise) noexcept {
+const void* at_closed_gate(pin_slot& slot, published& current, substitute otherwise) noexcept {
   const kept_errno as_it_was;
   slot.store(nullptr, std::memory_order_release);
   const std::uint32_t gate = current.gate.load(std::memory_order_acquire);
@@ -94,7 +94,7 @@ const void* at_closed_gate(pin_slot& slot, published& current, const void* other
     return has_membarrier() ? pass_closed_gate<false>(slot, current, gate, no_seam{})
                             : pass_closed_gate<true>(slot, current, gate, no_seam{});
   }
-  if (otherwise != nullptr) return otherwise;
+  if (otherwise != nullptr) return otherwise();
   syscall(SYS_futex, word_of(current.gate), FUTEX_WAIT_PRIVATE, gate, &a_while, nullptr, 0);
   return nullptr;
 }

@@ -69,7 +69,7 @@ namespace detail {
 
 constinit thread_local pin_block* this_thread = &unregistered;
 
-pinned pin_slowly(published& current, const void* otherwise) {
+pinned pin_slowly(published& current, substitute otherwise) {
   pin_record& record = own_record != nullptr ? *own_record : enter();
   pin_slot* free = nullptr;
   pin_block* last = nullptr;

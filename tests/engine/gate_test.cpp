@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine_support.hpp"
+#include "handover_support.hpp"
 #include "reload/publish.hpp"
 #include "reload/retire/pin_registry.hpp"
 
@@ -44,15 +44,6 @@ struct interlude {
   }
 };
 
-// Whether a thread of this process sleeps.
-bool sleeps(pid_t thread) {
-  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
-  std::string text;
-  std::getline(file, text);
-  const std::size_t end = text.rfind(')');
-  return end != std::string::npos && text.compare(end, 3, ") S") == 0;
-}
-
 // A thread that makes one call, and when it has been seen to wait for it.
 class waiting_call {
  public:
@@ -68,7 +59,7 @@ class waiting_call {
     if (thread_.joinable()) thread_.join();
   }
   void expect_to_wait() {
-    EXPECT_TRUE(support::comes_true([&] { return thread_number_ != 0 && sleeps(thread_number_); }));
+    EXPECT_TRUE(support::comes_true([&] { return thread_number_ != 0 && support::sleeps(thread_number_); }));
     EXPECT_EQ(got_, nullptr);
   }
   const void* result() {
@@ -82,8 +73,11 @@ class waiting_call {
   std::thread thread_;
 };
 
-// What a thread that is not the keeper gets that does not want to wait.
-const void* attempt(published& current, const void* otherwise) {
+table none;
+const void* nothing() { return &none; }
+
+// What a thread gets that is not the keeper.
+const void* attempt(published& current, autoreload::detail::substitute otherwise) {
   const void* got = nullptr;
   std::thread([&] { got = &*table_pin(current, otherwise); }).join();
   return got;
@@ -102,7 +96,7 @@ class Gate : public testing::Test {
   }
   [[nodiscard]] std::uint32_t gate() const { return current_.gate.load(); }
 
-  table old_{1}, new_{2}, none_;
+  table old_{1}, new_{2};
   published current_{&old_};
 };
 
@@ -137,12 +131,12 @@ TEST_F(Gate, WakesAllThatWait) {
 
 TEST_F(Gate, ThatIsClosedTellsWhoDoesNotWantToWait) {
   close();
-  EXPECT_EQ(attempt(current_, &none_), &none_);
+  EXPECT_EQ(attempt(current_, &nothing), &none);
   quiet();
-  EXPECT_EQ(attempt(current_, &none_), &none_);
-  EXPECT_FALSE(pin_of(&none_)) << "nothing is announced then";
+  EXPECT_EQ(attempt(current_, &nothing), &none);
+  EXPECT_FALSE(pin_of(&none)) << "nothing is announced then";
   autoreload::publish(current_, &new_);
-  EXPECT_EQ(attempt(current_, &none_), &new_);
+  EXPECT_EQ(attempt(current_, &nothing), &new_);
 }
 
 TEST_F(Gate, LetsTheThreadPassThatClosedIt) {
@@ -178,7 +172,7 @@ TEST_F(Gate, HoldsAThreadUpThatIsInsideAnotherLibraryOnly) {
   close();
   std::thread([&] {
     const table_pin outer(others);
-    EXPECT_EQ(&*table_pin(current_, &none_), &none_);
+    EXPECT_EQ(&*table_pin(current_, &nothing), &none);
   }).join();
   autoreload::publish(current_, &new_);
 }
@@ -191,7 +185,7 @@ TEST_F(Gate, ThatIsQuietHoldsAThreadUpWhosePinAnotherOneHasDropped) {
     moved.emplace(current_);
     made.set_value();
     closed.get_future().wait();
-    got = &*table_pin(current_, &none_);  // it made a pin, but nothing of it is left
+    got = &*table_pin(current_, &nothing);  // it made a pin, but nothing of it is left
   });
   made.get_future().wait();
   close();
@@ -201,7 +195,7 @@ TEST_F(Gate, ThatIsQuietHoldsAThreadUpWhosePinAnotherOneHasDropped) {
   quiet();
   closed.set_value();
   maker.join();
-  EXPECT_EQ(got, &none_);
+  EXPECT_EQ(got, &none);
   autoreload::publish(current_, &new_);
 }
 
@@ -299,8 +293,8 @@ TYPED_TEST(GateSeam, ThatClosesBeforeTheAnnouncementSendsAnOrdinaryCallBack) {
                   this->current_.keeper = 0;  // the call is not the keeper's
                 },
                 [] {}},
-      &this->none_);
-  EXPECT_EQ(got, &this->none_);
+      &nothing);
+  EXPECT_EQ(got, &none);
   EXPECT_EQ(this->slot_.load(), nullptr);
 }
 
@@ -314,9 +308,9 @@ TYPED_TEST(GateSeam, ThatClosesAfterTheAnnouncementSendsAnOrdinaryCallBackWhomTh
                                                                  this->current_.keeper = 0;
                                                                  seen = this->slot_.load() == &this->old_;
                                                                }},
-                                                     &this->none_);
+                                                     &nothing);
   EXPECT_TRUE(seen);
-  EXPECT_EQ(got, &this->none_);
+  EXPECT_EQ(got, &none);
   EXPECT_EQ(this->slot_.load(), nullptr) << "else the moment never comes";
 }
 
@@ -376,8 +370,8 @@ TEST(GateStorm, NoCallRunsInAQuietMomentAndNoneIsLost) {
   std::mutex one_at_a_time;  // the sum is no atomic addition: who reads it in a quiet moment reads a whole one
   const auto caller = [&](bool patient) {
     while (!stop) {
-      const autoreload::call_pin<counting> outer(current, patient ? nullptr : &current);
-      if (static_cast<const void*>(outer.operator->()) == &current) {
+      const autoreload::call_pin<counting> outer(current, patient ? nullptr : &nothing);
+      if (static_cast<const void*>(outer.operator->()) == &none) {
         ++refused;
         continue;
       }

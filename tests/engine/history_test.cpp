@@ -52,7 +52,7 @@ class History : public support::EngineTest {
     return list;
   }
 
-  autoreload::detail::published current_{&autoreload::not_loaded_api<worker_api>()};
+  mutable autoreload::detail::published current_{&autoreload::not_loaded_api<worker_api>()};
   std::shared_ptr<core> engine_;
 };
 
