@@ -34,7 +34,7 @@ std::string in_words(const timings& times) {
   std::string stages;
   for (const part& one : {part{"snapshot", times.snapshot}, part{"inspect", times.inspect}, part{"guard", times.guard},
                           part{"trial", times.trial}, part{"load", times.load}, part{"verify", times.verify},
-                          part{"publish", times.publish}}) {
+                          part{"handover", times.handover}, part{"publish", times.publish}}) {
     if (one.time == timings::duration{}) continue;
     stages += (stages.empty() ? "" : ", ") + std::string(one.name) + " " + number(one.time);
   }
@@ -75,6 +75,7 @@ std::string to_string(const event& happened) {
   if (happened.attempt != 0 && happened.attempt != happened.generation) words += " (" + build + ")";
   if (happened.times.total != timings::duration{}) words += " after " + in_words(happened.times);
   if (!happened.text.empty() && happened.text != kind) words += ": " + happened.text;
+  if (happened.state != nullptr) words += "\n  " + to_string(*happened.state);
   return words;
 }
 

@@ -25,7 +25,7 @@ result<void> engine_core::may_change(const at_work& here) const {
   return {};
 }
 
-result<void> engine_core::reload() {
+result<void> engine_core::reload(start from) {
   if (forked()) {
     return error(stage::use, wanted_.path, "this process was forked from the one that watches")
         .advise("construct a new reloadable in the child; calls through this one go on");
@@ -43,7 +43,7 @@ result<void> engine_core::reload() {
     // waiting: so not for ever.
     const at_work here(*this, work_lock::nested() ? work_lock::how::wait_briefly : work_lock::how::wait);
     if (result<void> may = may_change(here); !may) return may;
-    no = examine_or_wait_for_memory(true);
+    no = examine_or_wait_for_memory(true, from);
   }
   outbox_.deliver();
   step();
@@ -98,7 +98,7 @@ void engine_core::resume() {
 
 // ---- the handle that `reloadable` holds
 
-engine::engine(loader api, std::string path, options chosen, std::atomic<const void*>& current)
+engine::engine(loader api, std::string path, options chosen, published& current)
     : core_(std::make_shared<engine_core>(api, std::move(path), std::move(chosen), current)) {
   try {
     core_->open();
@@ -122,10 +122,11 @@ void engine::poll() {
   const std::shared_ptr<engine_core> kept = core_;
   kept->poll();
 }
-result<void> engine::reload() {
+result<void> engine::reload(start from) {
   const std::shared_ptr<engine_core> kept = core_;
-  return kept->reload();
+  return kept->reload(from);
 }
+void engine::on_handover(std::function<void(const void*, const void*)> run) { core_->on_handover(std::move(run)); }
 void engine::pause() { core_->pause(); }
 void engine::resume() { core_->resume(); }
 int engine::descriptor() const { return core_->readable(); }

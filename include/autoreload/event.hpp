@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include <utility>
 
 #include <autoreload/error.hpp>
+#include <autoreload/state.hpp>
 
 namespace autoreload {
 
@@ -28,6 +30,7 @@ struct timings {
   duration trial{};     ///< the trial load in a helper process
   duration load{};      ///< dlopen with its constructors, and dlsym
   duration verify{};    ///< whose symbols are these
+  duration handover{};  ///< from the old generation to the new one, the time in which calls waited included
   duration publish{};   ///< the store
   duration total{};     ///< from the watcher's wake-up to the published generation
 };
@@ -57,6 +60,8 @@ struct event {
   timings times;                 ///< of loaded
   /// Of loaded and refused: which build this was. Each that is loaded or refused counts once, from 1.
   std::uint64_t attempt = 0;
+  /// Of loaded: what options::state carried over from the generation before; null when nothing was to be carried.
+  std::shared_ptr<const state_report> state = nullptr;
 };
 
 /// The event as text for a person, of one line or more, without a newline at the end: the kind, the library, the

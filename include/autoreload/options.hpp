@@ -10,6 +10,8 @@
 #include <autoreload/backend.hpp>
 #include <autoreload/event.hpp>
 #include <autoreload/guard.hpp>
+#include <autoreload/handover.hpp>
+#include <autoreload/state.hpp>
 #include <autoreload/trial.hpp>
 #include <autoreload/trust.hpp>
 
@@ -76,6 +78,10 @@ struct options {
   trial_policy trial;
   /// An ABI checker, or none.
   std::shared_ptr<abi_checker> guard;
+  /// Carries the library's own variables from each generation to the next. None: they start anew.
+  std::shared_ptr<state_carrier> state;
+  /// How one generation hands over to the next, where there is something to hand over.
+  handover_options handover;
 };
 
 }  // namespace autoreload

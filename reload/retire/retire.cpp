@@ -87,6 +87,10 @@ fate fate_of(generation& one, const std::vector<held_pin>& pins, std::chrono::st
     hold_system_libraries(one);
     one.closed = true;
     one.reported = false;
+    if (std::string thrown = call_guest(one.guest.unloading, "the function that is called before it is unloaded");
+        !thrown.empty()) {
+      done.push_back({one.number, false, std::move(thrown)});
+    }
     const hosts_signals while_destructors_run;
     if (const result<void> closed = one.module->unload(); !closed) {
       done.push_back({one.number, false, closed.error().what()});
