@@ -161,6 +161,33 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   return outcome;
 }
 
+snapshot_outcome snapshotter::take_again(const snapshot& kept) {
+  snapshot_outcome outcome;
+  outcome.no = {setback_kind::shortage, error(stage::snapshot, kept.path, "its kept copy can't be read")};
+  if (!kept.memory.still_ours() || !reserve(static_cast<std::size_t>(kept.size))) return outcome;
+  copied_ = {{0, kept.size}};
+  Elf64_Ehdr header;
+  if (!read_all(kept.memory.get(), buffer_, copied_.front()) || kept.size < sizeof header) return outcome;
+  std::memcpy(&header, buffer_, sizeof header);
+  const bool has_sections = header.e_shoff != 0;
+  for (const snapshot::change& one : kept.changes) {
+    if (one.offset + one.original.size() > kept.size) continue;
+    std::memcpy(buffer_ + one.offset, one.original.data(), one.original.size());
+  }
+  if (!has_sections) {  // complete() has never run, or came too late
+    std::memcpy(&header, buffer_, sizeof header);
+    header.e_shoff = 0;
+    header.e_shnum = header.e_shstrndx = 0;
+    std::memcpy(buffer_, &header, sizeof header);
+  }
+  outcome.no.reset();
+  outcome.bytes = {buffer_, static_cast<std::size_t>(kept.size)};
+  outcome.image.source = kept.source;
+  outcome.image.size = kept.size;
+  outcome.image.path = kept.path;
+  return outcome;
+}
+
 void snapshotter::prepare(const snapshot& last) {
   if ((ready_ && ready_->file.still_ours()) || last.stays_named || last.size > keep_warm) return;
   const quiet_file_limit quiet;
