@@ -106,7 +106,7 @@ void engine_core::let_go_of_all() {
   answers_.unpublish(*current_.load(), wanted_.api.not_loaded);
   if (source_ != nullptr) source_->stop();  // not reset(): the service's thread may ask it whether it has something
   on_trial_.reset();
-  history_.close(wanted_.chosen.keep_old);
+  history_.close();
   current_ = nullptr;
   service_.reset();
 }
@@ -153,6 +153,8 @@ std::optional<setback> engine_core::examine(bool forced, start from) {
                      history_,
                      forced,
                      wanted_.chosen.state != nullptr && from != start::fresh && history_.running() != nullptr,
+                     held_,
+                     nullptr,
                      forced || memory_.opening,
                      cancel_.still_ours() ? cancel_.get() : -1,
                      trial_ended,
@@ -160,13 +162,16 @@ std::optional<setback> engine_core::examine(bool forced, start from) {
                      reader_,
                      patience_};
   std::optional<setback> no = run_stages(here, *next);
-  if (!no) no = hand_over(*next, forced, from);
+  if (!no)
+    no = hand_over(*next, forced, from, {forced ? cause::asked : cause::changed, "a newer build took its place"});
   if (current_ == nullptr) return setback{setback_kind::withdrawn};  // what the handover called destroyed the engine
   attempt result{
       .no = no, .generation = number(), .times = next->times, .warnings = next->warnings, .state = next->state};
   const file_identity source = next->source;
   if (source.settled()) result.settled = source;
-  if (no && no->kind == setback_kind::refused_content) result.build = digest_of(*next);
+  if (no && (no->kind == setback_kind::refused_content || no->kind == setback_kind::held)) {
+    result.build = digest_of(*next);
+  }
   if (next->needs.looked_for) result.needs = next->needs.paths;
   result.needs_state = next->needs.settled ? next->needs.state : 0;
   if (no && (no->kind == setback_kind::on_trial || no->kind == setback_kind::held_up)) {
@@ -221,12 +226,17 @@ void engine_core::try_again_later() noexcept {
 }
 
 // The next call of every thread is in the new generation. Its number and its room are there.
-bool engine_core::put_in_place(candidate& next, bool forced) {
+bool engine_core::put_in_place(candidate& next, bool anyway, change how) {
   generation& made = next.made.front();
-  if (!answers_.publish(current_, made.module->table(), made.number, forced)) return false;
+  const generation* const before = history_.running();
+  const std::uint64_t old = before != nullptr ? before->number : 0;
+  if (!answers_.publish(current_, made.module->table(), made.number, anyway)) return false;
   // From here to the end nothing can fail: old code with callers inside must be in somebody's hands.
-  const cause loaded = forced ? cause::asked : cause::changed;
-  history_.publish(next.made, history_.running() == nullptr ? cause::first : loaded, wanted_.chosen.keep_old);
+  if (how.why != cause::republished) {
+    history_.forget_sent_away();  // what is there is there by a new decision
+    begin_probation(old, made.number);
+  }
+  history_.publish(next.made, old == 0 ? cause::first : how.why, std::move(how.went));
   next.lap(&timings::publish);
   return true;
 }
@@ -253,6 +263,7 @@ void engine_core::step() {
     const at_work mine(*this, work_lock::how::try_once);
     if (!mine->held() || current_ == nullptr) return;
     try {
+      end_probation_if_due();
       const bool due = !answers_.paused() && is_due(clock::now());
       if (!due || untidy_) maintain();
       if (due) look();
@@ -279,7 +290,8 @@ void engine_core::maintain() {
   if (history_.due() > now) return;
   for (retirement& one : history_.sweep(now)) {
     if (one.unloaded) answers_.forget(one.generation);
-    const event_kind kind = one.unloaded ? event_kind::unloaded : event_kind::retained;
+    const event_kind stays = one.stuck ? event_kind::stuck : event_kind::retained;
+    const event_kind kind = one.unloaded ? event_kind::unloaded : stays;
     tell({kind, one.generation, {}, std::move(one.text), std::nullopt, {}});
   }
 }
@@ -288,7 +300,7 @@ time_point engine_core::deadline() const noexcept { return time_point(clock::dur
 
 // Called as the last thing under work_.
 void engine_core::set_deadline() {
-  time_point next = untidy_ ? time_point{} : history_.due();
+  time_point next = untidy_ ? time_point{} : std::min(history_.due(), on_probation_.until);
   if (source_ != nullptr && !answers_.paused()) {
     next = std::min({next, memory_.look_at, source_->due()});
     if (asked_ || source_->pending()) next = time_point{};

@@ -51,6 +51,12 @@ std::string_view to_string(event_kind kind) noexcept {
     case event_kind::unloaded: return "unloaded";
     case event_kind::retained: return "retained";
     case event_kind::warning: return "warning";
+    case event_kind::activated: return "activated";
+    case event_kind::held: return "held";
+    case event_kind::released: return "released";
+    case event_kind::approved: return "approved";
+    case event_kind::quarantined: return "quarantined";
+    case event_kind::stuck: return "stuck";
     case event_kind::current: return "current";
   }
   return "unknown";
@@ -66,7 +72,8 @@ std::string to_string(const event& happened) {
     words += happened.failure->what();
     const bool says_more = !happened.text.empty() && happened.text != happened.failure->reason();
     if (says_more) words += "\n  " + happened.text;
-    if (happened.generation != 0) words += "\n  " + generation + " goes on";
+    const bool its_own = happened.kind == event_kind::quarantined;
+    if (happened.generation != 0 && !its_own) words += "\n  " + generation + " goes on";
     return words;
   }
   words += "\"" + happened.path + "\"";

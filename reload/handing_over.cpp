@@ -23,7 +23,7 @@ std::shared_ptr<const handover_function> engine_core::by_hand() {
 }
 
 // From the loaded candidate to the published generation. @return why it was not published
-std::optional<setback> engine_core::hand_over(candidate& next, bool forced, start from) {
+std::optional<setback> engine_core::hand_over(candidate& next, bool forced, start from, change how) {
   generation& made = next.made.front();
   generation* const old = history_.running();
   made.number = history_.next();
@@ -44,8 +44,8 @@ std::optional<setback> engine_core::hand_over(candidate& next, bool forced, star
   if (old != nullptr && from != start::fresh) work.emplace(wanted_, *old, next, by_hand());
   std::optional<setback> no;
   if (work && work->is_needed()) {
-    no = in_quiet(next, *work, forced);
-  } else if (!put_in_place(next, forced)) {
+    no = in_quiet(next, *work, forced, how);
+  } else if (!put_in_place(next, forced, std::move(how))) {
     no = setback{setback_kind::withdrawn};  // resume() looks again
   }
   if (no || current_ == nullptr) return no;
@@ -57,7 +57,7 @@ std::optional<setback> engine_core::hand_over(candidate& next, bool forced, star
 }
 
 // While calls wait. Whatever ends this early opens the gate, and they go on in the old generation.
-std::optional<setback> engine_core::in_quiet(candidate& next, handover& work, bool forced) {
+std::optional<setback> engine_core::in_quiet(candidate& next, handover& work, bool forced, change& how) {
   if (auto no = work.prepare()) return no;
   if (answers_.paused() && !forced) return setback{setback_kind::withdrawn};
   const generation& old = *history_.running();
@@ -67,7 +67,7 @@ std::optional<setback> engine_core::in_quiet(candidate& next, handover& work, bo
   if (auto no = work.migrate(still_wanted)) return no;
   if (current_ == nullptr) return setback{setback_kind::withdrawn};
   next.lap(&timings::handover);
-  (void)put_in_place(next, true);  // a pause that came since the last step was taken does not undo it
+  (void)put_in_place(next, true, std::move(how));  // a pause that came since the last step was taken does not undo it
   return {};
 }
 

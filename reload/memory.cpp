@@ -125,6 +125,16 @@ conclusion conclude(const memory& known, const attempt& result, time_point now) 
       next.looked_at = result.settled;
       refuse(next, result, after.events);
       break;
+    case setback_kind::held: {
+      const error& why = *result.no->why;
+      stop_waiting(next);
+      next.refused = memory::refusal{result.build, why};
+      next.failure = why;
+      next.looked_at = result.settled;
+      next.trouble = true;
+      after.events.push_back({event_kind::held, result.generation, {}, why.reason(), why, {}});
+      break;
+    }
     case setback_kind::refused_before:
       stop_waiting(next);
       next.failure = result.no->why;

@@ -36,6 +36,8 @@ struct context {
   const history& past;
   bool forced;                               ///< load it also when its contents are what runs, or were refused
   bool carries_state;                        ///< see guard_request
+  bool held;                                 ///< the host wants to stay where it is: see reloadable::hold()
+  const snapshot* again;                     ///< load what this is a copy of, and not what is at the path; or null
   bool patient;                              ///< wait here for its trial load
   int cancel;                                ///< a descriptor that ends such a wait when it becomes readable
   const std::function<void()>& trial_ended;  ///< called on a thread of the trial's, if nobody waits for it here

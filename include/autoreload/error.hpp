@@ -16,7 +16,8 @@ namespace autoreload {
 
 /// Where in the pipeline something went wrong: watch, snapshot, inspect, guard (the ABI), trial, load, verify, handover
 /// (from the old generation to the new one), publish, retire. `use` is for a wrong argument or a call that can't be
-/// made now, `build` for what comes before the pipeline: a rebuilder's command.
+/// made now, `build` for what comes before the pipeline: a rebuilder's command; `call` for what comes after it: a
+/// guarded call that crashed or hung.
 enum class stage : std::uint8_t {
   use,
   watch,
@@ -29,7 +30,8 @@ enum class stage : std::uint8_t {
   publish,
   retire,
   build,
-  handover
+  handover,
+  call
 };
 
 /// The stage's name in lower case, for people and for logs. Never fails, any thread.
