@@ -31,7 +31,7 @@ guest_functions find_guest_functions(void* handle, std::uintptr_t base, std::spa
   return all;
 }
 
-std::string call_guest(void (*function)(), const std::string& name) {
+std::string call_guest(void (*function)(), const char* name) {
   if (function == nullptr) return {};
   const hosts_signals while_it_runs;
   try {
@@ -40,7 +40,7 @@ std::string call_guest(void (*function)(), const std::string& name) {
   } catch (const cancellation&) {
     throw;
   } catch (...) {
-    return name + " threw an exception: " + words_of_current_exception();
+    return std::string(name) + " threw an exception: " + words_of_current_exception();
   }
 }
 

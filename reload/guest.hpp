@@ -28,7 +28,7 @@ struct guest_functions {
                                                    const handover_options::names& names);
 
 /// Calls one that takes and returns nothing; null is none. @return what it threw, in words, or empty
-[[nodiscard]] std::string call_guest(void (*function)(), const std::string& name);
+[[nodiscard]] std::string call_guest(void (*function)(), const char* name);
 
 /// What the exception that is being handled says. Passes a cancellation on.
 [[nodiscard]] std::string words_of_current_exception();

@@ -51,7 +51,7 @@ std::optional<setback> engine_core::hand_over(candidate& next, bool forced, star
   if (no || current_ == nullptr) return no;
   known.stays = true;
   generation& running = *history_.running();
-  const std::string& name = wanted_.chosen.handover.functions.loaded;
+  const char* const name = wanted_.chosen.handover.functions.loaded.c_str();
   if (std::string thrown = call_guest(running.guest.loaded, name); !thrown.empty()) next.warnings.push_back(thrown);
   return {};
 }

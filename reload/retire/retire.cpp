@@ -99,12 +99,14 @@ fate fate_of(generation& one, const moment& at, std::vector<retirement>& done) {
       return fate::stays;
     }
     hold_system_libraries(one);
-    one.closed = true;
-    one.reported = false;
-    if (std::string thrown = call_guest(one.guest.unloading, "the function that is called before it is unloaded");
+    // Taken out first, and before anything else is marked as done: for want of memory this may be left at any point.
+    if (std::string thrown =
+            call_guest(std::exchange(one.guest.unloading, nullptr), "what is called before it is unloaded");
         !thrown.empty()) {
       done.push_back({one.number, false, std::move(thrown)});
     }
+    one.closed = true;
+    one.reported = false;
     const hosts_signals while_destructors_run;
     if (const result<void> closed = one.module->unload(); !closed) {
       done.push_back({one.number, false, closed.error().what()});
@@ -156,7 +158,7 @@ struct orphanage {
 void sweep_all(generations& waiting, std::chrono::milliseconds stuck_after, std::vector<retirement>& done,
                generations& left) {
   const moment at{held_pins(), std::chrono::steady_clock::now(), stuck_after};
-  done.reserve(done.size() + 2 * waiting.size());  // what has happened must not be forgotten for want of room
+  done.reserve(done.size() + 3 * waiting.size());  // what has happened must not be forgotten for want of room
   for (auto next = waiting.begin(); next != waiting.end();) {
     const auto one = next++;
     try {
