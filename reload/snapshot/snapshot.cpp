@@ -66,6 +66,7 @@ void snapshotter::drop() noexcept {
   view_ = {};
   large_.reset();
   copied_.clear();
+  if (small_.size() > small) std::vector<std::byte>().swap(small_);
 }
 
 std::optional<setback> snapshotter::read_small(int file, std::size_t size, const setback& busy) {
@@ -172,25 +173,28 @@ snapshot_outcome snapshotter::take(const request& wanted) {
 
 snapshot_outcome snapshotter::take_again(const snapshot& kept) {
   snapshot_outcome outcome;
-  outcome.no = {setback_kind::shortage, error(stage::snapshot, kept.path, "its kept copy can't be read")};
-  if (!kept.memory.still_ours() || !reserve(static_cast<std::size_t>(kept.size))) return outcome;
-  copied_ = {{0, kept.size}};
+  const setback unreadable{setback_kind::shortage, error(stage::snapshot, kept.path, "its kept copy can't be read")};
+  outcome.no = unreadable;
+  drop();
+  const auto size = static_cast<std::size_t>(kept.size);
   Elf64_Ehdr header;
-  if (!read_all(kept.memory.get(), buffer_, copied_.front()) || kept.size < sizeof header) return outcome;
-  std::memcpy(&header, buffer_, sizeof header);
+  if (!kept.memory.still_ours() || size < sizeof header) return outcome;
+  if (small_.size() < size) small_.resize(size);
+  outcome.no = read_small(kept.memory.get(), size, unreadable);
+  if (outcome.no) return outcome;
+  std::memcpy(&header, small_.data(), sizeof header);
   const bool has_sections = header.e_shoff != 0;
   for (const snapshot::change& one : kept.changes) {
-    if (one.offset + one.original.size() > kept.size) continue;
-    std::memcpy(buffer_ + one.offset, one.original.data(), one.original.size());
+    if (one.offset + one.original.size() > size) continue;
+    std::memcpy(small_.data() + one.offset, one.original.data(), one.original.size());
   }
   if (!has_sections) {  // complete() has never run, or came too late
-    std::memcpy(&header, buffer_, sizeof header);
+    std::memcpy(&header, small_.data(), sizeof header);
     header.e_shoff = 0;
     header.e_shnum = header.e_shstrndx = 0;
-    std::memcpy(buffer_, &header, sizeof header);
+    std::memcpy(small_.data(), &header, sizeof header);
   }
-  outcome.no.reset();
-  outcome.bytes = {buffer_, static_cast<std::size_t>(kept.size)};
+  outcome.bytes = bytes_;
   outcome.image.source = kept.source;
   outcome.image.size = kept.size;
   outcome.image.path = kept.path;
