@@ -116,6 +116,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   [[nodiscard]] result<void> go_back(std::uint64_t number, const std::string& why);
   [[nodiscard]] std::optional<setback> load_again(const generation& old, change how);
   void leave_the_running_one();
+  [[nodiscard]] result<void> change_now(const std::function<result<void>()>& act);
   [[nodiscard]] result<void> answer_request(const std::function<result<void>()>& act);
   void begin_probation(std::uint64_t before, std::uint64_t number);
   void end_probation_if_due();

@@ -16,18 +16,21 @@ std::string named(std::uint64_t number) { return "generation " + std::to_string(
 
 }  // namespace
 
-// Does what the owner asks for, tells of it, and lets the watcher look at the file anew.
-result<void> engine_core::answer_request(const std::function<result<void>()>& act) {
+// Does what is asked for while nobody else works here.
+result<void> engine_core::change_now(const std::function<result<void>()>& act) {
   if (forked()) {
     return error(stage::use, wanted_.path, "this process was forked from the one that watches")
         .advise("construct a new reloadable in the child; calls through this one go on");
   }
+  const at_work here(*this, work_lock::nested() ? work_lock::how::wait_briefly : work_lock::how::wait);
+  if (result<void> may = may_change(here); !may) return may;
+  return act();
+}
+
+// The same for the owner, who is told of it, and lets the watcher look at the file anew.
+result<void> engine_core::answer_request(const std::function<result<void>()>& act) {
   const std::shared_ptr<service> served = service_;
-  {
-    const at_work here(*this, work_lock::nested() ? work_lock::how::wait_briefly : work_lock::how::wait);
-    if (result<void> may = may_change(here); !may) return may;
-    if (result<void> done = act(); !done) return done;
-  }
+  if (result<void> done = change_now(act); !done) return done;
   outbox_.deliver();
   step();
   if (served != nullptr) served->wake();
@@ -187,7 +190,7 @@ result<void> engine_core::approve() {
 error engine_core::ended(const landing& call, const void* table, bool& keep) {
   std::optional<error> why;
   keep = true;
-  (void)answer_request([&]() -> result<void> {
+  (void)change_now([&]() -> result<void> {
     const std::uint64_t number = answers_.number_of(table);
     generation* const ill = history_.find_loaded(number);
     if (ill != nullptr && ill->image.origin) complete(ill->image);  // for the source's line
@@ -203,6 +206,8 @@ error engine_core::ended(const landing& call, const void* table, bool& keep) {
     if (runs) leave_the_running_one();
     return {};
   });
+  // Its events are told by who tells them ever: the caller may hold what the observer waits for.
+  if (!forked()) be_asked();
   return why ? *std::move(why) : words_for(call, wanted_.path);
 }
 

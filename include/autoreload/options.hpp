@@ -70,8 +70,8 @@ struct options {
   std::chrono::milliseconds stuck_after{10000};
   /// Called for each event, in order, never two at a time for one engine, without any lock of the engine's held: it may
   /// call the engine, also destroy it. In background mode it runs on the shared thread, so it should not take long.
-  /// What it throws comes out of the constructor, reload() or poll() that called it, after all events are delivered and
-  /// with nothing undone but the constructor; on the shared thread it is dropped.
+  /// What it throws comes out of the constructor, reload(), poll() or the like that called it, after all events are
+  /// delivered and with nothing undone but the constructor; on the shared thread it is dropped.
   ///
   /// The default writes each event to standard error. `autoreload::silent` is none; an own one can still hand on what
   /// it is told, by log_to_stderr() or to_string().

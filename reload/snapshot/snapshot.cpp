@@ -66,6 +66,7 @@ void snapshotter::drop() noexcept {
   view_ = {};
   large_.reset();
   copied_.clear();
+  if (small_.size() > small) std::vector<std::byte>().swap(small_);
 }
 
 std::optional<setback> snapshotter::read_small(int file, std::size_t size, const setback& busy) {

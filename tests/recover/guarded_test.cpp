@@ -167,6 +167,7 @@ TEST_F(Guarded, TheLastGoodGenerationRunsTheNextCall) {
   const auto ended = lib().guarded<&faulty_api::write_null>(1);
   ASSERT_FALSE(ended);
   EXPECT_EQ(*lib().guarded<&faulty_api::stamp>(), 2U);
+  lib().poll();
   const auto told = events_.next(event_kind::quarantined, support::patience);
   ASSERT_TRUE(told);
   EXPECT_EQ(told->generation, 3U);

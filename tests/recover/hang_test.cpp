@@ -34,6 +34,7 @@ TEST_F(Hang, AnEndlessLoopEndsWithItsTime) {
       says(ended.error().reason(), "a call of generation 2 did not come back in 50 ms: it was in faulty_loops"));
   EXPECT_TRUE(says(ended.error().reason(), line_of("loops")));
   EXPECT_EQ(lib()->stamp(), 1U) << "it is as bad as a crash";
+  lib().poll();
   EXPECT_TRUE(events_.next(event_kind::quarantined, support::patience));
 }
 
