@@ -34,7 +34,7 @@ order order_for(const loader& api, std::string path, options chosen) {
 
 }  // namespace
 
-engine_core::engine_core(loader api, std::string path, options chosen, std::atomic<const void*>& current)
+engine_core::engine_core(loader api, std::string path, options chosen, published& current)
     : wanted_(order_for(api, std::move(path), std::move(chosen))),
       current_(&current),
       process_(getpid()),
@@ -51,6 +51,10 @@ engine_core::engine_core(loader api, std::string path, options chosen, std::atom
   }
   if (wanted_.chosen.poll_interval <= std::chrono::milliseconds::zero()) {
     refuse_use("the poll interval is not positive", "give it in milliseconds, 1 or more");
+  }
+  if (wanted_.chosen.handover.limit <= std::chrono::milliseconds::zero() ||
+      wanted_.chosen.handover.limit > std::chrono::minutes(1)) {
+    refuse_use("a handover's limit must be from 1 ms to a minute", "callers wait so long at most: 100 ms is usual");
   }
   if (wanted_.chosen.poll_interval > std::chrono::hours(24)) {  // and far longer ones would overflow the clock
     refuse_use("the poll interval is longer than a day", "to look only when asked, pause() and call reload()");
@@ -156,14 +160,16 @@ std::optional<setback> engine_core::examine(bool forced, start from) {
                      reader_,
                      patience_};
   std::optional<setback> no = run_stages(here, *next);
-  if (!no && !put_in_place(*next, forced)) no = setback{setback_kind::withdrawn};  // resume() looks again
-  attempt result{.no = no, .generation = number(), .times = next->times, .warnings = next->warnings};
+  if (!no) no = hand_over(*next, forced, from);
+  if (current_ == nullptr) return setback{setback_kind::withdrawn};  // what the handover called destroyed the engine
+  attempt result{
+      .no = no, .generation = number(), .times = next->times, .warnings = next->warnings, .state = next->state};
   const file_identity source = next->source;
   if (source.settled()) result.settled = source;
   if (no && no->kind == setback_kind::refused_content) result.build = digest_of(*next);
   if (next->needs.looked_for) result.needs = next->needs.paths;
   result.needs_state = next->needs.settled ? next->needs.state : 0;
-  if (no && no->kind == setback_kind::on_trial) {
+  if (no && (no->kind == setback_kind::on_trial || no->kind == setback_kind::held_up)) {
     on_trial_ = std::move(next);
   } else if (was_on_trial && (!no || no->kind == setback_kind::refused_content)) {
     asked_ = true;  // a change meanwhile may not have shown in the file's times
@@ -214,17 +220,10 @@ void engine_core::try_again_later() noexcept {
   memory_.look_at = clock::now() + std::chrono::seconds(1);
 }
 
-// The next call of every thread is in the new generation.
+// The next call of every thread is in the new generation. Its number and its room are there.
 bool engine_core::put_in_place(candidate& next, bool forced) {
   generation& made = next.made.front();
-  made.number = history_.next();
-  answers_.make_room();
-  made.crash_ticket =
-      crash_table::add(made.number, wanted_.path, next.base, made.facts.segments, made.image.memory.get());
-  if (!answers_.publish(current_, made.module->table(), made.number, forced)) {
-    crash_table::remove(made.crash_ticket);
-    return false;
-  }
+  if (!answers_.publish(current_, made.module->table(), made.number, forced)) return false;
   // From here to the end nothing can fail: old code with callers inside must be in somebody's hands.
   const cause loaded = forced ? cause::asked : cause::changed;
   history_.publish(next.made, history_.running() == nullptr ? cause::first : loaded, wanted_.chosen.keep_old);

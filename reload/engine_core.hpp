@@ -11,7 +11,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,8 +33,9 @@
 #include "system/unique_fd.hpp"
 
 namespace autoreload {
+class handover;
 class service;
-}
+}  // namespace autoreload
 
 namespace autoreload::detail {
 
@@ -40,7 +43,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
  public:
   using clock = std::chrono::steady_clock;
 
-  engine_core(loader api, std::string path, options chosen, std::atomic<const void*>& current);
+  engine_core(loader api, std::string path, options chosen, published& current);
   engine_core(const engine_core&) = delete;
   engine_core& operator=(const engine_core&) = delete;
   ~engine_core() = default;
@@ -56,7 +59,8 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   [[nodiscard]] time_point deadline() const noexcept;
 
   void poll();
-  result<void> reload(start from);
+  result<void> reload(start from = start::carried);
+  void on_handover(std::function<void(const void* from, const void* to)> run);
   /// Lets an older generation that is kept run again. The watcher doesn't load what gave way until its contents change.
   result<void> republish(std::uint64_t number);
   [[nodiscard]] std::vector<generation_record> records();
@@ -89,6 +93,9 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   [[nodiscard]] std::optional<setback> examine(bool forced, start from);
   [[nodiscard]] std::optional<setback> examine_or_wait_for_memory(bool forced, start from = start::carried);
   void try_again_later() noexcept;
+  [[nodiscard]] std::optional<setback> hand_over(candidate& next, bool forced, start from);
+  [[nodiscard]] std::optional<setback> in_quiet(candidate& next, handover& work, bool forced);
+  [[nodiscard]] std::shared_ptr<const std::function<void(const void*, const void*)>> by_hand();
   [[nodiscard]] bool put_in_place(candidate& next, bool forced);
   [[nodiscard]] result<void> may_change(const at_work& here) const;
   void remember(const attempt& result);
@@ -100,9 +107,9 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   void tell(event happened);
 
   const order wanted_;
-  std::atomic<std::atomic<const void*>*> current_;  // null once closed; redirect() is called without work_
-  std::atomic<const void*> nobodys_{nullptr};  // what current_ leads to when the owner is gone before the work is done
-  std::atomic<bool> left_{false};              // the owner is gone
+  std::atomic<published*> current_;  // null once closed; redirect() is called without work_
+  published nobodys_{nullptr};       // what current_ leads to when the owner is gone before the work is done
+  std::atomic<bool> left_{false};    // the owner is gone
   const pid_t process_;
   const unique_fd cancel_;  // an eventfd that ends a trial load that somebody waits for, if there are any
 
@@ -114,6 +121,8 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   memory memory_;
   std::unique_ptr<running_library> offered_;  // to the libraries of other engines that need this one
   std::unique_ptr<candidate> on_trial_;
+  std::mutex by_hand_mutex_;  // guards the next
+  std::shared_ptr<const std::function<void(const void*, const void*)>> by_hand_;
   bool untidy_ = false;  // what nobody waits for is still to be done
 
   std::atomic<clock::rep> deadline_{never.time_since_epoch().count()};

@@ -75,6 +75,7 @@ std::string to_string(const event& happened) {
   if (happened.attempt != 0 && happened.attempt != happened.generation) words += " (" + build + ")";
   if (happened.times.total != timings::duration{}) words += " after " + in_words(happened.times);
   if (!happened.text.empty() && happened.text != kind) words += ": " + happened.text;
+  if (happened.state != nullptr) words += "\n  " + to_string(*happened.state);
   return words;
 }
 

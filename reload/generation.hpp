@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <string>
 
 #include <autoreload/engine.hpp>
 
+#include "reload/guest.hpp"
 #include "reload/inspect/inspect.hpp"
 #include "reload/snapshot/dependencies.hpp"
 #include "reload/snapshot/snapshot.hpp"
@@ -39,6 +41,9 @@ struct generation {
   std::string alias;        // its SONAME in this process, if it has one of its own
   private_libraries needs;  // closed after the module
   std::unique_ptr<detail::erased_module> module;
+  std::uintptr_t base = 0;  // where its address 0 is in memory
+  guest_functions guest;
+  std::string needed_by;  // what still points into it, in words: it must never be unloaded
 
   // Once another took its place.
   std::chrono::steady_clock::time_point retired{};

@@ -29,7 +29,8 @@ answer read_file(const context& here, candidate& next) {
   const order& wanted = here.wanted;
   next.lease.reset(&here.reader);
   snapshot_outcome taken =
-      here.reader.take({wanted.file, wanted.chosen.trust, wanted.chosen.guard != nullptr, &here.patience});
+      here.reader.take({wanted.file, wanted.chosen.trust,
+                        wanted.chosen.guard != nullptr || wanted.chosen.state != nullptr, &here.patience});
   if (taken.no) {
     taken.no->why->rename(wanted.path);
     return std::move(taken.no);
@@ -183,11 +184,12 @@ answer load_module(const context& here, candidate& next) {
 
 // It is the new one, and its symbols are its own.
 answer verify_module(const context& here, candidate& next) {
-  const generation& made = next.made.front();
+  generation& made = next.made.front();
   verification checked = verify(here.wanted.api, here.wanted.path, made.image, next.bytes, next.facts, *made.module);
   if (checked.failure) return setback{setback_kind::refused_content, std::move(checked.failure)};
   next.base = checked.base;
   next.warnings.insert(next.warnings.end(), checked.warnings.begin(), checked.warnings.end());
+  made.facts = std::move(next.facts);
   return {};
 }
 
@@ -219,7 +221,6 @@ std::optional<setback> run_stages(const context& here, candidate& next) {
     if (answer no = stage.run(here, next)) return no;
     next.lap(stage.time);
   }
-  next.made.front().facts = std::move(next.facts);
   return {};
 }
 

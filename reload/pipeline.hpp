@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <autoreload/engine.hpp>
+#include <autoreload/state.hpp>
 
 #include "reload/generation.hpp"
 #include "reload/history.hpp"
@@ -63,6 +64,10 @@ struct candidate {
   std::unique_ptr<trial_beside> trial;  // while it runs
   generations made{1};                  // the generation that it becomes
   std::uintptr_t base = 0;
+  std::unique_ptr<state_plan> plan;           // made while calls went on
+  std::uint64_t plan_from = 0;                // the generation that it carries from
+  std::shared_ptr<const state_report> state;  // what was carried
+  std::string needs_old;                      // why the old generation must stay
   std::vector<std::string> warnings;
   timings times;
   time_point lap_began;

@@ -98,7 +98,7 @@ void engine_core::resume() {
 
 // ---- the handle that `reloadable` holds
 
-engine::engine(loader api, std::string path, options chosen, std::atomic<const void*>& current)
+engine::engine(loader api, std::string path, options chosen, published& current)
     : core_(std::make_shared<engine_core>(api, std::move(path), std::move(chosen), current)) {
   try {
     core_->open();
@@ -126,6 +126,7 @@ result<void> engine::reload(start from) {
   const std::shared_ptr<engine_core> kept = core_;
   return kept->reload(from);
 }
+void engine::on_handover(std::function<void(const void*, const void*)> run) { core_->on_handover(std::move(run)); }
 void engine::pause() { core_->pause(); }
 void engine::resume() { core_->resume(); }
 int engine::descriptor() const { return core_->readable(); }

@@ -20,6 +20,7 @@ enum class setback_kind : std::uint8_t {
   unchanged,          ///< nothing: what is there is what runs
   withdrawn,          ///< nothing: nobody wants the answer any more, or not now
   on_trial,           ///< nothing yet: look again when its trial load has ended
+  held_up,            ///< say so, and look again later: it is loaded, and its handover waits for calls to end
   busy,               ///< look again in a moment, and say nothing: somebody is writing the file
   unfinished,         ///< wait for the next event: absent or incomplete. Say so if it lasts
   shortage,           ///< say so, and look again later: what ran out may come back without an event

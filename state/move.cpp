@@ -16,7 +16,9 @@
 namespace autoreload::state {
 
 mover::~mover() {
-  for (const block& b : blocks_) std::free(b.made);
+  for (const block& b : blocks_) {
+    if (b.in_place || !given_) std::free(b.made);
+  }
 }
 
 std::uint64_t mover::migration_of(const shape& form) const {
@@ -48,7 +50,7 @@ std::optional<error> mover::place(reach& from) {
   for (const object* const o : all) {
     if (auto refused = place_one(from, *o)) return refused;
   }
-  return allocate();
+  return allocate(from);
 }
 
 std::optional<error> mover::place_one(reach& from, const object& o) {
@@ -57,7 +59,7 @@ std::optional<error> mover::place_one(reach& from, const object& o) {
     if (map_offset(outer->form->was, outer->form->is, offset, o.form->was)) return std::nullopt;
     return refuse(o, "it lies inside of " + abi::spell_tag(outer->form->was.type()) + ", which has nothing there now");
   }
-  block b{o.address, 0, o.form, 1, size_of(o.form->is), nullptr, false, migration_of(*o.form)};
+  block b{o.address, 0, o.form, 1, size_of(o.form->is), nullptr, {}, false, migration_of(*o.form)};
   const auto room = heap_block_size(from.memory(), o.address);
   b.count = room ? *room / o.form->size : 1;
   if (room && b.count == 0) return refuse(o, "its block of the heap is smaller than it");
@@ -70,12 +72,16 @@ std::optional<error> mover::place_one(reach& from, const object& o) {
     }
   }
   b.size = b.count * o.form->size;
-  blocks_.push_back(b);
+  blocks_.push_back(std::move(b));
   return std::nullopt;
 }
 
-std::optional<error> mover::allocate() {
+std::optional<error> mover::allocate(reach& from) {
   for (block& b : blocks_) {
+    if (b.in_place) {
+      b.before.resize(b.new_size);
+      if (!from.memory().read(b.address, b.before)) return error(stage::handover, path_, "an object is gone meanwhile");
+    }
     b.made = static_cast<std::byte*>(std::calloc(b.count, b.new_size));
     if (b.made == nullptr) return error(stage::handover, path_, "there is no memory for the objects of the new layout");
   }
@@ -122,13 +128,17 @@ std::optional<std::uint64_t> mover::find(std::uint64_t pointer, type_index point
   return start + index * b->new_size + to.value_or(0);
 }
 
-void mover::commit() {
-  for (block& b : blocks_) {
-    if (b.in_place) {
-      static_cast<void>(process_memory::write(b.address, {b.made, b.new_size}));
-    } else {
-      b.made = nullptr;  // the library's from now on
-    }
+void mover::commit() noexcept {
+  given_ = true;
+  for (const block& b : blocks_) {
+    if (b.in_place) static_cast<void>(process_memory::write(b.address, {b.made, b.new_size}));
+  }
+}
+
+void mover::undo() noexcept {
+  given_ = false;
+  for (const block& b : blocks_) {
+    if (b.in_place) static_cast<void>(process_memory::write(b.address, b.before));
   }
 }
 

@@ -31,8 +31,10 @@ class mover {
   void fill(reach& from, const resolve& pointers, remarks& said);
   /// Where what a pointer led to is now; nothing when it did not move.
   [[nodiscard]] std::optional<std::uint64_t> find(std::uint64_t pointer, type_index pointee) const;
-  /// Writes what was made for objects that stay in their place, and gives up the right to undo. Can't fail.
-  void commit();
+  /// Writes what was made for objects that stay in their place. Can't fail.
+  void commit() noexcept;
+  /// Writes what was there before, and takes the new blocks back. Otherwise they are the library's.
+  void undo() noexcept;
   [[nodiscard]] std::size_t moved() const { return blocks_.size(); }
 
  private:
@@ -42,13 +44,14 @@ class mover {
     const shape* form;
     std::uint64_t count;
     std::uint64_t new_size;
-    std::byte* made = nullptr;  // with malloc: the library may free it
+    std::byte* made = nullptr;        // with malloc: the library may free it
+    std::vector<std::byte> before{};  // of an object that stays in its place
     bool in_place = false;
     std::uint64_t migrate = 0;  // the library's own function that does it, as the new file has it
   };
 
   [[nodiscard]] std::optional<error> place_one(reach& from, const object& o);
-  [[nodiscard]] std::optional<error> allocate();
+  [[nodiscard]] std::optional<error> allocate(reach& from);
   [[nodiscard]] const block* holding(std::uint64_t address) const;
   [[nodiscard]] std::uint64_t migration_of(const shape& form) const;
   [[nodiscard]] error refuse(const object& o, const std::string& why) const;
@@ -58,6 +61,7 @@ class mover {
   std::string path_;
   visible_types visible_;
   std::vector<block> blocks_;  // by address
+  bool given_ = false;         // the new blocks, to the library
 };
 
 }  // namespace autoreload::state

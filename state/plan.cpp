@@ -14,6 +14,14 @@
 
 namespace autoreload::state {
 
+namespace {
+
+void write_word(std::uint64_t address, std::uint64_t value) noexcept {
+  static_cast<void>(process_memory::write(address, std::as_bytes(std::span(&value, 1))));
+}
+
+}  // namespace
+
 plan::plan(std::string path, side was, side is, const state_options& options, said_once& once)
     : path_(std::move(path)), was_(std::move(was)), is_(std::move(is)), once_(once) {
   matches_ = match(*was_.types, *is_.types);
@@ -186,13 +194,26 @@ std::optional<error> plan::held_lock() const {
   return std::nullopt;
 }
 
+// A word that the new build has set to something else meanwhile is its own.
+void plan::undo() noexcept {
+  if (moved_) moved_->undo();
+  for (const patch& p : written_) {
+    std::uint64_t now = 0;
+    if (process_memory::read_now(p.address, std::as_writable_bytes(std::span(&now, 1))) && now == p.is) {
+      write_word(p.address, p.was);
+    }
+  }
+  written_.clear();
+}
+
 result<state_report> plan::carry() {
   try {
     if (auto held = held_lock()) return *held;
     remarks said = known_;
     reach heap(was_, is_, *places_, said);
     look_around(heap);
-    mover moved(was_, is_, path_);
+    moved_ = std::make_unique<mover>(was_, is_, path_);
+    mover& moved = *moved_;
     if (auto refused = moved.place(heap)) return *refused;
     const resolve pointers = [&](std::uint64_t value, const step& s) { return resolve_pointer(value, s, moved, said); };
     moved.fill(heap, pointers, said);
@@ -208,11 +229,10 @@ result<state_report> plan::carry() {
     report.variables = variables_;
     report.needs_old = needs_old_ || heap.needs_old();
     report.remarks = std::move(said).take();
-    // From here on nothing can fail: the old build's own memory stays as it is, and so far nothing else was written.
+    // From here on nothing can fail. So far nothing but the new build's own memory was written.
+    written_ = std::move(patches);
     moved.commit();
-    for (const patch& p : patches) {
-      static_cast<void>(process_memory::write(p.address, std::as_bytes(std::span(&p.is, 1))));
-    }
+    for (const patch& p : written_) write_word(p.address, p.is);
     return report;
   } catch (const std::bad_alloc&) {
     return error(stage::handover, path_, "there is no memory to carry its variables over");

@@ -53,6 +53,7 @@ class plan final : public state_plan {
   plan(std::string path, side was, side is, const state_options& options, said_once& once);
 
   [[nodiscard]] result<state_report> carry() override;
+  void undo() noexcept override;
 
  private:
   void add(const matches::pair& p, const state_options& options);
@@ -76,6 +77,8 @@ class plan final : public state_plan {
   std::unique_ptr<translator> places_;
   std::vector<carried> carried_;
   std::vector<lock> locks_;
+  std::vector<patch> written_;  // to objects of the heap that stay where they are
+  std::unique_ptr<mover> moved_;
   remarks known_;
   said_once& once_;
   std::size_t variables_ = 0;

@@ -15,10 +15,7 @@ const std::byte* process_memory::find(std::uint64_t number) {
   const auto [known, fresh] = pages_.try_emplace(number);
   if (fresh) {
     bytes copy(new std::byte[page]);
-    const iovec into{copy.get(), page};
-    const iovec from{reinterpret_cast<void*>(number * page), page};
-    if (process_vm_readv(getpid(), &into, 1, &from, 1, 0) == static_cast<ssize_t>(page))
-      known->second = std::move(copy);
+    if (read_now(number * page, {copy.get(), page})) known->second = std::move(copy);
   }
   last_ = number;
   last_bytes_ = known->second.get();
@@ -39,7 +36,13 @@ bool process_memory::read(std::uint64_t address, std::span<std::byte> into) {
   return true;
 }
 
-bool process_memory::write(std::uint64_t address, std::span<const std::byte> from) {
+bool process_memory::read_now(std::uint64_t address, std::span<std::byte> into) noexcept {
+  const iovec target{into.data(), into.size()};
+  const iovec source{reinterpret_cast<void*>(address), into.size()};
+  return process_vm_readv(getpid(), &target, 1, &source, 1, 0) == static_cast<ssize_t>(into.size());
+}
+
+bool process_memory::write(std::uint64_t address, std::span<const std::byte> from) noexcept {
   const iovec source{const_cast<std::byte*>(from.data()), from.size()};
   const iovec target{reinterpret_cast<void*>(address), from.size()};
   return process_vm_writev(getpid(), &source, 1, &target, 1, 0) == static_cast<ssize_t>(from.size());
@@ -48,9 +51,8 @@ bool process_memory::write(std::uint64_t address, std::span<const std::byte> fro
 bool process_memory::works() {
   std::uint64_t known = 0x5eed;
   std::uint64_t copy = 0;
-  const iovec into{&copy, sizeof copy};
-  const iovec from{&known, sizeof known};
-  return process_vm_readv(getpid(), &into, 1, &from, 1, 0) == static_cast<ssize_t>(sizeof copy) && copy == known;
+  return read_now(reinterpret_cast<std::uintptr_t>(&known), std::as_writable_bytes(std::span(&copy, 1))) &&
+         copy == known;
 }
 
 }  // namespace autoreload::state

@@ -19,7 +19,9 @@ class process_memory {
   /// @return false when not all of it can be read
   [[nodiscard]] bool read(std::uint64_t address, std::span<std::byte> into);
   /// Writes through the kernel, too. @return false when it is not there, or read-only; then nothing is changed
-  [[nodiscard]] static bool write(std::uint64_t address, std::span<const std::byte> from);
+  [[nodiscard]] static bool write(std::uint64_t address, std::span<const std::byte> from) noexcept;
+  /// As it is now. @return false when not all of it can be read
+  [[nodiscard]] static bool read_now(std::uint64_t address, std::span<std::byte> into) noexcept;
   /// Whether the kernel lets this process read itself at all: a sandbox may not.
   [[nodiscard]] bool works();
 

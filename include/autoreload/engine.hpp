@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,6 +12,7 @@
 #include <string_view>
 
 #include <autoreload/options.hpp>
+#include <autoreload/pin.hpp>
 
 namespace autoreload::detail {
 
@@ -63,13 +65,14 @@ class engine_core;
 // See reloadable for what each of these promises.
 class AUTORELOAD_API engine {
  public:
-  engine(loader api, std::string path, options chosen, std::atomic<const void*>& current);
+  engine(loader api, std::string path, options chosen, published& current);
   ~engine();
   engine(const engine&) = delete;
   engine& operator=(const engine&) = delete;
 
   void poll();
-  result<void> reload(start from);
+  result<void> reload(start from = start::carried);
+  void on_handover(std::function<void(const void* from, const void* to)> run);
   void pause();
   void resume();
   [[nodiscard]] int descriptor() const;

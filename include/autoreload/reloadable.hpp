@@ -34,9 +34,9 @@ namespace autoreload {
 /// loaded, and no later change is missed. A library that is missing or unusable is no error: it is waited for, loaded()
 /// is false, and calls throw `error`.
 ///
-/// Thread-safety: operator->, pin, call, try_call, loaded, generation, reload, pause, resume: any thread, any time
-/// between the end of the constructor and the start of the destructor; they may also be called from inside the library
-/// (a host callback) and from the observer. poll(): one thread at a time.
+/// Thread-safety: operator->, pin, try_pin, call, try_call, loaded, generation, reload, on_handover, pause, resume: any
+/// thread, any time between the end of the constructor and the start of the destructor; they may also be called from
+/// inside the library (a host callback) and from the observer. poll(): one thread at a time.
 ///
 /// Lifetime: destroying it while another thread calls through it is an error of the host, as with any object. Pins may
 /// outlive it: their generation stays loaded until they go, and is unloaded when any engine of the process next
@@ -73,11 +73,20 @@ class reloadable {
     return (held.operator->()->*Member)(std::forward<A>(arguments)...);
   }
 
-  /// Calls an optional function if the newest generation has it: the test and the call see the same one.
-  /// @return whether it was called, for a void function; else its value, or nothing
+  /// Pins the newest generation, and never waits: for audio threads and others that must not. See attach_thread for a
+  /// thread's first call.
+  /// @return nothing while a handover is under way (see docs/state.md), and when none is loaded
+  [[nodiscard]] std::optional<autoreload::pin<Api>> try_pin() const {
+    autoreload::pin<Api> held(current_, &detail::not_loaded_table<Api>);
+    return &*held == detail::not_loaded_table<Api>() ? std::nullopt : std::optional(std::move(held));
+  }
+
+  /// Calls an optional function if the newest generation has it: the test and the call see the same one. Never waits.
+  /// @return whether it was called, for a void function; else its value, or nothing. Nothing, too, while a handover is
+  /// under way
   template <auto Member, class... A>
   auto try_call(A&&... arguments) const {
-    const call_pin<Api> held(current_);
+    const call_pin<Api> held(current_, &detail::not_loaded_table<Api>);
     const auto& function = held.operator->()->*Member;
     using value = decltype(function(std::forward<A>(arguments)...));
     if constexpr (std::is_void_v<value>) {
@@ -111,7 +120,21 @@ class reloadable {
   /// the library's statics start anew). @return nothing, or why it was not loaded
   /// @param from  fresh: nothing is handed over from the generation that runs, whatever the options say
   result<void> reload(start from = start::carried) { return engine_.reload(from); }
-  /// Stops reacting to changes; calls go on. Changes made meanwhile are taken by resume().
+  /// What to do in the quiet moment between two generations: both are loaded, no other thread is inside either of them,
+  /// and calls that begin wait (see docs/state.md). Takes the place of an earlier one; an empty function of none. One
+  /// that is running goes on.
+  ///
+  /// `run(from, to)` is called on the thread that reloads: `from` is the generation that runs, `to` the one that comes.
+  /// It may call both. What it throws refuses the reload: `from` goes on. It must not wait for another thread that
+  /// calls the library, nor destroy either table's owner.
+  void on_handover(std::function<void(const Api& from, const Api& to)> run) {
+    if (!run) return engine_.on_handover(nullptr);
+    engine_.on_handover([run = std::move(run)](const void* from, const void* to) {
+      run(*static_cast<const Api*>(from), *static_cast<const Api*>(to));
+    });
+  }
+  /// Stops reacting to changes; calls go on. A handover whose last step has begun still ends with its generation.
+  /// Changes made meanwhile are taken by resume().
   void pause() { engine_.pause(); }
   /// Reacts to changes again, first to those that were made meanwhile.
   void resume() { engine_.resume(); }
@@ -125,7 +148,8 @@ class reloadable {
   reloadable& operator=(const reloadable&) = delete;
 
  private:
-  alignas(detail::cache_line) std::atomic<const void*> current_{detail::not_loaded_table<Api>()};
+  // Calls are const, and one in a forked child may have to open a gate that its parent had closed.
+  alignas(detail::cache_line) mutable detail::published current_{detail::not_loaded_table<Api>()};
   detail::engine engine_;
 };
 

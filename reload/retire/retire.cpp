@@ -85,6 +85,12 @@ fate fate_of(generation& one, const std::vector<held_pin>& pins, std::chrono::st
       return fate::stays;
     }
     hold_system_libraries(one);
+    // Taken out first, and before anything else is marked as done: for want of memory this may be left at any point.
+    if (std::string thrown =
+            call_guest(std::exchange(one.guest.unloading, nullptr), "what is called before it is unloaded");
+        !thrown.empty()) {
+      done.push_back({one.number, false, std::move(thrown)});
+    }
     one.closed = true;
     one.reported = false;
     const hosts_signals while_destructors_run;
@@ -138,7 +144,7 @@ struct orphanage {
 void sweep_all(generations& waiting, std::vector<retirement>& done) {
   const std::vector<held_pin> pins = held_pins();
   const auto now = std::chrono::steady_clock::now();
-  done.reserve(done.size() + 2 * waiting.size());  // what has happened must not be forgotten for want of room
+  done.reserve(done.size() + 3 * waiting.size());  // what has happened must not be forgotten for want of room
   for (auto next = waiting.begin(); next != waiting.end();) {
     const auto one = next++;
     try {

@@ -52,7 +52,7 @@ class History : public support::EngineTest {
     return list;
   }
 
-  std::atomic<const void*> current_{&autoreload::not_loaded_api<worker_api>()};
+  mutable autoreload::detail::published current_{&autoreload::not_loaded_api<worker_api>()};
   std::shared_ptr<core> engine_;
 };
 
@@ -93,11 +93,11 @@ TEST_F(History, AnOlderOneThatIsKeptRunsAgainUnderItsOwnNumber) {
   start(true);
   build(2);
   ASSERT_EQ(stamp(), 2U);
-  const void* const second = current_;
+  const void* const second = current_.confirmed;
   ASSERT_TRUE(engine_->republish(1));
   EXPECT_EQ(stamp(), 1U);
   EXPECT_EQ(engine_->number(), 1U);
-  EXPECT_EQ(engine_->number_of(current_), 1U);
+  EXPECT_EQ(engine_->number_of(current_.confirmed), 1U);
   EXPECT_EQ(engine_->number_of(second), 2U) << "callers may still be inside of it";
   EXPECT_EQ(states(), "2 kept, 1 running");
   EXPECT_EQ(engine_->records()[1].why, cause::republished);
