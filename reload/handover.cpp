@@ -86,6 +86,14 @@ std::optional<setback> handover::take_steps(const std::function<bool()>& still_w
       if (is_ours) here.give_back(thing);
     }
   } saved{*this};
+  struct carried_thing {
+    std::unique_ptr<state_plan>& plan;
+    bool stays = false;
+    ~carried_thing() {
+      if (plan != nullptr && !stays) plan->undo();
+      plan = nullptr;
+    }
+  } carried{carried_};
   const hosts_signals while_guests_run;
   if (saves) {
     try {
@@ -105,17 +113,19 @@ std::optional<setback> handover::take_steps(const std::function<bool()>& still_w
     saved.is_ours = false;
   }
   // Nothing fails from here on.
+  carried.stays = true;
   if (next_.state != nullptr && next_.state->needs_old) from_.needed_by.swap(next_.needs_old);
   return {};
 }
 
 std::optional<setback> handover::carry() {
   if (next_.plan == nullptr) return {};
-  const std::unique_ptr<state_plan> plan = std::exchange(next_.plan, nullptr);
+  std::unique_ptr<state_plan> plan = std::exchange(next_.plan, nullptr);
   next_.plan_from = 0;
   try {
     result<state_report> carried = plan->carry();
     if (!carried) return setback{setback_kind::refused_content, std::move(carried.error().rename(wanted_.path))};
+    carried_ = std::move(plan);
     next_.state = std::make_shared<const state_report>(*std::move(carried));
     if (next_.state->needs_old) next_.needs_old = what_needs_old(*next_.state);
     return {};

@@ -50,7 +50,8 @@ class handover {
   candidate& next_;
   generation& to_;
   const std::shared_ptr<const handover_function> by_hand_;
-  std::string lost_;  // the old one did not take back what it had saved: why
+  std::unique_ptr<state_plan> carried_;  // what can be undone until the last step
+  std::string lost_;                     // the old one did not take back what it had saved: why
 };
 
 /// Why the quiet moment could not be had, in words. @param from  the generation that goes on

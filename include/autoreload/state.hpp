@@ -51,13 +51,17 @@ struct state_report {
 /// @throws std::bad_alloc
 [[nodiscard]] AUTORELOAD_API std::string to_string(const state_report& report);
 
-/// A handover that was worked out ahead. Destroyed after carry(), or without it if the reload ended otherwise.
+/// A handover that was worked out ahead. Destroyed when the handover has ended, or without carry() if the reload ended
+/// otherwise.
 class AUTORELOAD_API state_plan {
  public:
   virtual ~state_plan() = default;
   /// Carries the values from the old generation to the new one. Runs in the quiet moment: no thread is inside either
   /// generation. All or nothing: an error leaves the old generation's memory as it was, and the reload is refused.
   [[nodiscard]] virtual result<state_report> carry() = 0;
+  /// Takes back what a successful carry() changed outside of the new generation's own memory, because a later step of
+  /// the handover said no. Still in the quiet moment; the new generation will be unloaded.
+  virtual void undo() noexcept {}
 };
 
 /// Carries state between two builds. Called by one thread at a time for one engine, possibly concurrently by several.
