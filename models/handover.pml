@@ -11,7 +11,9 @@
 #ifndef HANDOVERS
 #define HANDOVERS 2
 #endif
+#ifndef CHANGES
 #define CHANGES 8 /* of the gate, at most */
+#endif
 #define PENDING 2
 
 #define RELOADER 2
