@@ -40,7 +40,7 @@ std::string short_time(std::chrono::nanoseconds time) {
 
 std::string crash(const call_ending& how, const std::string& generation, const std::string& place) {
   const char* const name = signal_name(how.signal);
-  const std::string what = std::string(name != nullptr ? name : "a signal") + " in " + generation + ": " + place;
+  std::string what = std::string(name != nullptr ? name : "a signal") + " in " + generation + ": " + place;
   const bool by_libc = how.signal != SIGABRT && how.place != how.instruction;
   if (how.signal == SIGABRT) return what + " called abort";
   if (how.signal != SIGSEGV && how.signal != SIGBUS) return what;
@@ -57,7 +57,7 @@ std::string crash(const call_ending& how, const std::string& generation, const s
 
 std::string words_for_place(const crash_table::entry& generation, std::uintptr_t place) {
   const std::uintptr_t address = place - generation.base;
-  const std::string plain = "address " + hexadecimal(address) + " of the library";
+  std::string plain = "address " + hexadecimal(address) + " of the library";
   const auto file = static_cast<int>(generation.snapshot);
   struct stat status {};
   if (file < 0 || ::fstat(file, &status) != 0 || status.st_dev != generation.device ||

@@ -115,9 +115,7 @@ int faulty_spoils_the_state(void) {
   return 1;
 }
 
-int faulty_calls_back(int (*callback)(void*), void* argument) {
-  return callback(argument) + one; /* at: calls_back */
-}
+int faulty_calls_back(int (*callback)(void*), void* argument) { return callback(argument) + one; /* at: calls_back */ }
 int faulty_crashes_after(int (*callback)(void*), void* argument) {
   const int value = callback(argument);
   return hidden_writer(value) + one;

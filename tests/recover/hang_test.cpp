@@ -135,13 +135,24 @@ class Stuck : public Hang {
   }
 };
 
-TEST_F(Stuck, AThreadThatLoopsInAnOldGeneration) {
-  volatile int flag = 0;
-  std::thread loops([&] { (void)lib()->waits_for(&flag); });
-  // Not asked while it sleeps, having lost its processor or before it has begun.
-  std::this_thread::sleep_for(5ms);
+TEST_F(Stuck, AThreadThatLoopsBelowAnOldGeneration) {
+  struct story {
+    std::promise<void> entered;
+    std::atomic<bool> leave{false};
+  } here;
+  std::thread loops([&] {
+    (void)lib()->calls_back(
+        [](void* self) -> int {
+          auto& mine = *static_cast<story*>(self);
+          mine.entered.set_value();
+          while (!mine.leave) continue;
+          return 1;
+        },
+        &here);
+  });
+  here.entered.get_future().wait();
   const std::string text = told();
-  flag = 1;
+  here.leave = true;
   loops.join();
   EXPECT_TRUE(says(text, "has not come back for 0 s"));
 }
