@@ -78,8 +78,9 @@ bool quiet_moment::take_turn(clock::time_point until) {
 }
 
 std::optional<disturbance> quiet_moment::wait(clock::time_point until) {
-  if (!grace_barrier().passed) return disturbance{disturbance::kind::no_barrier};
   for (growing_rest pause;; pause.rest()) {
+    // Without a barrier before it this look may miss a call that has just begun. It only says when the one below is
+    // worth its barrier.
     std::optional<held_pin> inside = pin_of(outgoing_);
     if (!inside) {
       at_gate([](detail::published& here) { detail::say_quiet(here); });

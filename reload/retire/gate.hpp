@@ -13,13 +13,12 @@
 // ORDER   There are two pairs of a store and a look, each side with a fence between the two: the engine's grace barrier
 //         is the fence of both sides, as in pin.hpp.
 //         1. A caller announces a table in its slot and looks whether `confirmed` is that table. The engine makes
-//            `confirmed` null and scans the slots. So after the scan no call is in the outgoing table but those that
-//            the scan saw, and those of 2.
+//            `confirmed` null and scans the slots, after the barrier of 2, which serves both. So after that scan no
+//            call is in the outgoing table but those that the scan saw, and those of 2.
 //         2. A caller that may pass the closed gate (it is inside the outgoing table already, so to wait would be to
-//         wait
-//            for itself) announces the outgoing table and looks whether `gate` has changed. The engine makes `gate`
-//            quiet and scans once more. Either that scan sees the slot, and the moment is not quiet; or the caller sees
-//            that the gate has changed, and takes its slot back.
+//            wait for itself) announces the outgoing table and looks whether `gate` has changed. The engine makes
+//            `gate` quiet, passes the barrier and scans. Either that scan sees the slot, and the moment is not quiet;
+//            or the caller sees that the gate has changed, and takes its slot back.
 //         That a thread is inside already only decides whether it may try. It can stop being true at any time, as
 //         another thread may drop a pin that was moved to it; 2 doesn't rely on it.
 #pragma once
@@ -43,11 +42,11 @@ inline constexpr std::uint32_t gate_step = 4;  // the lower two bits are the sta
   return state_of_gate(current.gate.load(std::memory_order_relaxed)) != gate_state::open;
 }
 
-/// Calls that begin from now on wait. To be followed by a grace barrier, and then by a scan of the slots.
+/// Calls that begin from now on wait. To be followed by a scan of the slots.
 /// @param outgoing  the table that is current
 void close_gate(published& current, const void* outgoing) noexcept;
 
-/// No slot was found with the outgoing table. To be followed by a grace barrier and by another scan: if that finds
+/// No slot was seen with the outgoing table. To be followed by a grace barrier and by another scan: if that finds
 /// none, either, nobody is inside, and nobody but the calling thread can come in until the gate is opened.
 void say_quiet(published& current) noexcept;
 
