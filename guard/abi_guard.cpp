@@ -115,7 +115,8 @@ class abi_guard final : public abi_checker {
     if (running) {
       abi::perspective from{.exceptions = options_.exceptions};
       from.host_sees = host->seen.symbols.empty() ? nullptr : &host->seen;
-      from.handles_survive = options_.handles_survive;
+      // What only the library sees into the carrier carries, or it refuses.
+      from.handles_survive = options_.handles_survive && !request.carries_state;
       add(abi::compare(*running, *candidate, from), found);
     }
     const abi::perspective from_host{.host = true, .exceptions = options_.exceptions};

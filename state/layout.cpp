@@ -46,11 +46,12 @@ void gather(typed structure, std::uint64_t offset, int depth, std::vector<slot>&
 // One walk answers three questions: whether bytes mean the same, whether pointers are there, and both at once.
 class comparison {
  public:
-  explicit comparison(bool pointers) : pointers_(pointers) {}
+  enum class pointers : std::uint8_t { none, fitting, any };
+  explicit comparison(pointers allowed) : pointers_(allowed) {}
 
   bool same(typed was, typed is, int depth = 0) {
     if (--left_ < 0 || depth > abi::deepest) return false;
-    if (is_address(was) || is_address(is)) return pointers_ && size_of(was) == size_of(is);
+    if (is_address(was) || is_address(is)) return pointers_ != pointers::none && size_of(was) == size_of(is);
     was = was.bare();
     is = is.bare();
     const abi::type& a = was.type();
@@ -58,7 +59,9 @@ class comparison {
     if (a.kind != b.kind) return false;
     switch (a.kind) {
       case kind::base: return a.encoding == b.encoding && a.size == b.size && a.size != 0;
-      case kind::pointer: return pointers_ && pointees_fit(was.target(), is.target());
+      case kind::pointer:
+        return pointers_ == pointers::any ||
+               (pointers_ == pointers::fitting && pointees_fit(was.target(), is.target()));
       case kind::vector:
       case kind::array: return a.size == b.size && same({was.in, a.target}, {is.in, b.target}, depth + 1);
       case kind::enumeration: return a.size == b.size && same_constants(a, b);
@@ -88,7 +91,7 @@ class comparison {
     return true;
   }
 
-  bool pointers_;
+  pointers pointers_;
   int left_ = 100'000;
 };
 
@@ -123,7 +126,8 @@ bool fits(typed was, typed is, int depth) {
   if (a.kind != b.kind) return false;
   if (a.kind == kind::pointer || a.kind == kind::array) return fits(was.target(), is.target(), depth + 1);
   if (a.kind == kind::structure || a.kind == kind::unite) {
-    return a.name == b.name || a.name.empty() || b.name.empty() || comparison(true).same(was, is);
+    // Under another name it is the same struct if it looks so. What its pointers lead to is not asked again: to itself.
+    return a.name == b.name || a.name.empty() || b.name.empty() || comparison(comparison::pointers::any).same(was, is);
   }
   return true;
 }
@@ -138,8 +142,8 @@ std::vector<slot> slots_of(typed structure) {
   return list;
 }
 
-bool plain_and_same(typed was, typed is) { return comparison(false).same(was, is); }
-bool same_bytes(typed was, typed is) { return comparison(true).same(was, is); }
+bool plain_and_same(typed was, typed is) { return comparison(comparison::pointers::none).same(was, is); }
+bool same_bytes(typed was, typed is) { return comparison(comparison::pointers::fitting).same(was, is); }
 
 bool has_pointers(typed of) {
   int left = 100'000;

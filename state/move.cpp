@@ -38,6 +38,7 @@ const mover::block* mover::holding(std::uint64_t address) const {
 }
 
 std::optional<error> mover::place(reach& from) {
+  if (auto refused = unreached(from)) return refused;
   if (from.changed().empty()) return std::nullopt;
   visible_.add(*was_.types);
   visible_.add(*is_.types);
@@ -53,21 +54,46 @@ std::optional<error> mover::place(reach& from) {
   return allocate(from);
 }
 
+// A struct of another layout that the library makes for its host, of which none was found: the host may have some.
+std::optional<error> mover::unreached(const reach& from) const {
+  for (const typed& was : visible_types::given_away(*was_.types)) {
+    const bool reached = std::any_of(from.changed().begin(), from.changed().end(), [&](const auto& known) {
+      return known.second.form->was.type().name == was.type().name;
+    });
+    if (reached || was.type().name.empty()) continue;
+    for (type_index i = 0; i < is_.types->types.size(); ++i) {
+      const typed is{is_.types.get(), i};
+      const abi::type& t = is.type();
+      if (t.kind != kind::structure || !t.complete || t.name != was.type().name || same_bytes(was, is)) continue;
+      return refuse(was, is, "the host may have some", "no variable of the library leads to one");
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<error> mover::place_one(reach& from, const object& o) {
   if (const block* const outer = holding(o.address)) {
     const std::uint64_t offset = (o.address - outer->address) % outer->form->size;
     if (map_offset(outer->form->was, outer->form->is, offset, o.form->was)) return std::nullopt;
-    return refuse(o, "it lies inside of " + abi::spell_tag(outer->form->was.type()) + ", which has nothing there now");
+    return refuse(o.form->was, o.form->is, o.path + " leads to one",
+                  "it lies inside of " + abi::spell_tag(outer->form->was.type()) + ", which has nothing there now");
   }
   block b{o.address, 0, o.form, 1, size_of(o.form->is), nullptr, {}, false, migration_of(*o.form)};
   const auto room = heap_block_size(from.memory(), o.address);
   b.count = room ? *room / o.form->size : 1;
-  if (room && b.count == 0) return refuse(o, "its block of the heap is smaller than it");
+  if (room && b.count == 0)
+    return refuse(o.form->was, o.form->is, o.path + " leads to one", "its block of the heap is smaller than it");
   if (b.migrate == 0) {
-    if (!room) return refuse(o, "it is not a block of malloc's, so how many there are is not known");
+    if (!room)
+      return refuse(o.form->was, o.form->is, o.path + " leads to one",
+                    "it is not a block of malloc's, so how many there are is not known");
     if (visible_.has(o.form->was) || visible_.has(o.form->is)) {
-      if (b.count != 1) return refuse(o, "the host may have pointers to it, and there may be several in a row");
-      if (b.new_size > *room) return refuse(o, "the host may have pointers to it, and it does not fit into its place");
+      if (b.count != 1)
+        return refuse(o.form->was, o.form->is, o.path + " leads to one",
+                      "the host may have pointers to it, and there may be several in a row");
+      if (b.new_size > *room)
+        return refuse(o.form->was, o.form->is, o.path + " leads to one",
+                      "the host may have pointers to it, and it does not fit into its place");
       b.in_place = true;
     }
   }
@@ -142,12 +168,12 @@ void mover::undo() noexcept {
   }
 }
 
-error mover::refuse(const object& o, const std::string& why) const {
-  const std::string name = abi::spell_tag(o.form->was.type());
+error mover::refuse(typed was, typed is, const std::string& who, const std::string& why) const {
+  const std::string name = abi::spell_tag(was.type());
   return error(stage::handover, path_,
-               name + " has another layout, and " + o.path + " leads to one that can't be carried over: " + why + "\n" +
-                   side_by_side(o.form->was, o.form->is))
-      .advise("export a function from the library that does it: `" + migration_prototype(o.form->was) +
+               name + " has another layout, and " + who + ", which can't be carried over: " + why + "\n" +
+                   side_by_side(was, is))
+      .advise("export a function from the library that does it: `" + migration_prototype(was) +
               "`, or reload it with a fresh start");
 }
 

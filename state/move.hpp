@@ -50,11 +50,12 @@ class mover {
     std::uint64_t migrate = 0;  // the library's own function that does it, as the new file has it
   };
 
+  [[nodiscard]] std::optional<error> unreached(const reach& from) const;
   [[nodiscard]] std::optional<error> place_one(reach& from, const object& o);
   [[nodiscard]] std::optional<error> allocate(reach& from);
   [[nodiscard]] const block* holding(std::uint64_t address) const;
   [[nodiscard]] std::uint64_t migration_of(const shape& form) const;
-  [[nodiscard]] error refuse(const object& o, const std::string& why) const;
+  [[nodiscard]] error refuse(typed was, typed is, const std::string& who, const std::string& why) const;
 
   const side& was_;
   const side& is_;

@@ -44,7 +44,11 @@ bool plan::is_writable(const abi::variable& v) const {
   if (v.storage != abi::storage::memory || is_constant({is_.types.get(), v.type})) return false;
   const std::uint64_t size = size_of({is_.types.get(), v.type});
   return size != 0 && std::all_of(v.parts.begin(), v.parts.end(), [&](const abi::variable_part& p) {
-           return is_.file->is_writable(p.address, p.two_valued ? 1 : p.size == 0 ? size : p.size);
+           // Damaged debug information may name what is the loader's.
+           return is_.file->is_writable(p.address, p.two_valued  ? 1
+                                                   : p.size == 0 ? size
+                                                                 : p.size) &&
+                  is_.file->section(p.address).substr(0, 4) != ".got";
          });
 }
 

@@ -75,6 +75,10 @@ void reach::each_kept(const std::function<void(std::uint64_t at, std::uint64_t v
 }
 
 void reach::walk() {
+  if (!waiting_.empty() && !memory_.works()) {  // a sandbox may refuse process_vm_readv
+    needs_old_ = true;
+    said_.add(state_fate::dangling, "the heap", "can't be followed: the kernel does not let this process read itself");
+  }
   while (!waiting_.empty()) {
     const place p = waiting_.front();
     waiting_.pop_front();

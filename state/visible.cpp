@@ -2,8 +2,6 @@
 // visible: a host that never gets a pointer to a struct can't keep one.
 #include "state/visible.hpp"
 
-#include <vector>
-
 #include "types/spell.hpp"
 
 namespace autoreload::state {
@@ -36,6 +34,26 @@ void visible_types::add(const description& in) {
     waiting.push_back(t.target);
     for (const abi::member& m : t.members) waiting.push_back(m.type);
   }
+}
+
+std::vector<typed> visible_types::given_away(const description& in) {
+  std::vector<typed> found;
+  for (const abi::code& c : in.functions) {
+    if (c.type == 0 || in.at(c.type).kind != kind::function) continue;
+    const auto add = [&](typed pointer) {
+      if (pointer.bare().type().kind != kind::pointer) return;
+      const typed pointee = pointer.bare().target();
+      if (pointee.type().kind == kind::structure && pointee.type().complete) found.push_back(pointee);
+    };
+    add({&in, in.at(c.type).target});
+    for (const abi::member& m : in.at(c.type).members) {  // `int make(struct box **into)`
+      const typed parameter = typed{&in, m.type}.bare();
+      if (parameter.type().kind == kind::pointer && parameter.target().type().kind == kind::pointer) {
+        add(parameter.target());
+      }
+    }
+  }
+  return found;
 }
 
 bool visible_types::has(typed of) const {

@@ -4,6 +4,7 @@
 
 #include <set>
 #include <string>
+#include <vector>
 
 #include "state/layout.hpp"
 
@@ -14,6 +15,9 @@ class visible_types {
   /// What exported functions take and return and what exported variables are, with all that this leads to.
   void add(const description& in);
   [[nodiscard]] bool has(typed of) const;
+  /// The structs that an exported function gives its caller a pointer to, with their types: the caller may be the only
+  /// one that has it.
+  [[nodiscard]] static std::vector<typed> given_away(const description& in);
 
  private:
   std::set<std::string> names_;
