@@ -182,6 +182,8 @@ class session {
     options.observer = told.observer();
     autoreload::options chosen;
     chosen.observer = loaded_.observer();
+    chosen.watch = options.watch;
+    chosen.poll_interval = options.poll_interval;
     running_.emplace(library, chosen);
     builder_.emplace(library, std::move(options));
   }
