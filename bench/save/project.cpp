@@ -63,7 +63,7 @@ commands commands_of(const row& of) {
   commands made;
   made.compile = of.compiler + (of.compiler == "tcc" ? " -fPIC" : " -g -fPIC");
   const bool plain = of.tool == "fast" || (of.compiler == "tcc" && of.linker != "tcc");  // the linker without a driver
-  made.link = plain ? linker_program(of.linker) + " -shared"
+  made.link = plain ? linker_program(of.linker) + " -shared -z noexecstack"
                     : of.compiler + " -shared" + (of.linker == "tcc" ? "" : " -fuse-ld=" + of.linker);
   if (of.library != "demo" && !plain) made.libraries = " -lm";
   return made;
