@@ -97,7 +97,9 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
   add_duration(run_command, "--every", run.every, "Evaluate in between, too, so often");
   run_command->add_option("--generations", run.generations, "End after so many builds were loaded")->type_name("COUNT");
   run_command->add_flag("--build", run.build,
-                        "Build when a source is saved: by ninja, make, CMake or Meson, which is found out");
+                        "Build at the start, too, and say so when ninja, make, CMake or Meson can't be found out");
+  run_command->add_flag("--no-build", run.no_build, "Don't build when a source is saved");
+  run_command->add_flag("--lines", run.lines, "Write lines instead of a screen, also on a terminal");
   run_command
       ->add_option("--build-command", run.build_command, "Build by this command instead, which ends at the next option")
       ->type_name("WORD")

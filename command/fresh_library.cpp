@@ -56,8 +56,8 @@ look fresh_library::look_again(bool anyway) {
   if (result<void> kept = reader_->keep(taken.image, {name, trust}); !kept) {
     return no_look({setback_kind::shortage, kept.error()});
   }
-  last_ = std::move(taken.image);
-  return {.is = look::end::fresh, .load_path = last_->load_path, .warnings = std::move(seen.warnings)};
+  last_ = std::make_shared<const snapshot>(std::move(taken.image));
+  return {.is = look::end::fresh, .image = last_, .warnings = std::move(seen.warnings)};
 }
 
 }  // namespace autoreload::command

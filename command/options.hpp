@@ -61,6 +61,8 @@ struct run_options {
   std::chrono::milliseconds every{0};  ///< evaluate again so often; 0: only at each new build
   std::uint64_t generations = 0;       ///< end after so many; 0: never
   bool build = false;
+  bool no_build = false;
+  bool lines = false;                      ///< no screen, also on a terminal
   std::vector<std::string> build_command;  ///< words; empty: it is found out
   std::string build_directory;
 };

@@ -128,6 +128,12 @@ TEST_F(Run, WaitsForALibraryThatIsNotThereYet) {
   EXPECT_TRUE(command.says("foo() = 5"));
 }
 
+TEST_F(Run, FindsALibraryByTheNameThatTheLoaderKnows) {
+  running_command command({"libm.so.6", "sqrt(16)", "--header", "math.h", "--generations", "1"});
+  EXPECT_TRUE(command.says("sqrt(16) = 4.0"));
+  EXPECT_EQ(command.wait(), 0);
+}
+
 TEST_F(Run, EvaluatesInBetweenInTheSameProcess) {
   build("int count(void) { static int n; return ++n; }");
   running_command command({library(), "count()", "--every", "20ms"});
@@ -160,6 +166,7 @@ TEST_F(Run, RebuildsWhenASourceIsSavedAndShowsTheCompilersErrors) {
   save("int foo(void) { return 2 }\n");
   EXPECT_TRUE(command.says("lib.c:1:"));
   save("int foo(void) { return 3; }\n");
+  EXPECT_TRUE(command.says("after lib.c was saved"));
   EXPECT_TRUE(command.says("foo() = 3 (was 1)"));
   command.signal(SIGTERM);
   EXPECT_EQ(command.wait(), 0);
