@@ -87,7 +87,9 @@ std::optional<std::chrono::system_clock::time_point> saving_of(const std::string
 // The text's first line says what happened; the others are the errors, each with its place.
 build_notice notice_of(const rebuild_event& happened, const build_options& options) {
   build_notice made{.is = kind_of(happened.kind), .text = to_string(happened)};
+  const bool ended = happened.kind == rebuild_kind::build_failed || happened.kind == rebuild_kind::built;
   for (const diagnostic& one : happened.diagnostics) {
+    if (!ended) break;  // one that was overtaken complains of that
     const std::string line = to_string(one);
     if (one.severity != severity::note && made.text.find(line) == std::string::npos) made.text += "\n  " + line;
   }

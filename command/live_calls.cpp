@@ -81,6 +81,7 @@ void live_library::ask(const std::string& expression) {
   std::erase_if(state_.calls, [](const watched_call& call) { return call.once; });
   state_.calls.push_back({.text = expression, .once = true});
   queue_.push_back({state_.calls.size() - 1, true});
+  evaluate_next();
 }
 
 void live_library::interrupt() {

@@ -68,7 +68,8 @@ std::vector<int> live_library::descriptors() const {
   std::vector<int> list{source_->readable()};
   if (building_) list.push_back(building_->readable());
   if (output_read_) list.push_back(output_read_.get());
-  for (const worker* one : {worker_ ? &*worker_ : nullptr, candidate_ ? &candidate_->process : nullptr}) {
+  const bool next = candidate_ && !call_goes_first();
+  for (const worker* one : {worker_ ? &*worker_ : nullptr, next ? &candidate_->process : nullptr}) {
     if (one == nullptr || !one->busy()) continue;
     list.push_back(one->answers());
     list.push_back(one->process());
@@ -85,7 +86,7 @@ std::optional<live_library::clock::time_point> live_library::due() const {
   if (every_at_) also(*every_at_);
   if (say_at_) also(*say_at_);
   if (worker_ && worker_->busy()) also(worker_->deadline());
-  if (candidate_) also(candidate_->process.deadline());
+  if (candidate_ && !call_goes_first()) also(candidate_->process.deadline());
   return first;
 }
 
@@ -220,8 +221,13 @@ void live_library::start(std::shared_ptr<kept_generation> what) {
   candidate_.emplace(candidate{std::move(what), *std::move(process)});
 }
 
+// What a person asked for is not ended by a new build; what is evaluated anyway is.
+bool live_library::call_goes_first() const {
+  return asked_ && worker_ && worker_->busy() && state_.calls[asked_->call].once;
+}
+
 void live_library::try_candidate() {
-  if (!candidate_) return;
+  if (!candidate_ || call_goes_first()) return;
   const std::optional<reply> came = candidate_->process.take();
   if (!came) return;
   candidate loaded = *std::exchange(candidate_, std::nullopt);

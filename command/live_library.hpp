@@ -101,6 +101,7 @@ class live_library {
   void say_why();
   void read_and_start(std::shared_ptr<const snapshot> image);
   void start(std::shared_ptr<kept_generation> what);
+  [[nodiscard]] bool call_goes_first() const;
   void try_candidate();
   void run(candidate&& loaded);
   void evaluate_all(bool is_new);

@@ -67,9 +67,16 @@ struct run_options {
   std::string build_directory;
 };
 
+struct repl_options {
+  run_options run;      ///< without expressions
+  std::string history;  ///< the file; empty: the usual place
+  bool no_history = false;
+};
+
 [[nodiscard]] int run_call(const call_options& options);
 [[nodiscard]] int run_check(const check_options& options);
 [[nodiscard]] int run_api(const api_options& options);
 [[nodiscard]] int run_run(const run_options& options);
+[[nodiscard]] int run_repl(const repl_options& options);
 
 }  // namespace autoreload::command

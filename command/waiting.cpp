@@ -38,4 +38,13 @@ std::vector<bool> wait_for(const live_library& library, std::initializer_list<in
   return readable;
 }
 
+void stop_as_a_job() {
+  sigset_t stopping;
+  sigemptyset(&stopping);
+  sigaddset(&stopping, SIGTSTP);
+  raise(SIGTSTP);  // blocked, so it waits …
+  sigprocmask(SIG_UNBLOCK, &stopping, nullptr);
+  sigprocmask(SIG_BLOCK, &stopping, nullptr);  // … and by now it has happened, and SIGCONT after it
+}
+
 }  // namespace autoreload::command

@@ -20,6 +20,10 @@ namespace autoreload::command {
 [[nodiscard]] std::vector<bool> wait_for(const live_library& library, std::initializer_list<int> others,
                                          std::optional<std::chrono::steady_clock::time_point> until);
 
+/// Stops this process, as Ctrl-Z does to one that doesn't catch it, and returns when it goes on. SIGTSTP is blocked,
+/// and stays so.
+void stop_as_a_job();
+
 /// Whether --generations builds were loaded, and asked.
 [[nodiscard]] inline bool has_enough(const run_options& options, const live_library& library) {
   return options.generations != 0 && library.state().newest >= options.generations && library.idle();

@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <clocale>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -109,6 +110,7 @@ void settle_in(const worker_options& options, pid_t parent) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
+  std::setlocale(LC_ALL, "C");      // as every program starts
   if (isatty(STDIN_FILENO) != 0) {  // a background group that reads the terminal is stopped
     const int nothing = open("/dev/null", O_RDONLY);
     dup2(nothing, STDIN_FILENO);

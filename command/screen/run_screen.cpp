@@ -33,7 +33,7 @@ class screen : public run_observer {
     result<live_library> opened = live_library::open({.run = options_, .catch_output = true}, *this);
     if (!opened) return say_error(opened.error()), exit_status::failed;
     library_ = &*opened;
-    mode_.emplace();
+    mode_.emplace(terminal_use::screen);
     while (!ended_) {
       library_->advance();
       if (has_enough(options_, *library_)) break;

@@ -12,18 +12,20 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "waiting.hpp"
 #include "worker_wire.hpp"
 
 namespace autoreload::command {
 
 namespace {
 
-constexpr std::string_view opening = "\033[?1049h\033[?25l\033[?7l";
-constexpr std::string_view closing = "\033[0m\033[?7h\033[?25h\033[?1049l";
+constexpr std::string_view screen_opening = "\033[?1049h\033[?25l\033[?7l";
+constexpr std::string_view screen_closing = "\033[0m\033[?7h\033[?25h\033[?1049l";
 constexpr std::array crash_signals{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 
 // Written by the one thread, read by a signal handler on it.
 termios before;
+std::string_view closing;
 volatile std::sig_atomic_t entered = 0;
 pid_t owner = 0;  // a forked child must not touch the terminal
 
@@ -55,7 +57,7 @@ bool terminal_mode::possible() {
   return able && tcgetattr(STDIN_FILENO, &mode) == 0 && isatty(STDOUT_FILENO) != 0;
 }
 
-terminal_mode::terminal_mode() {
+terminal_mode::terminal_mode(terminal_use use) : use_(use) {
   owner = getpid();
   tcgetattr(STDIN_FILENO, &before);
   struct sigaction action {};
@@ -71,26 +73,26 @@ terminal_mode::~terminal_mode() {
 }
 
 void terminal_mode::enter() {
-  termios raw = before;
-  raw.c_lflag &= static_cast<tcflag_t>(~(ICANON | ECHO));
-  raw.c_iflag &= static_cast<tcflag_t>(~(IXON | ICRNL));
-  raw.c_cc[VMIN] = 0;
-  raw.c_cc[VTIME] = 0;
+  termios changed = before;
+  if (use_ == terminal_use::screen) {
+    changed.c_lflag &= static_cast<tcflag_t>(~(ICANON | ECHO));
+    changed.c_iflag &= static_cast<tcflag_t>(~(IXON | ICRNL));
+    changed.c_cc[VMIN] = 0;
+    changed.c_cc[VTIME] = 0;
+  } else {
+    changed.c_lflag &= static_cast<tcflag_t>(~ECHO);
+  }
+  closing = use_ == terminal_use::screen ? screen_closing : std::string_view();
   entered = 1;
-  set(raw);
-  write_all(STDOUT_FILENO, opening.data(), opening.size());
+  set(changed);
+  if (use_ == terminal_use::screen) write_all(STDOUT_FILENO, screen_opening.data(), screen_opening.size());
 }
 
 void terminal_mode::leave() { give_back(); }
 
 void terminal_mode::stop() {
   leave();
-  sigset_t stopping;
-  sigemptyset(&stopping);
-  sigaddset(&stopping, SIGTSTP);
-  raise(SIGTSTP);  // blocked, so it waits …
-  sigprocmask(SIG_UNBLOCK, &stopping, nullptr);
-  sigprocmask(SIG_BLOCK, &stopping, nullptr);  // … and by now it has happened, and SIGCONT after it
+  stop_as_a_job();
   tcgetattr(STDIN_FILENO, &before);
   enter();
 }
