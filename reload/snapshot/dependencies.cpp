@@ -149,6 +149,7 @@ class preparation {
       library->alias = alias_for(name);
       if (!rename(taken.image, taken.bytes, seen.facts, name, library->alias)) return nullptr;
       library->image = std::move(taken.image);
+      library->image.view = {};  // it goes with the taker
       if (!library->image.remark.empty()) answer_.warnings.push_back(quoted(file.path) + ": " + library->image.remark);
     }
     known_[here].library = library;

@@ -29,10 +29,16 @@ namespace {
 
 constexpr std::chrono::milliseconds without_lease{300};  // a file lies still for so long before it is taken
 constexpr std::chrono::seconds held_open{1};             // and before it is read, if somebody holds it open
-constexpr std::uint64_t small = 65536;                   // read whole: one more question would take longer than that
-constexpr std::size_t keep_warm = 1024 * 1024;           // a buffer of this size stays for the next reload
+constexpr std::size_t small = 65536;                     // read whole: one more question would take longer than that
+constexpr std::uint64_t likely = 1024 * 1024;            // memory for a copy of this size is got ahead
 
 std::string system_text(int number) { return std::generic_category().message(number); }
+
+error cant_be_written(const std::string& path, int number) {
+  error failure = error(stage::snapshot, path, "the private copy can't be written").system(system_text(number));
+  if (number == EFBIG) failure.advise("raise the limit of file sizes (ulimit -f, RLIMIT_FSIZE): memory counts, too");
+  return failure;
+}
 
 }  // namespace
 
@@ -40,33 +46,11 @@ bool is_shortage(int number) {
   return number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOSPC || number == EDQUOT;
 }
 
-snapshotter::~snapshotter() {
-  if (buffer_ != nullptr) munmap(buffer_, capacity_);
-}
-
-bool snapshotter::reserve(std::size_t size) {
-  drop();
-  if (size > capacity_) {
-    if (buffer_ != nullptr) munmap(buffer_, capacity_);
-    capacity_ = 0;
-    const std::size_t rounded = std::max(keep_warm, (size + 0xffff) & ~std::size_t{0xffff});
-    void* const memory =
-        mmap(nullptr, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    buffer_ = memory == MAP_FAILED ? nullptr : static_cast<std::byte*>(memory);
-    if (buffer_ == nullptr) return false;
-    capacity_ = rounded;
-    if (rounded > keep_warm)
-      madvise(buffer_, rounded, MADV_HUGEPAGE);  // a fault for each 4 KiB costs more than reading
-  }
-  used_ = size;
-  return true;
-}
-
 // Who writes through a mapping changes no time once its pages are dirty, so the contents must be looked at.
 bool snapshotter::lies_still(writer_patience::file& known) const {
   std::uint64_t digest = 0;
   for (const file_range& range : copied_) {
-    const auto* const text = reinterpret_cast<const char*>(buffer_ + range.begin);
+    const auto* const text = reinterpret_cast<const char*>(bytes_.data() + range.begin);
     digest = digest * 31 + std::hash<std::string_view>{}({text, range.end - range.begin});
   }
   const auto now = std::chrono::steady_clock::now();
@@ -77,17 +61,43 @@ bool snapshotter::lies_still(writer_patience::file& known) const {
   return now - known.same_contents_since >= std::chrono::milliseconds(500);
 }
 
-void snapshotter::drop() {
-  if (capacity_ > keep_warm) {
-    munmap(buffer_, capacity_);
-    buffer_ = nullptr;
-    capacity_ = 0;
-  }
-  // Holes of the next file must read as zeros, not as this one.
-  if (buffer_ != nullptr) {
-    for (const file_range& old : copied_) std::memset(buffer_ + old.begin, 0, old.end - old.begin);
-  }
+void snapshotter::drop() noexcept {
+  bytes_ = {};
+  view_ = {};
+  large_.reset();
   copied_.clear();
+}
+
+std::optional<setback> snapshotter::read_small(int file, std::size_t size, const setback& busy) {
+  if (small_.size() < size) small_.resize(small);
+  if (!read_all(file, small_.data(), {0, size})) return busy;
+  copied_ = {{0, size}};
+  bytes_ = {small_.data(), size};
+  return {};
+}
+
+std::optional<setback> snapshotter::copy_large(int file, const request& wanted, std::size_t size, const setback& busy) {
+  const quiet_file_limit quiet;
+  result<copy_file> made = new_copy(wanted.path);
+  if (!made) return setback{setback_kind::shortage, std::move(made.error())};
+  large_ = *std::move(made);
+  const int copy = large_->file.get();
+  const auto fail = [&](int number) { return setback{setback_kind::shortage, cant_be_written(wanted.path, number)}; };
+  std::array<std::byte, head_size> head;
+  if (!read_all(file, head.data(), {0, head_size})) return busy;
+  copied_ = wanted.whole ? std::vector<file_range>{{0, size}} : mapped_ranges(head.data(), size);
+  // The size comes first, or what follows the last mapped part would be missing.
+  if (large_->size != size && ftruncate(copy, static_cast<off_t>(size)) != 0) return fail(errno);
+  large_->size = size;
+  for (const file_range& range : copied_) {
+    const int failure = copy_range(file, copy, range);
+    if (failure == 0) continue;
+    return is_shortage(failure) || failure == EFBIG ? fail(failure) : busy;
+  }
+  view_ = private_view(copy, size);
+  if (view_.bytes().empty()) return fail(errno);
+  bytes_ = view_.bytes();
+  return {};
 }
 
 snapshot_outcome snapshotter::take(const request& wanted) {
@@ -137,13 +147,12 @@ snapshot_outcome snapshotter::take(const request& wanted) {
       in_doubt && wanted.patience != nullptr ? &wanted.patience->about(identity) : nullptr;
   if (in_doubt && (waited == nullptr || std::chrono::steady_clock::now() - waited->since < held_open)) return outcome;
 
-  const std::uint64_t size = identity.size;
-  if (!reserve(static_cast<std::size_t>(size))) return fail("there is no memory to read the file", ENOMEM);
-  const std::uint64_t head = size <= small || wanted.whole ? size : head_size;
-  if (!read_all(file.get(), buffer_, {0, head})) return outcome;
-  copied_ = head == size ? std::vector<file_range>{{0, size}} : mapped_ranges(buffer_, size);
-  for (const file_range& range : copied_) {
-    if (!read_all(file.get(), buffer_, {std::max(range.begin, head), range.end})) return outcome;
+  drop();
+  const auto size = static_cast<std::size_t>(identity.size);
+  if (auto no = size <= small ? read_small(file.get(), size, *outcome.no)
+                              : copy_large(file.get(), wanted, size, *outcome.no)) {
+    outcome.no = std::move(no);
+    return outcome;
   }
   // Without the lease its times must tell; with it they may change: by a rename over its name, say.
   if (!lease.kept() && (fstat(file.get(), &status) != 0 || !(file_identity::of(status) == identity))) return outcome;
@@ -152,7 +161,7 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   lease.give_back();
 
   outcome.no.reset();
-  outcome.bytes = {buffer_, static_cast<std::size_t>(size)};
+  outcome.bytes = bytes_;
   outcome.image.source = identity;
   outcome.image.size = size;
   outcome.image.later = gaps(copied_, size);
@@ -162,7 +171,7 @@ snapshot_outcome snapshotter::take(const request& wanted) {
 }
 
 void snapshotter::prepare(const snapshot& last) {
-  if ((ready_ && ready_->file.still_ours()) || last.stays_named || last.size > keep_warm) return;
+  if ((ready_ && ready_->file.still_ours()) || last.stays_named || last.size > likely) return;
   const quiet_file_limit quiet;
   result<copy_file> made = copy_in_memory(last.path);
   if (!made) return;
@@ -171,60 +180,54 @@ void snapshotter::prepare(const snapshot& last) {
   if (fallocate(ready_->file.get(), 0, 0, static_cast<off_t>(last.size)) == 0) ready_->size = last.size;
 }
 
+result<copy_file> snapshotter::new_copy(const std::string& path) {
+  if (ready_ && ready_->file.still_ours()) return *std::exchange(ready_, std::nullopt);
+  result<copy_file> made = copy_in_memory(path);
+  return made ? std::move(made) : copy_in_file(path);
+}
+
+result<copy_file> snapshotter::place_for(snapshot& image, const naming& how) {
+  if (how.name == loader_name::beside) {
+    result<copy_file> made = copy_beside(image.path, how.trust);
+    if (made) return made;
+    image.remark = "it finds no directory of its own by dladdr or $ORIGIN: " + made.error().reason() +
+                   (made.error().system().empty() ? "" : " (" + made.error().system() + ")") + "; " +
+                   made.error().advice();
+  }
+  if (large_ && large_->file.still_ours()) return std::move(*large_);
+  return new_copy(image.path);
+}
+
 result<void> snapshotter::keep(snapshot& image, const naming& how) {
   const quiet_file_limit quiet;
-  const std::string& path = image.path;
-  std::optional<copy_file> into;
-  if (how.name == loader_name::beside) {
-    if (result<copy_file> made = copy_beside(path, how.trust)) {
-      into = *std::move(made);
-    } else {
-      image.remark = "it finds no directory of its own by dladdr or $ORIGIN: " + made.error().reason() +
-                     (made.error().system().empty() ? "" : " (" + made.error().system() + ")") + "; " +
-                     made.error().advice();
-    }
-  }
-  if (!into && ready_ && ready_->file.still_ours()) into = std::exchange(ready_, std::nullopt);
-  for (const auto make : {copy_in_memory, copy_in_file}) {
-    if (into) break;
-    result<copy_file> made = make(path);
-    if (made) {
-      into = *std::move(made);
-    } else if (make == copy_in_file) {
-      return made.error();
-    }
-  }
-  image.load_path = into->load_path;
-  image.named = std::move(into->name);
-  image.stays_named = into->stays_named;
-  unique_fd memory = std::move(into->file);
-  const auto fail = [&]() -> result<void> {
-    const int reason = errno;
-    error failure = error(stage::snapshot, path, "the private copy can't be written").system(system_text(reason));
-    if (reason == EFBIG) failure.advise("raise the limit of file sizes (ulimit -f, RLIMIT_FSIZE): memory counts, too");
-    return failure;
-  };
-  // The size comes first, or what follows the last mapped part would be missing.
-  if (into->size != image.size && ftruncate(memory.get(), static_cast<off_t>(image.size)) != 0) return fail();
+  const auto fail = [&]() -> result<void> { return cant_be_written(image.path, errno); };
+  result<copy_file> place = place_for(image, how);
+  if (!place) return place.error();
+  copy_file& into = *place;
+  image.load_path = into.load_path;
+  image.named = std::move(into.name);
+  image.stays_named = into.stays_named;
+  const bool copied = large_ && !large_->file;  // it was handed out
+  if (copied) image.view = view_.bytes();
+  if (into.size != image.size && ftruncate(into.file.get(), static_cast<off_t>(image.size)) != 0) return fail();
+  file_range head{0, 0};
   if (!image.later.empty()) {
     // Until complete() has brought the sections there are none, or a debugger would read zeros as debug information.
     Elf64_Ehdr header;
-    std::memcpy(&header, buffer_, sizeof header);
+    std::memcpy(&header, bytes_.data(), sizeof header);
     image.changes.push_back({0, std::string(reinterpret_cast<const char*>(&header), sizeof header)});
     header.e_shoff = 0;
     header.e_shnum = header.e_shstrndx = 0;
-    if (pwrite(memory.get(), &header, sizeof header, 0) != sizeof header) return fail();
-    for (file_range range : copied_) {
-      range.begin = std::max<std::uint64_t>(range.begin, sizeof header);
-      if (!write_all(memory.get(), buffer_, range)) return fail();
-    }
-  } else {
-    for (const file_range& range : copied_) {
-      if (!write_all(memory.get(), buffer_, range)) return fail();
-    }
+    head.end = sizeof header;
+    freeze(image.view, 0, sizeof header);
+    if (!write_all(into.file.get(), reinterpret_cast<const std::byte*>(&header), head)) return fail();
   }
-  image.memory = std::move(memory);
-  if (!add_stack_header(image, {buffer_, used_})) return fail();
+  for (file_range range : copied ? std::vector<file_range>() : copied_) {
+    range.begin = std::max(range.begin, head.end);
+    if (!write_all(into.file.get(), bytes_.data(), range)) return fail();
+  }
+  image.memory = std::move(into.file);
+  if (!add_stack_header(image, bytes_)) return fail();
   return {};
 }
 
@@ -244,6 +247,7 @@ std::string snapshot::directory() const {
 
 bool snapshot::patch(std::uint64_t offset, const std::string& original, const std::string& text) {
   const quiet_file_limit quiet;
+  freeze(view, offset, text.size());
   if (!write_all(memory.get(), reinterpret_cast<const std::byte*>(text.data()) - offset,
                  {offset, offset + text.size()})) {
     return false;
@@ -253,7 +257,7 @@ bool snapshot::patch(std::uint64_t offset, const std::string& original, const st
 }
 
 bool snapshotter::same_content(const snapshot& other) const {
-  if (other.size != used_ || !other.memory.still_ours()) return false;
+  if (other.size != bytes_.size() || !other.memory.still_ours()) return false;
   std::array<std::byte, 16384> chunk;
   for (const file_range& range : copied_) {
     for (std::uint64_t at = range.begin; at < range.end;) {
@@ -267,7 +271,7 @@ bool snapshotter::same_content(const snapshot& other) const {
           if (where >= at && where < at + want) chunk[where - at] = static_cast<std::byte>(one.original[i]);
         }
       }
-      if (got <= 0 || std::memcmp(chunk.data(), buffer_ + at, static_cast<std::size_t>(got)) != 0) return false;
+      if (got <= 0 || std::memcmp(chunk.data(), bytes_.data() + at, static_cast<std::size_t>(got)) != 0) return false;
       at += static_cast<std::uint64_t>(got);
     }
   }

@@ -18,6 +18,7 @@
 
 #include "reload/setback.hpp"
 #include "reload/snapshot/copy_place.hpp"
+#include "reload/snapshot/direct_copy.hpp"
 #include "reload/snapshot/file_identity.hpp"
 #include "reload/snapshot/stable_file.hpp"
 #include "system/unique_fd.hpp"
@@ -41,10 +42,12 @@ struct snapshot {
   };
   std::vector<change> changes;    ///< where the copy differs from the file on purpose
   std::vector<file_range> later;  ///< parts that the loader doesn't map, not copied yet
+  std::span<std::byte> view{};    ///< the snapshotter's mapping of the copy, if it has one, until loaded()
 
   /// To be called once the loader has it.
   void loaded() {
     if (!stays_named) named = {};
+    view = {};
   }
 
   /// The real directory of the file, for $ORIGIN. Until complete() has run.
@@ -63,13 +66,13 @@ struct snapshot_outcome {
   std::chrono::nanoseconds unfinished_for{};
 };
 
-/// Takes snapshots. Reuses its buffer; not thread-safe.
+/// Takes snapshots. Not thread-safe.
 class snapshotter {
  public:
   snapshotter() = default;
   snapshotter(const snapshotter&) = delete;
   snapshotter& operator=(const snapshotter&) = delete;
-  ~snapshotter();
+  ~snapshotter() = default;
 
   struct request {
     const std::string& path;
@@ -78,8 +81,8 @@ class snapshotter {
     writer_patience* patience = nullptr;  ///< take it although somebody may write, once it has lain still for a while
   };
 
-  /// Reads the file into a buffer and checks that nobody changed it meanwhile. Nothing is allocated in memfds yet, so a
-  /// file that turns out to be what already runs costs one read.
+  /// Takes the file's bytes and checks that nobody changed it meanwhile: those of a small file into a buffer, those of
+  /// a large one into the copy at once.
   [[nodiscard]] snapshot_outcome take(const request& wanted);
 
   /// How the loader shall know the copy.
@@ -87,25 +90,30 @@ class snapshotter {
     loader_name name = loader_name::descriptor;  ///< not automatic: see name_for()
     const trust_policy& trust;
   };
-  /// Makes the copy from the bytes that take() read (and that were inspected since).
+  /// Makes the copy of the bytes that take() has (and that were inspected since), if it isn't made yet.
   [[nodiscard]] result<void> keep(snapshot& image, const naming& how);
 
   /// Whether the bytes are those of another snapshot. One read when they differ early, as a build-id makes them.
   [[nodiscard]] bool same_content(const snapshot& other) const;
 
-  /// Forgets the bytes. Gives a large buffer back to the system.
-  void drop();
+  /// Forgets the bytes, and a copy of them that keep() did not hand out.
+  void drop() noexcept;
 
   /// Gets memory for the next copy, which is likely to be as large as this one, so that the reload doesn't wait for it.
   void prepare(const snapshot& last);
 
  private:
-  bool reserve(std::size_t size);
-  bool lies_still(writer_patience::file& known) const;
+  [[nodiscard]] std::optional<setback> read_small(int file, std::size_t size, const setback& busy);
+  [[nodiscard]] std::optional<setback> copy_large(int file, const request& wanted, std::size_t size,
+                                                  const setback& busy);
+  [[nodiscard]] result<copy_file> new_copy(const std::string& path);
+  [[nodiscard]] result<copy_file> place_for(snapshot& image, const naming& how);
+  [[nodiscard]] bool lies_still(writer_patience::file& known) const;
 
-  std::byte* buffer_ = nullptr;
-  std::size_t capacity_ = 0;
-  std::size_t used_ = 0;
+  std::vector<std::byte> small_;
+  std::optional<copy_file> large_;  // what view_ shows, until keep() hands it out
+  private_view view_;
+  std::span<const std::byte> bytes_;
   std::vector<file_range> copied_;
   std::optional<copy_file> ready_;  // by prepare()
 };

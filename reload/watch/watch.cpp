@@ -7,6 +7,8 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -64,10 +66,19 @@ std::optional<bool> hides_changes(const std::string& path) {
 // Whether a single file is mounted at this name (bind mounts, as containers have them). What is written then is told to
 // the directory of the file that was mounted, and not to the directory of the name. A kernel before 5.8 doesn't say.
 bool may_be_mounted(const std::string& file) {
-  struct statx status {};
-  if (statx(AT_FDCWD, file.c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &status) != 0) return false;
-  return (status.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) == 0 ||
-         (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  // musl before 1.2.5 has neither statx(2) nor its struct, of which two words are of interest here.
+  struct {
+    std::uint32_t mask, block_size;
+    std::uint64_t attributes;
+    std::array<std::uint64_t, 5> between;
+    std::uint64_t known_attributes;
+    std::array<std::uint64_t, 24> rest;
+  } status{};
+  static_assert(sizeof status == 256);
+  constexpr std::uint64_t mount_root = 0x2000;
+  constexpr int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
+  if (syscall(SYS_statx, AT_FDCWD, file.c_str(), flags, 0, &status) != 0) return false;
+  return (status.known_attributes & mount_root) == 0 || (status.attributes & mount_root) != 0;
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "types/helper/base_type.hpp"
 #include "types/helper/entry.hpp"
+#include "types/shape.hpp"
 
 namespace autoreload::abi {
 
@@ -85,6 +86,10 @@ void type_reader::finish() {
     waiting_.pop_front();
     fill(index, entry);
   }
+  for (const auto& [index, alignment] : stricter_fields_) {
+    if (alignment_of(into_, index) < alignment) into_.types[index].alignment = alignment;
+  }
+  stricter_fields_.clear();
 }
 
 void type_reader::complete(type_index index, Dwarf_Die definition) {
@@ -187,6 +192,7 @@ void type_reader::fill_compound(type_index index, Dwarf_Die* entry, kind what) {
   made.size = number(entry, DW_AT_byte_size).value_or(0);
   made.alignment = number(entry, DW_AT_alignment).value_or(0);
   if (!made.complete && !made.name.empty()) declarations_.push_back({*entry, index});
+  std::uint64_t strictest = 0;
   each_child(entry, [&](Dwarf_Die& child) {
     const int tag = dwarf_tag(&child);
     if (tag == DW_TAG_variant_part) {  // one of several lists of fields, which only its own language can tell
@@ -199,7 +205,10 @@ void type_reader::fill_compound(type_index index, Dwarf_Die* entry, kind what) {
     field.bit_size = number(&child, DW_AT_bit_size).value_or(0);
     field.bit_offset = bits_before(&child, field.bit_size);
     made.members.push_back(std::move(field));
+    strictest = std::max(strictest, number(&child, DW_AT_alignment).value_or(0));
   });
+  // clang says of a field what it was asked for, but not what that makes of the struct.
+  if (made.alignment == 0 && strictest != 0) stricter_fields_.emplace_back(index, strictest);
   into_.types[index] = std::move(made);
 }
 

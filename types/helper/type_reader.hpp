@@ -48,6 +48,7 @@ class type_reader {
   std::unordered_map<const void*, type_index> known_;  // by the entry's address in the file
   std::deque<std::pair<type_index, Dwarf_Die>> waiting_;
   std::vector<declaration> declarations_;
+  std::vector<std::pair<type_index, std::uint64_t>> stricter_fields_;  // structs, and the alignment of a field in bytes
 };
 
 }  // namespace autoreload::abi

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+// large_library_test: a library of more than 64 KB is copied first, and what is inspected is the copy.
+#include <elf.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <autoreload/autoreload.hpp>
+#include <cstring>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "../support.hpp"
+#include "reload/inspect/inspect.hpp"
+#include "reload/snapshot/alias.hpp"
+#include "reload/snapshot/direct_copy.hpp"
+#include "reload/snapshot/snapshot.hpp"
+
+namespace {
+
+struct number_api {
+  autoreload::required_as<"number", int()> number;
+};
+
+// With debug information behind what the loader maps.
+std::string build(const support::temp_directory& in, const std::string& name, int number,
+                  const std::string& flags = "") {
+  std::string path = in / name;
+  support::build_library(path,
+                         "static const char filled[300000] = {1, 2, 3};\n"
+                         "const char* at(int i) { return filled + i; }\n"
+                         "int number(void) { return filled[2] - 3 + " +
+                             std::to_string(number) + "; }",
+                         "-g3 -include stdio.h -Wl,-soname,libsome_large_library.so " + flags);
+  return path;
+}
+
+autoreload::options by_hand(autoreload::event_queue& events) {
+  autoreload::options chosen;
+  chosen.drive = autoreload::drive_mode::manual;
+  chosen.observer = events.observer();
+  return chosen;
+}
+
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::string contents(int file) {
+  struct stat status {};
+  fstat(file, &status);
+  std::string all(static_cast<std::size_t>(status.st_size), '\0');
+  all.resize(static_cast<std::size_t>(std::max<ssize_t>(pread(file, all.data(), all.size(), 0), 0)));
+  return all;
+}
+
+TEST(LargeLibrary, ShowsTheFilesBytesAlsoWhereItsCopyIsChanged) {
+  const support::temp_directory directory;
+  const std::string path = build(directory, "lib.so", 4);
+  const std::string file = support::read_file(path);
+  ASSERT_GT(file.size(), 65536U);
+  autoreload::snapshotter reader;
+  autoreload::snapshot_outcome taken = reader.take({path, {}, true});
+  ASSERT_FALSE(taken.no) << taken.no->why->what();
+  EXPECT_EQ(text_of(taken.bytes), file);
+  const autoreload::inspection seen = autoreload::inspect(taken.bytes);
+  ASSERT_EQ(seen.is, autoreload::verdict::sound);
+  ASSERT_TRUE(reader.keep(taken.image, {autoreload::loader_name::descriptor, {}}));
+  const std::string alias = autoreload::give_alias(taken.image, taken.bytes, seen.facts);
+  ASSERT_FALSE(alias.empty());
+  EXPECT_EQ(text_of(taken.bytes), file) << "what was inspected is what the file had";
+  const std::string copy = contents(taken.image.memory.get());
+  EXPECT_EQ(copy.find("libsome_large_library.so"), std::string::npos);
+  EXPECT_NE(copy.find(alias), std::string::npos);
+}
+
+TEST(LargeLibrary, HasHolesWhereTheLoaderMapsNothing) {
+  const support::temp_directory directory;
+  const std::string path = build(directory, "lib.so", 4);
+  autoreload::snapshotter reader;
+  autoreload::snapshot_outcome taken = reader.take({path, {}});
+  ASSERT_FALSE(taken.no);
+  ASSERT_FALSE(taken.image.later.empty());
+  const std::string file = support::read_file(path);
+  ASSERT_EQ(taken.bytes.size(), file.size());
+  for (const autoreload::file_range& range : taken.image.later) {
+    const auto hole = taken.bytes.subspan(range.begin, range.end - range.begin);
+    EXPECT_TRUE(std::all_of(hole.begin(), hole.end(), [](std::byte one) { return one == std::byte{0}; }));
+  }
+}
+
+TEST(LargeLibrary, IsReplacedByAnother) {
+  const support::temp_directory directory;
+  autoreload::event_queue events;
+  autoreload::reloadable<number_api> library(build(directory, "lib.so", 4), by_hand(events));
+  EXPECT_EQ(library->number(), 4);
+  build(directory, "next.so", 5);
+  std::filesystem::rename(directory / "next.so", directory / "lib.so");
+  library.poll();
+  EXPECT_EQ(library->number(), 5);
+  std::filesystem::copy_file(directory / "lib.so", directory / "same.so");
+  std::filesystem::rename(directory / "same.so", directory / "lib.so");
+  library.poll();
+  EXPECT_EQ(library.generation(), 2U) << "the same contents are not loaded again";
+}
+
+// Such a file gets a program header table of its own, to which the header at the copy's start leads.
+TEST(LargeLibrary, WithoutAWordOnItsStackIsLoaded) {
+  const support::temp_directory directory;
+  const std::string path = build(directory, "lib.so", 4);
+  std::string file = support::read_file(path);
+  Elf64_Ehdr header;
+  std::memcpy(&header, file.data(), sizeof header);
+  for (std::size_t i = 0; i != header.e_phnum; ++i) {
+    Elf64_Phdr segment;
+    const std::size_t at = header.e_phoff + i * sizeof segment;
+    std::memcpy(&segment, file.data() + at, sizeof segment);
+    if (segment.p_type != PT_GNU_STACK) continue;
+    segment.p_type = PT_NULL;
+    std::memcpy(file.data() + at, &segment, sizeof segment);
+  }
+  support::write_file(path, file);
+  autoreload::event_queue events;
+  const autoreload::reloadable<number_api> library(path, by_hand(events));
+  ASSERT_TRUE(library.loaded());
+  EXPECT_EQ(library->number(), 4);
+}
+
+TEST(LargeLibrary, OfWhichNobodyHasTheEndIsNotTaken) {
+  const support::temp_directory directory;
+  const std::string path = build(directory, "lib.so", 4);
+  std::filesystem::resize_file(path, 200000);
+  autoreload::event_queue events;
+  const autoreload::reloadable<number_api> library(path, by_hand(events));
+  EXPECT_FALSE(library.loaded());
+}
+
+TEST(DirectCopy, MovesARangeToItsPlaceAndTellsThatTheFileEnded) {
+  const support::temp_directory directory;
+  std::string text(300000, '\0');
+  for (std::size_t i = 0; i != text.size(); ++i) text[i] = static_cast<char>('a' + i % 23);
+  support::write_file(directory / "from", text);
+  const autoreload::unique_fd from(open((directory / "from").c_str(), O_RDONLY | O_CLOEXEC));
+  const autoreload::unique_fd to(open((directory / "to").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  EXPECT_EQ(autoreload::copy_range(from.get(), to.get(), {4096, 280001}), 0);
+  EXPECT_EQ(contents(to.get()), std::string(4096, '\0') + text.substr(4096, 280001 - 4096));
+  EXPECT_EQ(autoreload::copy_range(from.get(), to.get(), {299999, 300001}), ENODATA);
+}
+
+TEST(DirectCopy, ReadsWhereThereIsNoSendfile) {
+  const support::temp_directory directory;
+  support::write_file(directory / "from", std::string(100000, 'x'));
+  const autoreload::unique_fd from(open((directory / "from").c_str(), O_RDONLY | O_CLOEXEC));
+  // sendfile(2) refuses a target that was opened to append; pwrite(2) doesn't, and puts everything at the end.
+  const autoreload::unique_fd to(open((directory / "to").c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  EXPECT_EQ(autoreload::copy_range(from.get(), to.get(), {0, 100000}), 0);
+  EXPECT_EQ(contents(to.get()), std::string(100000, 'x'));
+}
+
+TEST(DirectCopy, AFrozenPageKeepsWhatItShowed) {
+  const support::temp_directory directory;
+  support::write_file(directory / "file", std::string(12288, 'a'));
+  const autoreload::unique_fd file(open((directory / "file").c_str(), O_RDWR | O_CLOEXEC));
+  const autoreload::private_view view(file.get(), 12288);
+  ASSERT_EQ(view.bytes().size(), 12288U);
+  autoreload::freeze(view.bytes(), 4000, 200);  // of two pages
+  autoreload::freeze(view.bytes(), 20000, 10);  // beyond the end: nothing
+  ASSERT_EQ(pwrite(file.get(), std::string(12288, 'b').data(), 12288, 0), 12288);
+  EXPECT_EQ(text_of(view.bytes()).substr(0, 8192), std::string(8192, 'a'));
+}
+
+}  // namespace
