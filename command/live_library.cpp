@@ -202,6 +202,7 @@ void live_library::read_and_start(std::shared_ptr<const snapshot> image) {
   if (!types) return refuse(error(types.error()).rename(options_.library.path));
   auto made = std::make_shared<kept_generation>();
   made->image = std::move(image);
+  made->locals = opened->locals();
   made->types = std::make_shared<const type_table>(*std::move(types));
   start(std::move(made));
 }
@@ -212,7 +213,8 @@ void live_library::start(std::shared_ptr<kept_generation> what) {
   worker_options how{.show = options_.calling.show,
                      .json = false,
                      .limit = options_.calling.limit,
-                     .preload = options_.calling.preload};
+                     .preload = options_.calling.preload,
+                     .locals = what->locals};
   if (output_write_) how.output = output_write_.get();
   result<worker> process = worker::spawn(what->image->load_path, *what->types, how);
   if (!process) {

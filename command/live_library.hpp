@@ -86,6 +86,7 @@ class live_library {
     std::uint64_t number = 0;
     std::shared_ptr<const snapshot> image;
     std::shared_ptr<const type_table> types;
+    std::vector<local_name> locals{};
   };
   struct candidate {
     std::shared_ptr<kept_generation> what;

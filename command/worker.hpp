@@ -13,6 +13,7 @@
 #include <autoreload/error.hpp>
 
 #include "expression/show.hpp"
+#include "library.hpp"
 #include "system/unique_fd.hpp"
 #include "worker_wire.hpp"
 
@@ -24,6 +25,7 @@ struct worker_options {
   std::chrono::milliseconds limit{10'000};  ///< for loading, and for each expression
   int output = 2;                           ///< where the library's own output goes; borrowed
   std::vector<std::string> preload{};       ///< libraries that are opened before, with their symbols for all
+  std::vector<local_name> locals{};         ///< those of the library, by name
 };
 
 /// A value that an expression has, or that it left in a new object.

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <array>
 
+#include "utf8.hpp"
+
 namespace autoreload::command {
 
 namespace {
@@ -43,23 +45,12 @@ bool within(char32_t code, const std::array<range, N>& ranges) {
 }  // namespace
 
 text_character first_character(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return {1, lead >= 0x20 && lead != 0x7f ? 1 : 0, lead >= 0x20 && lead != 0x7f};
-  const std::size_t size = lead >= 0xf0 && lead < 0xf5   ? 4
-                           : lead >= 0xe0 && lead < 0xf0 ? 3
-                           : lead >= 0xc2 && lead < 0xe0 ? 2
-                                                         : 0;
-  if (size == 0 || text.size() < size) return {1, 0, false};
-  char32_t code = lead & (0xffU >> (size + 1));
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return {1, 0, false};
-    code = code << 6 | (byte(i) & 0x3fU);
-  }
-  constexpr std::array<char32_t, 5> smallest{0, 0, 0x80, 0x800, 0x10000};
-  const bool control = code < 0xa0 || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-  if (code < smallest[size] || control || (code >= 0xd800 && code < 0xe000) || code > 0x10ffff) return {size, 0, false};
-  return {size, within(code, combining) ? 0 : within(code, wide) ? 2 : 1, true};
+  const decoded_letter next = first_letter(text);
+  const char32_t code = next.code;
+  const bool control = code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||
+                       (code >= 0x2066 && code <= 0x2069);
+  if (!next.valid || control) return {next.bytes, 0, false};
+  return {next.bytes, within(code, combining) ? 0 : within(code, wide) ? 2 : 1, true};
 }
 
 int columns_of(std::string_view text) {

@@ -4,7 +4,7 @@
 #
 # A tool for people, not a test: screen_test.cpp judges, and this shows. It needs python3-pyte and python3-pil.
 #   screen_picture.py OUT-PREFIX SCENE [--size 80x24] -- COMMAND...
-# SCENE is a file of lines: `wait TEXT` (until the screen shows it), `key KEYS`, `run SHELL-COMMAND`, `sleep SECONDS`,
+# SCENE is a file of lines: `wait TEXT` (until the screen shows it), `key KEYS` (with escapes such as \\r and \\t), `run SHELL-COMMAND`, `sleep SECONDS`,
 # `size COLUMNSxROWS`, `picture NAME`. Each picture is written twice: NAME-light.png and NAME-dark.png.
 import argparse
 import fcntl
@@ -119,7 +119,7 @@ def main():
             if verb == "wait":
                 terminal.wait(rest)
             elif verb == "key":
-                os.write(terminal.file, rest.encode())
+                os.write(terminal.file, rest.encode().decode("unicode_escape").encode("latin-1"))
             elif verb == "run":
                 subprocess.run(rest, shell=True, check=True)
             elif verb == "sleep":
