@@ -118,13 +118,15 @@ build_notice notice_of(const rebuild_event& happened, const build_options& optio
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   rebuild_options how;
-  how.command = options.command;
+  if (!options.command.empty()) how.command = {"/bin/sh", "-c", options.command};
   how.directory = options.directory;
   how.build_at_start = options.at_start;
   std::atomic<const rebuilder*> made{nullptr};  // set when its constructor has returned; its thread may be first
   how.observer = [&](const rebuild_event& happened) {
     build_notice notice = notice_of(happened, options);
-    if (const rebuilder* const one = made.load()) notice.command = one->command();
+    if (const rebuilder* const one = made.load()) {
+      notice.command = options.command.empty() ? one->command() : options.command;
+    }
     send_notice(notices, notice);
   };
   try {

@@ -18,7 +18,7 @@ namespace autoreload::command {
 
 struct build_options {
   std::string library;
-  std::vector<std::string> command;  ///< words; empty: it is found out
+  std::string command;  ///< for a shell; empty: it is found out
   std::string directory;
   bool at_start = true;  ///< build once before anything is saved
 };

@@ -74,9 +74,8 @@ void add_building(CLI::App* to, run_options& into) {
   to->add_flag("--build", into.build,
                "Build at the start, too, and say so when ninja, make, CMake or Meson can't be found out");
   to->add_flag("--no-build", into.no_build, "Don't build when a source is saved");
-  to->add_option("--build-command", into.build_command, "Build by this command instead, which ends at the next option")
-      ->type_name("WORD")
-      ->expected(1, 1000);
+  to->add_option("--build-command", into.build_command, "Build by this command instead, which a shell runs")
+      ->type_name("COMMAND");
   to->add_option("--build-directory", into.build_directory, "Where the build command runs")->type_name("DIRECTORY");
 }
 

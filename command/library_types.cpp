@@ -24,13 +24,13 @@ namespace {
 
 constexpr std::chrono::seconds reading_limit{60};
 
-// Beside this program's own directory when it is installed, else where the build left it.
+// From this program's own directory when it is installed, else where the build left it.
 std::string helper_program() {
   std::array<char, PATH_MAX> self;
   const ssize_t size = readlink("/proc/self/exe", self.data(), self.size());
   if (size > 0) {
     std::string place(self.data(), static_cast<std::size_t>(size));
-    place = place.substr(0, place.rfind('/')) + "/../libexec/autoreload/autoreload-guard-helper";
+    place = place.substr(0, place.rfind('/')) + "/" AUTORELOAD_GUARD_HELPER_FROM_PROGRAM;
     if (access(place.c_str(), X_OK) == 0) return place;
   }
   return detail::guard_helper(AUTORELOAD_GUARD_HELPER, "");

@@ -62,8 +62,8 @@ struct run_options {
   std::uint64_t generations = 0;       ///< end after so many; 0: never
   bool build = false;
   bool no_build = false;
-  bool lines = false;                      ///< no screen, also on a terminal
-  std::vector<std::string> build_command;  ///< words; empty: it is found out
+  bool lines = false;         ///< no screen, also on a terminal
+  std::string build_command;  ///< for a shell; empty: it is found out
   std::string build_directory;
 };
 

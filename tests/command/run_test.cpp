@@ -172,4 +172,17 @@ TEST_F(Run, RebuildsWhenASourceIsSavedAndShowsTheCompilersErrors) {
   EXPECT_EQ(command.wait(), 0);
 }
 
+TEST_F(Run, BuildsByAnyCommandThatAShellRuns) {
+  if (std::getenv("AUTORELOAD_WITH_REBUILD") == nullptr) GTEST_SKIP() << "built without rebuilding";
+  build("int foo(void) { return 1; }");
+  running_command command({library(), "foo()", "--build-command",
+                           "cc -g -shared -fPIC -o 'a library.so' 'a library.so.c' && touch built", "--build-directory",
+                           directory().path().string()});
+  EXPECT_TRUE(command.says("foo() = 1"));
+  EXPECT_TRUE(command.says("built: "));  // at the start
+  support::write_file(library() + ".c", "int foo(void) { return 2; }");
+  EXPECT_TRUE(command.says("foo() = 2 (was 1)"));
+  EXPECT_TRUE(std::filesystem::exists(directory() / "built"));
+}
+
 }  // namespace
