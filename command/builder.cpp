@@ -93,6 +93,11 @@ build_notice notice_of(const rebuild_event& happened, const build_options& optio
     const std::string line = to_string(one);
     if (one.severity != severity::note && made.text.find(line) == std::string::npos) made.text += "\n  " + line;
   }
+  // As the person has written it.
+  const std::string shell = "/bin/sh -c ";
+  if (const std::size_t at = made.text.find(shell); at != std::string::npos && !options.command.empty()) {
+    made.text.erase(at, shell.size());
+  }
   if (happened.kind == rebuild_kind::failed && happened.failure) {  // not what(): the library's name is known
     made.text = "can't build: " + happened.failure->reason();
     if (!happened.failure->system().empty()) made.text += ": " + happened.failure->system();

@@ -18,10 +18,11 @@ namespace autoreload::command {
 /// What a look at the library's file showed.
 struct look {
   enum class end : std::uint8_t {
-    nothing,  ///< it is what was handed out last, or somebody writes it
-    fresh,    ///< see load_path
-    waiting,  ///< there is nothing complete: see why
-    refused,  ///< it is not fit for the loader: see why
+    nothing,    ///< nothing happened, or somebody writes it
+    unchanged,  ///< it is what was handed out last
+    fresh,      ///< see load_path
+    waiting,    ///< there is nothing complete: see why
+    refused,    ///< it is not fit for the loader: see why
   };
   end is = end::nothing;
   std::shared_ptr<const snapshot> image{};  ///< its load_path is for dlopen, as long as somebody has it

@@ -154,7 +154,8 @@ void live_library::take(autoreload::command::look seen) {
   if (seen.again_in) look_at_ = clock::now() + *seen.again_in;
   switch (seen.is) {
     case end::nothing: return;
-    case end::waiting:  // a build removes the file for a moment: said if it lasts
+    case end::unchanged: say_at_.reset(); return;  // it was away for a moment
+    case end::waiting:                             // a build removes the file for a moment: said if it lasts
       why_ = std::move(seen.why);
       if (!say_at_) say_at_ = clock::now() + (state_.newest == 0 && !building_asked_ ? 0s : 1s);
       return;

@@ -55,6 +55,7 @@ class running_command {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
   void signal(int number) const { kill(process_, number); }
+  const std::string& all() const { return all_; }
 
  private:
   std::optional<std::string> next(std::chrono::steady_clock::time_point deadline) {
@@ -183,6 +184,17 @@ TEST_F(Run, BuildsByAnyCommandThatAShellRuns) {
   support::write_file(library() + ".c", "int foo(void) { return 2; }");
   EXPECT_TRUE(command.says("foo() = 2 (was 1)"));
   EXPECT_TRUE(std::filesystem::exists(directory() / "built"));
+}
+
+TEST_F(Run, SaysNothingOfALibraryThatIsAwayForAMoment) {
+  build("int foo(void) { return 1; }");
+  running_command command({library(), "foo()", "--every", "50ms"});
+  EXPECT_TRUE(command.says("foo() = 1"));
+  std::filesystem::rename(library(), library() + ".away");
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(command.says("foo() = 1"));
+  std::filesystem::rename(library() + ".away", library());              // as a build that makes the same again
+  for (int i = 0; i < 40; ++i) EXPECT_TRUE(command.says("foo() = 1"));  // two seconds: it is said after one
+  EXPECT_EQ(command.all().find("there is no such file"), std::string::npos) << command.all();
 }
 
 }  // namespace
