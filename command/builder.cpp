@@ -4,13 +4,16 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "types/wire.hpp"
@@ -24,12 +27,20 @@ namespace autoreload::command {
 
 namespace {
 
+constexpr char build_again = 'b';
+
 #if defined(AUTORELOAD_WITH_REBUILD)
 
 void send_notice(int file, const build_notice& notice) {
   abi::wire_writer out;
-  out.number(notice.bad ? 1 : 0);
+  out.number(static_cast<std::uint64_t>(notice.is));
   out.text(notice.text);
+  out.text(notice.command);
+  out.text(notice.saved);
+  out.number(notice.saved_at ? static_cast<std::uint64_t>(notice.saved_at->time_since_epoch().count()) : 0);
+  out.text(notice.file);
+  out.number(notice.line);
+  out.number(notice.column);
   const std::string payload = out.take();
   const auto size = static_cast<std::uint32_t>(payload.size());
   std::string bytes(reinterpret_cast<const char*>(&size), sizeof size);
@@ -37,13 +48,69 @@ void send_notice(int file, const build_notice& notice) {
   write_all(file, bytes.data(), bytes.size());
 }
 
-// Its first line says what happened; the others are the errors, each with its place.
-build_notice notice_of(const rebuild_event& happened) {
-  build_notice made{happened.kind == rebuild_kind::build_failed || happened.kind == rebuild_kind::failed,
-                    to_string(happened)};
+build_notice::kind kind_of(rebuild_kind happened) {
+  switch (happened) {
+    case rebuild_kind::ready: return build_notice::kind::ready;
+    case rebuild_kind::building:
+    case rebuild_kind::overtaken: return build_notice::kind::building;
+    case rebuild_kind::built: return build_notice::kind::built;
+    case rebuild_kind::no_effect: return build_notice::kind::unchanged;
+    case rebuild_kind::build_failed: return build_notice::kind::failed;
+    case rebuild_kind::failed: return build_notice::kind::trouble;
+  }
+  return build_notice::kind::trouble;
+}
+
+// A compiler names a file from where it runs, which is the build's directory or one above the library.
+std::string found_file(const std::string& named, const build_options& options) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  std::vector<fs::path> places{fs::current_path(ignored)};
+  if (!options.directory.empty()) places.insert(places.begin(), options.directory);
+  for (fs::path at = fs::absolute(options.library, ignored).parent_path();; at = at.parent_path()) {
+    places.push_back(at);
+    if (at == at.root_path()) break;
+  }
+  for (const fs::path& place : places) {
+    if (fs::exists(place / named, ignored)) return (place / named).lexically_normal().string();
+  }
+  return named;
+}
+
+std::optional<std::chrono::system_clock::time_point> saving_of(const std::string& file) {
+  struct stat status {};
+  if (stat(file.c_str(), &status) != 0) return std::nullopt;
+  const auto since = std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec);
+  return std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(since));
+}
+
+// The text's first line says what happened; the others are the errors, each with its place.
+build_notice notice_of(const rebuild_event& happened, const build_options& options) {
+  build_notice made{.is = kind_of(happened.kind), .text = to_string(happened)};
+  const bool ended = happened.kind == rebuild_kind::build_failed || happened.kind == rebuild_kind::built;
   for (const diagnostic& one : happened.diagnostics) {
+    if (!ended) break;  // one that was overtaken complains of that
     const std::string line = to_string(one);
     if (one.severity != severity::note && made.text.find(line) == std::string::npos) made.text += "\n  " + line;
+  }
+  // As the person has written it.
+  const std::string shell = "/bin/sh -c ";
+  if (const std::size_t at = made.text.find(shell); at != std::string::npos && !options.command.empty()) {
+    made.text.erase(at, shell.size());
+  }
+  if (happened.kind == rebuild_kind::failed && happened.failure) {  // not what(): the library's name is known
+    made.text = "can't build: " + happened.failure->reason();
+    if (!happened.failure->system().empty()) made.text += ": " + happened.failure->system();
+    if (!happened.failure->advice().empty()) made.text += "\n  " + happened.failure->advice();
+  }
+  if (happened.kind == rebuild_kind::building && !happened.files.empty()) {
+    made.saved = found_file(happened.files.front(), options);
+    made.saved_at = saving_of(made.saved);
+  }
+  if (const diagnostic* const first = first_error(happened.diagnostics); first != nullptr && made.bad()) {
+    if (!first->file.empty()) made.file = found_file(first->file, options);
+    made.line = first->line;
+    made.column = first->column;
   }
   return made;
 }
@@ -56,16 +123,30 @@ build_notice notice_of(const rebuild_event& happened) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   rebuild_options how;
-  how.command = options.command;
+  if (!options.command.empty()) how.command = {"/bin/sh", "-c", options.command};
   how.directory = options.directory;
-  how.observer = [notices](const rebuild_event& happened) { send_notice(notices, notice_of(happened)); };
-  try {
-    const rebuilder one(options.library, std::move(how));
-    char byte = 0;
-    while (read(life, &byte, 1) < 0 && errno == EINTR) {
+  how.build_at_start = options.at_start;
+  std::atomic<const rebuilder*> made{nullptr};  // set when its constructor has returned; its thread may be first
+  how.observer = [&](const rebuild_event& happened) {
+    build_notice notice = notice_of(happened, options);
+    if (const rebuilder* const one = made.load()) {
+      notice.command = options.command.empty() ? one->command() : options.command;
     }
+    send_notice(notices, notice);
+  };
+  try {
+    rebuilder one(options.library, std::move(how));
+    made.store(&one);
+    char byte = 0;
+    for (;;) {
+      const ssize_t got = read(life, &byte, 1);
+      if (got < 0 && errno == EINTR) continue;
+      if (got != 1 || byte != build_again) break;
+      one.rebuild();
+    }
+    made.store(nullptr);
   } catch (const std::exception& thrown) {
-    send_notice(notices, {true, thrown.what()});
+    send_notice(notices, {.is = build_notice::kind::trouble, .text = thrown.what()});
   }
   _exit(0);
 }
@@ -98,6 +179,7 @@ result<builder> builder::start(const build_options& options) {
   const pid_t parent = getpid();
   made.child_ = fork();
   if (made.child_ < 0) return error(stage::use, {}, "no process could be made").system(std::strerror(errno));
+  fcntl(made.notices_.get(), F_SETFL, O_NONBLOCK);
   if (made.child_ == 0) {
     made.life_ = unique_fd();  // or it would wait for itself
     build_until_told(options, write_end.get(), read_end.get(), parent);
@@ -122,11 +204,13 @@ builder::~builder() {
   }
 }
 
+void builder::rebuild() const { write_all(life_.get(), &build_again, 1); }
+
 bool builder::read_more() {
   std::array<char, 65536> part;
   const ssize_t got = read(notices_.get(), part.data(), part.size());
   if (got > 0) buffer_.append(part.data(), static_cast<std::size_t>(got));
-  return got > 0 || (got < 0 && errno == EINTR);
+  return got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN));
 }
 
 std::optional<build_notice> builder::next() {
@@ -136,8 +220,17 @@ std::optional<build_notice> builder::next() {
   if (buffer_.size() - sizeof size < size) return std::nullopt;
   abi::wire_reader in(std::string_view(buffer_).substr(sizeof size, size));
   build_notice made;
-  made.bad = in.number() != 0;
+  made.is = static_cast<build_notice::kind>(in.number());
   made.text = in.text();
+  made.command = in.text();
+  made.saved = in.text();
+  if (const std::uint64_t count = in.number(); count != 0) {
+    made.saved_at = std::chrono::system_clock::time_point(
+        std::chrono::system_clock::duration(static_cast<std::chrono::system_clock::rep>(count)));
+  }
+  made.file = in.text();
+  made.line = static_cast<std::uint32_t>(in.number());
+  made.column = static_cast<std::uint32_t>(in.number());
   buffer_.erase(0, sizeof size + size);
   return made;
 }

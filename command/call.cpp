@@ -68,7 +68,8 @@ int run_call(const call_options& options) {
   const worker_options how{.show = options.calling.show,
                            .json = options.calling.json,
                            .limit = options.calling.limit,
-                           .preload = options.calling.preload};
+                           .preload = options.calling.preload,
+                           .locals = opened->locals()};
   result<worker> process = worker::start(opened->path(), *types, how);
   if (!process) return say_error(process.error()), failed;
   for (const std::string& text : options.expressions) {

@@ -7,8 +7,8 @@
 #include <string>
 
 #include "check_report.hpp"
+#include "comparison.hpp"
 #include "elf/names.hpp"
-#include "guard/compare.hpp"
 #include "library.hpp"
 #include "library_types.hpp"
 #include "options.hpp"
@@ -19,13 +19,6 @@
 namespace autoreload::command {
 
 namespace {
-
-types_wanted all_of(const library_options& from) {
-  return {.all_symbols = true,
-          .headers = from.headers,
-          .include_directories = from.include_directories,
-          .compiler = from.compiler};
-}
 
 // Its own words without the path, which stands in the line before.
 finding refusal(const error& failure) {
@@ -85,13 +78,8 @@ bool is_program(const library& file) {
   return false;
 }
 
-void add(abi::comparison found, check_report& into) {
-  for (abi::remark& r : found.differences) into.differences.push_back(std::move(r.text));
-  for (abi::remark& r : found.notes) into.harmless.push_back(std::move(r.text));
-}
-
 // @return an error when there is nothing to compare with
-result<void> compare_with_host(const library& host, const library& opened, const result<abi::description>& types,
+result<void> compare_with_host(const library& host, const library& opened, const abi::description& types,
                                check_report& into) {
   types_wanted wanted;
   wanted.api_fields = true;
@@ -106,21 +94,7 @@ result<void> compare_with_host(const library& host, const library& opened, const
     if (opened.find(s.name) == nullptr)
       into.differences.push_back(s.name + ": the host knows it, and the library does not have it");
   }
-  if (types) add(abi::compare(*expects, *types, {.host = true}), into);
-  return {};
-}
-
-result<void> compare_with_build(const library& old, const check_options& options, const library& opened,
-                                const result<abi::description>& types, check_report& into) {
-  for (const exported_name& e : old.exports()) {
-    if (opened.find(e.name) == nullptr) into.differences.push_back(e.name + ": removed");
-  }
-  for (const exported_name& e : opened.exports()) {
-    if (old.find(e.name) == nullptr) into.harmless.push_back(e.name + ": new");
-  }
-  const result<abi::description> before = read_types(old, all_of(options.library));
-  if (!before) return before.error();
-  if (types) add(abi::compare(*before, *types, {}), into);
+  add(abi::compare(*expects, types, {.host = true}), into);
   return {};
 }
 
@@ -142,11 +116,11 @@ int run_check(const check_options& options) {
     const result<library> old = library::open(options.against);
     if (!old) return say_error(old.error()), failed;
     report.against = old->path();
-    const result<void> compared = is_program(*old) ? compare_with_host(*old, *opened, types, report)
-                                                   : compare_with_build(*old, options, *opened, types, report);
     // Without types nothing says that all is well.
-    if (!compared) return say_error(compared.error()), failed;
     if (!types) return say_error(types.error()), failed;
+    const result<void> compared = is_program(*old) ? compare_with_host(*old, *opened, *types, report)
+                                                   : compare_builds(*old, *opened, *types, options.library, report);
+    if (!compared) return say_error(compared.error()), failed;
   }
   const std::string text = options.json ? to_json(report) : to_text(report);
   write_all(STDOUT_FILENO, text.data(), text.size());

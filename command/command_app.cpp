@@ -70,6 +70,15 @@ void add_calling(CLI::App* to, calling_options& into) {
       ->allow_extra_args(false);
 }
 
+void add_building(CLI::App* to, run_options& into) {
+  to->add_flag("--build", into.build,
+               "Build at the start, too, and say so when ninja, make, CMake or Meson can't be found out");
+  to->add_flag("--no-build", into.no_build, "Don't build when a source is saved");
+  to->add_option("--build-command", into.build_command, "Build by this command instead, which a shell runs")
+      ->type_name("COMMAND");
+  to->add_option("--build-directory", into.build_directory, "Where the build command runs")->type_name("DIRECTORY");
+}
+
 const char* const footer =
     "Exit status: 0 all is well; 1 the library or an expression is wrong, or a check says no; 2 the command line is\n"
     "wrong; 3 a call crashed, hung or ended the process.";
@@ -96,14 +105,8 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
   add_calling(run_command, run.calling);
   add_duration(run_command, "--every", run.every, "Evaluate in between, too, so often");
   run_command->add_option("--generations", run.generations, "End after so many builds were loaded")->type_name("COUNT");
-  run_command->add_flag("--build", run.build,
-                        "Build when a source is saved: by ninja, make, CMake or Meson, which is found out");
-  run_command
-      ->add_option("--build-command", run.build_command, "Build by this command instead, which ends at the next option")
-      ->type_name("WORD")
-      ->expected(1, 1000);
-  run_command->add_option("--build-directory", run.build_directory, "Where the build command runs")
-      ->type_name("DIRECTORY");
+  add_building(run_command, run);
+  run_command->add_flag("--lines", run.lines, "Write lines instead of a screen, also on a terminal");
   run_command->footer(footer);
 
   call_command = app.add_subcommand("call", "Evaluate C expressions that call the library, one line for each result");
@@ -115,6 +118,14 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
   add_calling(call_command, call.calling);
   call_command->add_flag("--json", call.calling.json, "Write each result as JSON");
   call_command->footer(footer);
+
+  repl_command = app.add_subcommand("repl", "Evaluate C expressions at a prompt, while the library is edited");
+  add_library(repl_command, repl.run.library);
+  add_calling(repl_command, repl.run.calling);
+  add_building(repl_command, repl.run);
+  repl_command->add_option("--history", repl.history, "Keep the lines in this file")->type_name("FILE");
+  repl_command->add_flag("--no-history", repl.no_history, "Keep no lines");
+  repl_command->footer(footer);
 
   check_command =
       app.add_subcommand("check", "Say whether the library can be loaded and reloaded, and what it exports");

@@ -21,11 +21,13 @@ struct command_app {
   colour_choice colours = colour_choice::automatic;
   call_options call;
   run_options run;
+  repl_options repl;
   check_options check;
   api_options api;
   std::string generate;  ///< bash, zsh, fish or man
   CLI::App* call_command = nullptr;
   CLI::App* run_command = nullptr;
+  CLI::App* repl_command = nullptr;
   CLI::App* check_command = nullptr;
   CLI::App* api_command = nullptr;
   CLI::App* generate_command = nullptr;

@@ -79,8 +79,10 @@ class places {
     return "in " + text + line_words(bytes, relative);
   }
 
+  crash_place placed(std::string words) const { return {std::move(words), file_, static_cast<unsigned>(line_)}; }
+
  private:
-  std::string line_words(const std::vector<std::byte>& bytes, std::uint64_t relative) const {
+  std::string line_words(const std::vector<std::byte>& bytes, std::uint64_t relative) {
     line_place line = find_line(bytes, relative);
     std::vector<std::byte> separate;
     if (line.file.empty()) {
@@ -90,19 +92,26 @@ class places {
       line = find_line(separate, relative);
     }
     if (line.file.empty() || line.line == 0) return "";
+    // The place of the library's own code that is nearest to the crash.
+    if (file_.empty()) {
+      file_ = (std::filesystem::path(line.root) / line.directory / line.file).string();
+      line_ = line.line;
+    }
     return " at " + std::filesystem::path(line.file).filename().string() + ":" + std::to_string(line.line);
   }
 
   std::string library_;
   std::vector<mapping> mappings_;
   ino_t inode_ = 0;
+  std::string file_;
+  std::uint64_t line_ = 0;
 };
 
 bool is_address_signal(int signal) { return signal == SIGSEGV || signal == SIGBUS; }
 
 }  // namespace
 
-std::string crash_words(const crash_record& crash, pid_t child, const std::string& library) {
+crash_place crash_place_of(const crash_record& crash, pid_t child, const std::string& library) {
   places known(child, library);
   const char* const name = signal_name(crash.signal);
   std::string text = name != nullptr ? name : "signal " + std::to_string(crash.signal);
@@ -117,7 +126,7 @@ std::string crash_words(const crash_record& crash, pid_t child, const std::strin
     }
   }
   // How abort() comes to its signal is of no interest.
-  if (crash.signal == SIGABRT && !called_by.empty()) return text + ", by abort() " + called_by;
+  if (crash.signal == SIGABRT && !called_by.empty()) return known.placed(text + ", by abort() " + called_by);
   text += " " + known.words(crash.instruction, false);
   if (!called_by.empty()) text += ", called " + called_by;
   constexpr std::uint64_t near = 1 << 16;
@@ -131,7 +140,7 @@ std::string crash_words(const crash_record& crash, pid_t child, const std::strin
       if (distance < near) text += ": the stack is full, as after endless recursion";
     }
   }
-  return text;
+  return known.placed(std::move(text));
 }
 
 }  // namespace autoreload::command

@@ -10,9 +10,15 @@
 
 namespace autoreload::command {
 
-/// `SIGSEGV in poke at lib.c:12, address 0x0`; for a crash in another library also who called it.
+/// Where a process crashed.
+struct crash_place {
+  std::string words;   ///< `SIGSEGV in poke at lib.c:12, address 0x0`; in another library also who called it
+  std::string file{};  ///< the library's source, as the debug information names it; empty when it isn't known
+  unsigned line = 0;   ///< from 1
+};
+
 /// @param child    the process, which waits in its handler: its mappings are read
 /// @param library  the file that is loaded in it, as dlopen got it
-[[nodiscard]] std::string crash_words(const crash_record& crash, pid_t child, const std::string& library);
+[[nodiscard]] crash_place crash_place_of(const crash_record& crash, pid_t child, const std::string& library);
 
 }  // namespace autoreload::command

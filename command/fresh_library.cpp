@@ -49,15 +49,15 @@ look fresh_library::look_again(bool anyway) {
   const trust_policy trust;
   snapshot_outcome taken = reader_->take({path_, trust, true, patience_.get()});
   if (taken.no) return no_look(*std::move(taken.no));
-  if (last_ && reader_->same_content(*last_)) return {};
+  if (last_ && reader_->same_content(*last_)) return {.is = look::end::unchanged};
   inspection seen = inspect(taken.bytes, this_machine, writing_of(taken.unfinished_for));
   if (std::optional<setback> no = setback_of(seen, false, taken.unfinished_for)) return no_look(*std::move(no));
   const loader_name name = name_for(loader_name::automatic, {taken.bytes, seen.facts.segments, 0});
   if (result<void> kept = reader_->keep(taken.image, {name, trust}); !kept) {
     return no_look({setback_kind::shortage, kept.error()});
   }
-  last_ = std::move(taken.image);
-  return {.is = look::end::fresh, .load_path = last_->load_path, .warnings = std::move(seen.warnings)};
+  last_ = std::make_shared<const snapshot>(std::move(taken.image));
+  return {.is = look::end::fresh, .image = last_, .warnings = std::move(seen.warnings)};
 }
 
 }  // namespace autoreload::command

@@ -18,13 +18,14 @@ namespace autoreload::command {
 /// What a look at the library's file showed.
 struct look {
   enum class end : std::uint8_t {
-    nothing,  ///< it is what was handed out last, or somebody writes it
-    fresh,    ///< see load_path
-    waiting,  ///< there is nothing complete: see why
-    refused,  ///< it is not fit for the loader: see why
+    nothing,    ///< nothing happened, or somebody writes it
+    unchanged,  ///< it is what was handed out last
+    fresh,      ///< see load_path
+    waiting,    ///< there is nothing complete: see why
+    refused,    ///< it is not fit for the loader: see why
   };
   end is = end::nothing;
-  std::string load_path{};  ///< for dlopen; valid until the next fresh one
+  std::shared_ptr<const snapshot> image{};  ///< its load_path is for dlopen, as long as somebody has it
   std::optional<error> why{};
   std::vector<std::string> warnings{};
   std::optional<std::chrono::milliseconds> again_in{};  ///< look again then, without any event
@@ -50,7 +51,7 @@ class fresh_library {
   std::unique_ptr<autoreload::watch> watch_;
   std::unique_ptr<snapshotter> reader_;
   std::unique_ptr<writer_patience> patience_;
-  std::optional<snapshot> last_;  // what was handed out; its descriptor keeps it there
+  std::shared_ptr<const snapshot> last_;  // what was handed out
 };
 
 }  // namespace autoreload::command

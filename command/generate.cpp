@@ -199,7 +199,11 @@ std::string manual(const CLI::App& app) {
       ".SH \"EXIT STATUS\"\n.TP\n.B 0\nAll is well.\n.TP\n.B 1\nThe library or an expression is wrong, or a check says "
       "no.\n.TP\n.B 2\nThe command line is wrong.\n"
       ".TP\n.B 3\nA call crashed, hung or ended the process.\n.SH ENVIRONMENT\n.TP\n.B NO_COLOR\nNo colours, unless "
-      "\\-\\-color asks for them.\n";
+      "\\-\\-color asks for them.\n"
+      ".TP\n.B XDG_STATE_HOME\nWhere the lines of repl are kept, in autoreload/history; ~/.local/state if it is not "
+      "set.\n"
+      ".SH KEYS\nOf run on a terminal: b builds, h holds newer builds or goes on, r rolls back, f starts anew, q "
+      "ends.\n";
   return text;
 }
 

@@ -77,6 +77,35 @@ std::vector<exported_name> exports_of(std::span<const std::byte> bytes) {
   return list;
 }
 
+// What the compiler made of a function is none of the source's: `foo.part.0`, `counter.1`.
+bool is_of_the_source(std::string_view name) {
+  return !name.empty() && name.find('.') == std::string_view::npos && name.find('$') == std::string_view::npos;
+}
+
+std::vector<local_name> locals_of(std::span<const std::byte> bytes) {
+  std::vector<local_name> list;
+  const elf_sections sections(bytes);
+  Elf64_Shdr table;
+  Elf64_Shdr strings;
+  if (!sections.find(".symtab", table) || !sections.at(table.sh_link, strings)) return list;
+  const file_bytes symbols = sections.content(table);
+  const file_bytes names = sections.content(strings);
+  Elf64_Sym symbol;
+  for (std::uint64_t i = 1; read_record(symbols, i, symbol); ++i) {
+    const unsigned type = ELF64_ST_TYPE(symbol.st_info);
+    // A hidden one is local here, too.
+    const bool hidden = ELF64_ST_VISIBILITY(symbol.st_other) == STV_HIDDEN;
+    if (ELF64_ST_BIND(symbol.st_info) != STB_LOCAL && !hidden) continue;
+    if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx >= SHN_LORESERVE || symbol.st_value == 0) continue;
+    const std::string_view name = string_at(names, symbol.st_name);
+    if ((type == STT_FUNC || type == STT_OBJECT) && is_of_the_source(name)) {
+      list.push_back({std::string(name), type == STT_FUNC, symbol.st_value});
+    }
+  }
+  std::ranges::sort(list, {}, &local_name::name);
+  return list;
+}
+
 }  // namespace
 
 std::vector<std::byte> bytes_of(const std::string& path) {
@@ -113,6 +142,12 @@ result<library> library::open(const std::string& name) {
   made.bytes_ = bytes_of(made.path_);
   if (made.bytes_.empty()) return error(stage::use, made.path_, "the file is empty, or no regular file");
   made.exports_ = exports_of(made.bytes_);
+  const std::vector<local_name> all = locals_of(made.bytes_);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const bool twice =
+        (i != 0 && all[i - 1].name == all[i].name) || (i + 1 < all.size() && all[i + 1].name == all[i].name);
+    if (!twice && made.find(all[i].name) == nullptr) made.locals_.push_back(all[i]);
+  }
   return made;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,13 @@ struct exported_name {
   bool function;
 };
 
+/// A static function or variable, which only the symbol table knows.
+struct local_name {
+  std::string name;
+  bool function = true;
+  std::uint64_t address = 0;  ///< as the file has it
+};
+
 /// A library file as it was when it was opened. Thread-safety: as a std::string.
 class library {
  public:
@@ -29,11 +37,14 @@ class library {
   /// Functions and variables, by name.
   [[nodiscard]] const std::vector<exported_name>& exports() const { return exports_; }
   [[nodiscard]] const exported_name* find(std::string_view name) const;
+  /// By name. A name that two units have, or that is exported too, is not among them.
+  [[nodiscard]] const std::vector<local_name>& locals() const { return locals_; }
 
  private:
   std::string path_;
   std::vector<std::byte> bytes_;
   std::vector<exported_name> exports_;
+  std::vector<local_name> locals_;
 };
 
 /// A file's bytes; nothing when it can't be read.

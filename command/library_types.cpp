@@ -24,13 +24,13 @@ namespace {
 
 constexpr std::chrono::seconds reading_limit{60};
 
-// Beside this program's own directory when it is installed, else where the build left it.
+// From this program's own directory when it is installed, else where the build left it.
 std::string helper_program() {
   std::array<char, PATH_MAX> self;
   const ssize_t size = readlink("/proc/self/exe", self.data(), self.size());
   if (size > 0) {
     std::string place(self.data(), static_cast<std::size_t>(size));
-    place = place.substr(0, place.rfind('/')) + "/../libexec/autoreload/autoreload-guard-helper";
+    place = place.substr(0, place.rfind('/')) + "/" AUTORELOAD_GUARD_HELPER_FROM_PROGRAM;
     if (access(place.c_str(), X_OK) == 0) return place;
   }
   return detail::guard_helper(AUTORELOAD_GUARD_HELPER, "");
@@ -66,6 +66,11 @@ abi::request request_for(const library& of, const types_wanted& wanted) {
     if (wanted.everything || wanted.all_symbols || names.contains(e.name))
       ask.symbols.push_back({e.name, e.function, 0});
   }
+  for (const local_name& l : of.locals()) {
+    if (wanted.everything || names.contains(l.name)) {
+      ask.symbols.push_back({.name = l.name, .function = l.function, .address = l.address, .local = true});
+    }
+  }
   return ask;
 }
 
@@ -87,7 +92,9 @@ result<abi::description> read_types(const library& of, const types_wanted& wante
   abi::request ask = request_for(of, wanted);
   if (wanted.headers.empty()) return ask_helper(of, std::move(ask));
   std::vector<std::string> names;
-  for (const abi::wanted_symbol& s : ask.symbols) names.push_back(s.name);
+  for (const abi::wanted_symbol& s : ask.symbols) {
+    if (!s.local) names.push_back(s.name);  // no header declares the others
+  }
   result<header_library> compiled = header_library::compile(wanted, names, of.path());
   if (!compiled) return compiled.error();
   result<library> header = library::open(compiled->path());

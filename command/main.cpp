@@ -26,6 +26,7 @@ int main(int count, char** words) {
   try {
     if (*line.call_command) return run_call(line.call);
     if (*line.run_command) return run_run(line.run);
+    if (*line.repl_command) return run_repl(line.repl);
     if (*line.check_command) return run_check(line.check);
     if (*line.api_command) return run_api(line.api);
     if (*line.generate_command) return generate(line.app, line.generate);

@@ -61,13 +61,22 @@ struct run_options {
   std::chrono::milliseconds every{0};  ///< evaluate again so often; 0: only at each new build
   std::uint64_t generations = 0;       ///< end after so many; 0: never
   bool build = false;
-  std::vector<std::string> build_command;  ///< words; empty: it is found out
+  bool no_build = false;
+  bool lines = false;         ///< no screen, also on a terminal
+  std::string build_command;  ///< for a shell; empty: it is found out
   std::string build_directory;
+};
+
+struct repl_options {
+  run_options run;      ///< without expressions
+  std::string history;  ///< the file; empty: the usual place
+  bool no_history = false;
 };
 
 [[nodiscard]] int run_call(const call_options& options);
 [[nodiscard]] int run_check(const check_options& options);
 [[nodiscard]] int run_api(const api_options& options);
 [[nodiscard]] int run_run(const run_options& options);
+[[nodiscard]] int run_repl(const repl_options& options);
 
 }  // namespace autoreload::command

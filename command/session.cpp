@@ -26,6 +26,12 @@ checked_expression session::check(std::string text) {
   return made;
 }
 
+type_index session::type_of(const std::string& text) {
+  const node_pointer tree = parse(text, [this](std::string_view name) { return types_.has_typedef(name); });
+  static_cast<void>(command::check(*tree, types_, earlier_));
+  return tree->type;
+}
+
 std::vector<std::string> names_in(std::string_view text) {
   std::vector<std::string> names;
   try {

@@ -24,6 +24,9 @@ class session {
   /// Parses and checks an expression; its results are the next `$1`, `$2` ….
   /// @throws complaint
   [[nodiscard]] checked_expression check(std::string text);
+  /// The type that an expression has; it is not evaluated, and no result is counted.
+  /// @throws complaint
+  [[nodiscard]] type_index type_of(const std::string& text);
   /// Takes back the results of an expression that was checked and then failed.
   void forget(const checked_expression& failed) { earlier_.resize(earlier_.size() - failed.shown.size()); }
   [[nodiscard]] std::size_t results() const { return earlier_.size(); }

@@ -57,12 +57,14 @@ std::string paint(ink colour, std::string_view text, int descriptor) {
 }
 
 void say_error(std::string_view text) { say(ink::red, "error", text); }
+void say_error(const error& failure) { say_error(std::string_view(lines_of(failure))); }
+
 // Not what(): that the command is used is no news.
-void say_error(const error& failure) {
+std::string lines_of(const error& failure) {
   std::string text = failure.path().empty() ? failure.reason() : failure.path() + ": " + failure.reason();
   if (!failure.system().empty()) text += ": " + failure.system();
   if (!failure.advice().empty()) text += "\n  " + failure.advice();
-  say_error(std::string_view(text));
+  return text;
 }
 
 void say_note(std::string_view text) { say(ink::yellow, "note", text); }

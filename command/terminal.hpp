@@ -21,6 +21,8 @@ void choose_colours(colour_choice choice);
 /// `error: …` on standard error. The first line is the sentence, the others explain it.
 void say_error(std::string_view text);
 void say_error(const error& failure);
+/// An error as lines, as they stand after `error: `.
+[[nodiscard]] std::string lines_of(const error& failure);
 /// `note: …` on standard error.
 void say_note(std::string_view text);
 

@@ -75,6 +75,22 @@ bool send_message(int file, message_kind kind, std::string_view payload) {
 }
 
 result<worker> worker::start(const std::string& path, const type_table& types, const worker_options& options) {
+  result<worker> made = spawn(path, types, options);
+  if (!made) return made;
+  std::optional<reply> came;
+  while (!came) came = made->take(made->deadline());
+  if (came->is == reply::end::good) return made;
+  return not_started(*came, path);
+}
+
+error not_started(const reply& came, const std::string& path) {
+  if (came.is == reply::end::refused) {
+    return error(stage::load, path, "the loader refused the library").system(came.words);
+  }
+  return error(stage::load, path, "while it was loaded the library " + came.words);
+}
+
+result<worker> worker::spawn(const std::string& path, const type_table& types, const worker_options& options) {
   std::array<int, 2> request{};
   std::array<int, 2> answer{};
   if (pipe2(request.data(), O_CLOEXEC) != 0)
@@ -101,14 +117,9 @@ result<worker> worker::start(const std::string& path, const type_table& types, c
   child_requests = unique_fd();
   child_answers = unique_fd();
 
-  const auto deadline = clock::now() + options.limit;
-  const std::optional<message> first = made.receive(deadline);
-  if (first && first->kind == message_kind::ready) return made;
-  if (first && first->kind == message_kind::not_loaded) {
-    return error(stage::load, path, "the loader refused the library").system(first->payload);
-  }
-  return error(stage::load, path,
-               "while it was loaded the library " + made.lost({}, clock::now() < deadline, "").words);
+  made.busy_ = true;
+  made.deadline_ = clock::now() + options.limit;
+  return made;
 }
 
 worker::worker(worker&& other) noexcept { *this = std::move(other); }
@@ -122,6 +133,10 @@ worker& worker::operator=(worker&& other) noexcept {
   path_ = std::move(other.path_);
   options_ = std::move(other.options_);
   crash_ = other.crash_;
+  busy_ = other.busy_;
+  deadline_ = other.deadline_;
+  calling_ = std::move(other.calling_);
+  so_far_ = std::move(other.so_far_);
   return *this;
 }
 
@@ -136,108 +151,163 @@ void worker::end() noexcept {
   child_ = -1;
 }
 
-// Until the buffer has so many bytes. False when the child has ended before, or the time has.
-bool worker::fill(std::size_t size, clock::time_point deadline) {
-  while (buffer_.size() < size) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now()).count();
+// Reads once. Waits for something to read until then.
+worker::filled worker::fill(time_point until) {
+  for (;;) {
+    // Before the first clock reading there is no time to wait, and no difference that could be told.
+    const long left =
+        until == time_point::min() ? 0 : std::chrono::ceil<std::chrono::milliseconds>(until - clock::now()).count();
     std::array<pollfd, 2> files{pollfd{answers_.get(), POLLIN, 0}, pollfd{process_.get(), POLLIN, 0}};
     const int ready = poll(files.data(), process_ ? 2 : 1, static_cast<int>(std::clamp<long>(left, 0, 60'000)));
     if (ready < 0 && errno == EINTR) continue;
     if (ready == 0 && left > 60'000) continue;
-    if (ready <= 0) return false;
-    if ((files[0].revents & (POLLIN | POLLHUP)) == 0) return false;  // it has ended, and has said all
+    if (ready == 0) return filled::nothing;
+    if (ready < 0 || (files[0].revents & (POLLIN | POLLHUP)) == 0) return filled::at_end;  // it has said all
     std::array<char, 65536> part;
     const ssize_t got = read(answers_.get(), part.data(), part.size());
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return false;
+    if (got <= 0) return filled::at_end;
     buffer_.append(part.data(), static_cast<std::size_t>(got));
+    return filled::more;
   }
-  return true;
 }
 
-std::optional<worker::message> worker::receive(clock::time_point deadline) {
+std::optional<worker::message> worker::next_message() {
   message_head head{};
-  if (!fill(sizeof head, deadline)) return std::nullopt;
+  if (buffer_.size() < sizeof head) return std::nullopt;
   std::memcpy(&head, buffer_.data(), sizeof head);
-  if (!fill(sizeof head + head.size, deadline)) return std::nullopt;
+  if (buffer_.size() - sizeof head < head.size) return std::nullopt;
   message made{head.kind, buffer_.substr(sizeof head, head.size)};
   buffer_.erase(0, sizeof head + head.size);
-  if (made.kind == message_kind::crashed && made.payload.size() == sizeof(crash_record)) {
-    crash_record record;
-    std::memcpy(&record, made.payload.data(), sizeof record);
-    crash_ = record;
-  }
   return made;
 }
 
-reply worker::evaluate(const std::string& expression) {
-  reply made;
+void worker::ask(const std::string& expression) {
   crash_.reset();
-  std::string calling;
-  const auto deadline = clock::now() + options_.limit;
+  calling_.clear();
+  so_far_ = {};
+  busy_ = true;
+  deadline_ = clock::now() + options_.limit;
   const auto size = static_cast<std::uint32_t>(expression.size());
   std::string request(reinterpret_cast<const char*>(&size), sizeof size);
   request += expression;
   write_all(requests_.get(), request.data(), request.size());
+}
+
+reply worker::evaluate(const std::string& expression) {
+  ask(expression);
   for (;;) {
-    const std::optional<message> next = receive(deadline);
-    if (!next || next->kind == message_kind::crashed) {
-      const bool in_time = clock::now() < deadline;
-      return lost(std::move(made), in_time, calling);
-    }
-    switch (next->kind) {
-      case message_kind::calling: calling = next->payload; break;
-      case message_kind::result: made.results.push_back(decode_result(next->payload)); break;
-      case message_kind::done: {
-        abi::wire_reader in(next->payload);
-        made.took = std::chrono::nanoseconds(in.number());
-        return made;
-      }
-      case message_kind::complained:
-        made.is = reply::end::complained;
-        made.wrong = decode_complaint(next->payload);
-        return made;
-      case message_kind::threw:
-        made.is = reply::end::crashed;
-        made.words = (calling.empty() ? "it" : calling) + " threw a C++ exception: " + next->payload;
-        end();
-        return made;
-      default: break;
-    }
+    if (std::optional<reply> came = take(deadline_)) return *std::move(came);
   }
 }
 
+std::optional<reply> worker::take(time_point until) {
+  while (busy_ && alive()) {
+    while (std::optional<message> next = next_message()) {
+      if (std::optional<reply> came = heard(*std::move(next))) {
+        busy_ = false;
+        return came;
+      }
+    }
+    const filled what = fill(std::min(until, deadline_));
+    if (what == filled::more) continue;
+    const bool in_time = clock::now() < deadline_;
+    if (what == filled::nothing && in_time) return std::nullopt;
+    busy_ = false;
+    return lost(in_time);
+  }
+  return std::nullopt;
+}
+
+// One message. An answer when it was the last one of what was asked.
+std::optional<reply> worker::heard(message&& next) {
+  switch (next.kind) {
+    case message_kind::ready: return std::move(so_far_);
+    case message_kind::not_loaded:
+      so_far_.is = reply::end::refused;
+      so_far_.words = std::move(next.payload);
+      return std::move(so_far_);
+    case message_kind::calling: calling_ = std::move(next.payload); return std::nullopt;
+    case message_kind::result: so_far_.results.push_back(decode_result(next.payload)); return std::nullopt;
+    case message_kind::done: {
+      abi::wire_reader in(next.payload);
+      so_far_.took = std::chrono::nanoseconds(in.number());
+      return std::move(so_far_);
+    }
+    case message_kind::complained:
+      so_far_.is = reply::end::complained;
+      so_far_.wrong = decode_complaint(next.payload);
+      return std::move(so_far_);
+    case message_kind::threw:
+      so_far_.is = reply::end::crashed;
+      so_far_.words = (calling_.empty() ? "it" : calling_) + " threw a C++ exception: " + next.payload;
+      end();
+      return std::move(so_far_);
+    case message_kind::crashed:
+      if (next.payload.size() != sizeof(crash_record)) return std::nullopt;
+      crash_.emplace();
+      std::memcpy(&*crash_, next.payload.data(), sizeof *crash_);
+      return lost(true);
+  }
+  return std::nullopt;
+}
+
 // The child crashed, ended, or takes too long. One that crashed waits in its handler to be looked at.
-reply worker::lost(reply so_far, bool in_time, const std::string& calling) {
-  const std::string who = calling.empty() ? "" : calling + " ";
+reply worker::lost(bool in_time) {
+  reply made = std::move(so_far_);
+  const std::string who = calling_.empty() ? "" : calling_ + " ";
   if (crash_) {
-    if (crash_->frames < 0) static_cast<void>(receive(clock::now() + std::chrono::seconds(2)));  // the callers
-    so_far.is = reply::end::crashed;
-    so_far.words = who + "crashed: " + crash_words(*crash_, child_, path_);
+    hear_callers();
+    made.is = reply::end::crashed;
+    const crash_place where = crash_place_of(*crash_, child_, path_);
+    made.words = who + "crashed: " + where.words;
+    made.file = where.file;
+    made.line = where.line;
     end();
-    return so_far;
+    return made;
   }
   int status = 0;
   // Ended, or about to: what it wrote last was read before its end was.
   pollfd ended{process_.get(), POLLIN, 0};
   const bool gone = poll(&ended, 1, in_time ? 2000 : 0) > 0 && waitpid(child_, &status, WNOHANG) == child_;
   if (!gone) {
-    so_far.is = reply::end::hung;
-    so_far.words = who + "did not come back within " + seconds_text(options_.limit);
+    made.is = reply::end::hung;
+    made.words = who + "did not come back within " + seconds_text(options_.limit);
     end();
-    return so_far;
+    return made;
   }
   kill(-child_, SIGKILL);
   child_ = -1;
   if (WIFSIGNALED(status)) {
     const char* const name = signal_name(WTERMSIG(status));
-    so_far.is = reply::end::crashed;
-    so_far.words = who + "was killed by " + (name != nullptr ? name : "signal " + std::to_string(WTERMSIG(status)));
+    made.is = reply::end::crashed;
+    made.words = who + "was killed by " + (name != nullptr ? name : "signal " + std::to_string(WTERMSIG(status)));
   } else {
-    so_far.is = reply::end::ended;
-    so_far.words = who + "ended the process with exit status " + std::to_string(WEXITSTATUS(status));
+    made.is = reply::end::ended;
+    made.words = who + "ended the process with exit status " + std::to_string(WEXITSTATUS(status));
   }
-  return so_far;
+  return made;
+}
+
+// The second record, which the handler may not come to send.
+void worker::hear_callers() {
+  const time_point until = clock::now() + std::chrono::seconds(2);
+  while (crash_->frames < 0) {
+    if (const std::optional<message> next = next_message()) {
+      if (next->payload.size() == sizeof(crash_record)) std::memcpy(&*crash_, next->payload.data(), sizeof *crash_);
+      continue;
+    }
+    if (fill(until) != filled::more) return;
+  }
+}
+
+reply worker::stop(const std::string& why) {
+  reply made = std::move(so_far_);
+  made.is = reply::end::hung;
+  made.words = (calling_.empty() ? "it" : calling_) + " " + why;
+  busy_ = false;
+  end();
+  return made;
 }
 
 }  // namespace autoreload::command

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <link.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <clocale>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -109,6 +111,7 @@ void settle_in(const worker_options& options, pid_t parent) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
+  std::setlocale(LC_ALL, "C");      // as every program starts
   if (isatty(STDIN_FILENO) != 0) {  // a background group that reads the terminal is stopped
     const int nothing = open("/dev/null", O_RDONLY);
     dup2(nothing, STDIN_FILENO);
@@ -168,7 +171,7 @@ class server {
  private:
   surroundings around() {
     surroundings made;
-    made.address_of = [this](const std::string& name) { return dlsym(handle_, name.c_str()); };
+    made.address_of = [this](const std::string& name) { return address_of(name); };
     made.before_call = [this](const std::string& function, place) {
       send_message(answers_, message_kind::calling, function);
     };
@@ -176,6 +179,16 @@ class server {
       if (getpid() != home) _exit(0);  // the library forked, and both came back: one of them is ours
     };
     return made;
+  }
+
+  void* address_of(const std::string& name) {
+    // Before dlsym, which would find a function of this name in another library.
+    const auto local = std::ranges::lower_bound(options_.locals, name, {}, &local_name::name);
+    link_map* map = nullptr;
+    if (local == options_.locals.end() || local->name != name || dlinfo(handle_, RTLD_DI_LINKMAP, &map) != 0) {
+      return dlsym(handle_, name.c_str());
+    }
+    return reinterpret_cast<void*>(map->l_addr + local->address);
   }
 
   void run(const checked_expression& checked) {

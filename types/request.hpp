@@ -16,12 +16,13 @@ namespace autoreload::abi {
 inline constexpr int helper_file = 3;        ///< the ELF file that is described
 inline constexpr int helper_debug_file = 4;  ///< its separate debug information, if `separate` says so
 
-/// One symbol to describe: an exported one, or the template argument T of the function at an address, which is how the
-/// host's own idea of a symbol is found.
+/// One symbol to describe: an exported one; a static one, whose address is known from the symbol table; or the template
+/// argument T of the function at an address, which is how the host's own idea of a symbol is found.
 struct wanted_symbol {
   std::string name;
   bool function = true;
   std::uint64_t address = 0;  ///< as the file has it; 0: look `name` up among the exported symbols
+  bool local = false;         ///< a static function or variable, at `address`
 };
 
 struct request {
@@ -53,6 +54,7 @@ struct request {
     out.text(s.name);
     out.number(s.function ? 1 : 0);
     out.number(s.address);
+    out.number(s.local ? 1 : 0);
   }
   out.number(from.types.size());
   for (const std::string& name : from.types) out.text(name);
@@ -77,6 +79,7 @@ struct request {
     s.name = in.text();
     s.function = in.number() != 0;
     s.address = in.number();
+    s.local = in.number() != 0;
   }
   for (std::uint64_t n = in.count(); n != 0 && in.good(); --n) into.types.emplace_back(in.text());
   into.all_types = in.number() != 0;

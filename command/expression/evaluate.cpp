@@ -120,7 +120,7 @@ location evaluator::locate(const node& n) {
   switch (n.kind) {
     case node_kind::name: return {symbol(n)};
     case node_kind::string: {
-      value bytes{n.type, std::vector<std::byte>(n.text.size() + 1)};
+      value bytes{n.type, std::vector<std::byte>(n.text.size() + n.literal.unit)};
       std::memcpy(bytes.bytes.data(), n.text.data(), n.text.size());
       return {keep(bytes)};
     }

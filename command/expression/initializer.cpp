@@ -12,8 +12,9 @@ namespace {
 
 using abi::kind;
 
-bool is_byte(type_index type, const type_table& types) {
-  return types.kind_of(type) == kind::base && types.is_integer(type) && types.size_of(type) == 1;
+// Whether an element of an array can be a letter of a string.
+bool takes_letter(type_index type, const node& string, const type_table& types) {
+  return types.kind_of(type) == kind::base && types.is_integer(type) && types.size_of(type) == string.literal.unit;
 }
 
 // The member of the struct itself in which a bit lies: what follows without a name is the next one.
@@ -89,8 +90,8 @@ void place_in_struct(node& list, const abi::type structure, const type_table& ty
 
 std::uint64_t initializer_length(const node& list, type_index element, const type_table& types) {
   if (list.parts.size() == 1 && list.designators[0].empty() && list.parts[0]->kind == node_kind::string &&
-      is_byte(element, types)) {
-    return list.parts[0]->text.size() + 1;
+      takes_letter(element, *list.parts[0], types)) {
+    return list.parts[0]->text.size() / list.parts[0]->literal.unit + 1;
   }
   std::uint64_t next = 0;
   std::uint64_t length = 0;
@@ -109,7 +110,7 @@ void place_parts(node& list, type_index type, type_table& types) {
   switch (bare.kind) {
     case kind::array:
       if (list.parts.size() == 1 && list.designators[0].empty() && list.parts[0]->kind == node_kind::string &&
-          is_byte(bare.target, types)) {
+          takes_letter(bare.target, *list.parts[0], types)) {
         list.slots.push_back({type, 0, 0});
         return;
       }
@@ -128,9 +129,10 @@ void place_parts(node& list, type_index type, type_table& types) {
 
 bool fills_array(const node& string, type_index type, const type_table& types) {
   const abi::type& array = types.bare_type(type);
-  if (array.kind != kind::array || !is_byte(array.target, types)) return false;
-  if (string.text.size() > array.size) {
-    complain(string.where, "the array has only " + std::to_string(array.size) + " bytes");
+  if (array.kind != kind::array || !takes_letter(array.target, string, types)) return false;
+  if (string.text.size() / string.literal.unit > array.size) {
+    complain(string.where,
+             "the array has only " + std::to_string(array.size) + (string.literal.unit == 1 ? " bytes" : " elements"));
   }
   return true;
 }

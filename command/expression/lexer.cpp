@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <optional>
 
+#include "utf8.hpp"
+
 namespace autoreload::command {
 
 namespace {
@@ -29,25 +31,6 @@ std::optional<unsigned> digit_of(char c) {
   return std::nullopt;
 }
 
-void append_utf8(std::string& into, std::uint32_t code) {
-  const auto put = [&](std::uint32_t byte) { into.push_back(static_cast<char>(byte)); };
-  if (code < 0x80) {
-    put(code);
-  } else if (code < 0x800) {
-    put(0xc0 | code >> 6);
-    put(0x80 | (code & 0x3f));
-  } else if (code < 0x10000) {
-    put(0xe0 | code >> 12);
-    put(0x80 | (code >> 6 & 0x3f));
-    put(0x80 | (code & 0x3f));
-  } else {
-    put(0xf0 | code >> 18);
-    put(0x80 | (code >> 12 & 0x3f));
-    put(0x80 | (code >> 6 & 0x3f));
-    put(0x80 | (code & 0x3f));
-  }
-}
-
 class lexer {
  public:
   explicit lexer(std::string_view text) : text_(text) {}
@@ -57,6 +40,7 @@ class lexer {
     do {
       token next = read();
       if (next.kind == token_kind::string && !list.empty() && list.back().kind == token_kind::string) {
+        if (next.prefix != list.back().prefix) complain(next.where, "write the same prefix before both strings");
         list.back().text += next.text;
         list.back().where.end = next.where.end;
       } else {
@@ -95,7 +79,7 @@ class lexer {
     std::string name(text_.substr(begin, at_ - begin));
     if (peek() == '"' || peek() == '\'') {
       if (name == "u8") return read();
-      if (name == "L" || name == "u" || name == "U") complain(since(begin), "wide characters can't be written here");
+      if (name == "L" || name == "u" || name == "U") return read_wide(begin, name[0]);
     }
     return {.kind = token_kind::name, .where = since(begin), .text = std::move(name)};
   }
@@ -174,7 +158,7 @@ class lexer {
       made.is_unsigned = true;
       suffix.erase(suffix.starts_with('u') ? 0 : suffix.size() - 1, 1);
     }
-    if (suffix != "" && suffix != "l" && suffix != "ll") complain(where, "\"" + word + "\" is no number");
+    if (!suffix.empty() && suffix != "l" && suffix != "ll") complain(where, "\"" + word + "\" is no number");
     made.longs = static_cast<std::uint8_t>(suffix.size());
     return made;
   }
@@ -193,12 +177,9 @@ class lexer {
       for (int n = 1; n < 3 && peek() >= '0' && peek() <= '7'; ++n, ++at_) {
         value = value * 8 + static_cast<unsigned>(peek() - '0');
       }
-      if (value > 255) complain(since(begin), "this is more than a byte");
-      into.push_back(static_cast<char>(value));
+      push_value(into, value, begin);
     } else if (c == 'x') {
-      const std::uint32_t value = hexadecimal(begin, 1, 8);
-      if (value > 255) complain(since(begin), "this is more than a byte");
-      into.push_back(static_cast<char>(value));
+      push_value(into, hexadecimal(begin, 1, 8), begin);
     } else if (c == 'u' || c == 'U') {
       const std::size_t digits = c == 'u' ? 4 : 8;
       const std::uint32_t code = hexadecimal(begin, digits, digits);
@@ -208,6 +189,48 @@ class lexer {
       at_ = std::min(at_, text_.size());
       complain(since(begin), "C has no such escape");
     }
+  }
+
+  // A wide text is gathered as UTF-8, too.
+  void push_value(std::string& into, std::uint32_t value, std::size_t begin) {
+    if (!wide_ && value > 255) complain(since(begin), "this is more than a byte");
+    if (wide_ && (value > 0x10ffff || (value >= 0xd800 && value < 0xe000))) {
+      complain(since(begin), "there is no such letter");
+    }
+    wide_ ? append_utf8(into, value) : into.push_back(static_cast<char>(value));
+  }
+
+  // L"text" or L'c': the letters of UTF-8, each in as many bytes as the prefix says.
+  token read_wide(std::size_t begin, char prefix) {
+    const char quote = peek();
+    wide_ = true;
+    const std::string letters = quoted(quote);
+    wide_ = false;
+    const bool string = quote == '"';
+    token made{.kind = string ? token_kind::string : token_kind::character,
+               .where = since(begin),
+               .unit = static_cast<std::uint8_t>(prefix == 'u' ? 2 : 4),
+               .prefix = prefix};
+    const std::optional<std::vector<char32_t>> codes = letters_of(letters);
+    if (!codes) complain(made.where, "this is no UTF-8");
+    std::vector<char32_t> units;
+    for (const char32_t code : *codes) {
+      if (made.unit == 2 && code > 0xffff) {  // UTF-16
+        units.push_back(0xd800 + ((code - 0x10000) >> 10));
+        units.push_back(0xdc00 + ((code - 0x10000) & 0x3ff));
+      } else {
+        units.push_back(code);
+      }
+    }
+    if (!string) {
+      if (units.size() != 1) complain(made.where, "this is not one character");
+      made.whole = units[0];
+      return made;
+    }
+    for (const char32_t unit : units) {
+      made.text.append(reinterpret_cast<const char*>(&unit), made.unit);  // little-endian: see meson.build
+    }
+    return made;
   }
 
   std::uint32_t hexadecimal(std::size_t begin, std::size_t least, std::size_t most) {
@@ -253,6 +276,7 @@ class lexer {
             .whole = static_cast<std::uint64_t>(static_cast<std::int64_t>(bytes[0]))};
   }
 
+  bool wide_ = false;  // in a wide string
   std::string_view text_;
   std::size_t at_ = 0;
 };

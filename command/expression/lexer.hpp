@@ -17,6 +17,8 @@ struct token {
   token_kind kind = token_kind::end;
   place where{};
   std::string text{};        ///< a name, a sign as it is written, or a string's bytes with the escapes replaced
+  std::uint8_t unit = 1;     ///< bytes of a string's or character's letters: 4 for L"" and U"", 2 for u""
+  char prefix = '\0';        ///< L, u or U
   std::uint64_t whole = 0;   ///< a whole number, a character's value, or the number after `$`
   long double real = 0;      ///< a floating number
   bool decimal = true;       ///< a whole number that is not written in hexadecimal, octal or binary

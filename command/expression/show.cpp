@@ -9,6 +9,8 @@
 #include <cstring>
 
 #include "bits.hpp"
+#include "types/shape.hpp"
+#include "utf8.hpp"
 
 namespace autoreload::command {
 
@@ -162,7 +164,60 @@ class shower {
       const bool numbers = !names_char(t.target) && found && found->bytes.empty();
       if (found && !numbers && is_text(found->bytes, found->cut)) return {kind::string, found->bytes, {}, found->cut};
     }
+    if (const wide_letters of = wide_of(t.target); of.unit != 0 && options_.base == 10) {
+      if (std::optional<shown_value> text = wide_text(address, of)) return *std::move(text);
+    }
     return {kind::pointer, whole_text(static_cast<wide>(address), 16, 64)};
+  }
+
+  // A pointer to letters by the name that C gives them; other numbers of their size are numbers.
+  struct wide_letters {
+    std::size_t unit = 0;  // bytes
+    char prefix = '\0';
+  };
+  wide_letters wide_of(type_index type) const {
+    if (types_.kind_of(type) != abi::kind::base) return {};
+    const std::optional<std::uint64_t> size = types_.size_of(type);
+    // Through typedefs: `char16_t` may be one of `__uint_least16_t`.
+    for (int i = 0; i < abi::deepest; ++i) {
+      const abi::type& t = types_.at(type);
+      if (t.name == "wchar_t" && size == sizeof(wchar_t)) return {sizeof(wchar_t), 'L'};
+      if (t.name == "char16_t" && size == 2) return {2, 'u'};
+      if (t.name == "char32_t" && size == 4) return {4, 'U'};
+      if (t.kind != abi::kind::alias && t.kind != abi::kind::qualified) break;
+      type = t.target;
+    }
+    return {};
+  }
+
+  std::optional<shown_value> wide_text(std::uint64_t address, wide_letters letters) const {
+    const std::size_t most = options_.most_elements == 0 ? 1 << 20 : options_.most_elements;
+    shown_value made{.is = kind::string, .prefix = letters.prefix};
+    char32_t high = 0;  // the first half of a letter of UTF-16
+    for (std::size_t i = 0;; ++i) {
+      if (i == most) {
+        made.cut = true;
+        return made;
+      }
+      const auto bytes = read_memory(address + i * letters.unit, letters.unit);
+      if (!bytes) return std::nullopt;
+      char32_t code = 0;
+      std::memcpy(&code, bytes->data(), letters.unit);
+      if (letters.unit == 2 && high == 0 && code >= 0xd800 && code < 0xdc00) {
+        high = code;
+        continue;
+      }
+      if (high != 0) {
+        if (code < 0xdc00 || code >= 0xe000) return std::nullopt;
+        code = 0x10000 + ((high - 0xd800) << 10) + (code - 0xdc00);
+        high = 0;
+      }
+      if (code == 0) return made;
+      const bool letter = code <= 0x10ffff && (code < 0xd800 || code >= 0xe000) &&
+                          (code >= 0x20 || code == '\n' || code == '\t' || code == '\r');
+      if (!letter) return std::nullopt;
+      append_utf8(made.text, code);
+    }
   }
 
   shown_value array(const abi::type& t, std::span<const std::byte> bytes, int depth) {
@@ -251,7 +306,9 @@ std::string to_text(const shown_value& of) {
     case kind::constant:
     case kind::pointer: return of.text;
     case kind::character: return "'" + escaped(of.text, '\'') + "'";
-    case kind::string: return "\"" + escaped(of.text, '"') + (of.cut ? "\"..." : "\"");
+    case kind::string:
+      return std::string(of.prefix == '\0' ? "" : std::string(1, of.prefix)) + "\"" + escaped(of.text, '"') +
+             (of.cut ? "\"..." : "\"");
     case kind::fields:
     case kind::elements: {
       std::string text = "{";

@@ -24,6 +24,7 @@ struct shown_value {
   std::string text{};  ///< a number, a string's bytes, a constant's name, an address
   std::vector<std::pair<std::string, shown_value>> parts{};  ///< fields with their names, or elements
   bool cut = false;                                          ///< there is more
+  char prefix = '\0';                                        ///< of a wide string: L, u or U; its text is UTF-8
 };
 
 /// @param from  its bytes; what pointers in it lead to is looked up in this process's memory, where it is a string

@@ -181,6 +181,26 @@ std::optional<std::pair<std::int64_t, type_index>> type_table::enumerator(std::s
   return it == enumerators_.end() ? std::nullopt : std::optional(it->second);
 }
 
+std::vector<std::string> type_table::typedef_names() const {
+  std::vector<std::string> list;
+  for (const auto& [name, type] : typedefs_) list.push_back(name);
+  return list;
+}
+
+std::vector<std::string> type_table::tag_names(abi::kind of) const {
+  std::vector<std::string> list;
+  for (const auto& [tag, type] : tags_) {
+    if (tag.first == of && !tag.second.empty()) list.push_back(tag.second);
+  }
+  return list;
+}
+
+std::vector<std::string> type_table::enumerator_names() const {
+  std::vector<std::string> list;
+  for (const auto& [name, value] : enumerators_) list.push_back(name);
+  return list;
+}
+
 std::optional<std::uint64_t> type_table::size_of(type_index index) const {
   std::uint64_t factor = 1;
   for (int i = 0; i < abi::deepest; ++i) {

@@ -78,6 +78,11 @@ class type_table {
   [[nodiscard]] std::optional<std::pair<std::int64_t, type_index>> enumerator(std::string_view name) const;
   [[nodiscard]] const abi::symbol* symbol(std::string_view name) const { return all_.find(name); }
 
+  /// Names that an expression can have beside those of symbols, sorted. The tags are those of one kind.
+  [[nodiscard]] std::vector<std::string> typedef_names() const;
+  [[nodiscard]] std::vector<std::string> tag_names(abi::kind of) const;
+  [[nodiscard]] std::vector<std::string> enumerator_names() const;
+
   /// Bytes, or nothing when the type is not complete.
   [[nodiscard]] std::optional<std::uint64_t> size_of(type_index index) const;
   [[nodiscard]] std::uint64_t alignment_of(type_index index) const { return abi::alignment_of(all_, bare(index)); }

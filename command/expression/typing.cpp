@@ -3,6 +3,7 @@
 #include "typing.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "conversion.hpp"
 #include "initializer.hpp"
@@ -16,6 +17,15 @@ namespace {
 
 using abi::kind;
 
+basic letter_type(char prefix) {
+  switch (prefix) {
+    case 'L': return std::is_signed_v<wchar_t> ? basic::integer : basic::unsigned_integer;
+    case 'u': return basic::unsigned_short;
+    case 'U': return basic::unsigned_integer;
+    default: return basic::character;
+  }
+}
+
 class checker : private requirements {
  public:
   checker(type_table& types, std::span<const type_index> earlier) : requirements(types), earlier_(earlier) {}
@@ -28,9 +38,11 @@ class checker : private requirements {
                            : n.literal.longs != 0 ? basic::long_double
                                                   : basic::double_number);
         break;
-      case node_kind::character: n.type = types_.of(basic::integer); break;
+      case node_kind::character:
+        n.type = types_.of(n.literal.prefix == '\0' ? basic::integer : letter_type(n.literal.prefix));
+        break;
       case node_kind::string:
-        n.type = types_.array_of(types_.of(basic::character), n.text.size() + 1);
+        n.type = types_.array_of(types_.of(letter_type(n.literal.prefix)), n.text.size() / n.literal.unit + 1);
         n.object = true;
         break;
       case node_kind::name: check_name(n); break;

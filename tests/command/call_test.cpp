@@ -10,10 +10,13 @@ using support::autoreload;
 using support::ran;
 
 constexpr const char* source = R"(
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uchar.h>
 #include <unistd.h>
+#include <wchar.h>
 struct shape { int r; const char *name; double w[2]; };
 enum color { RED, GREEN = 5, BLUE };
 typedef struct { int x, y; } point_t;
@@ -46,6 +49,16 @@ void give_up(void) { abort(); }
 void close_all(void) { for (int i = 0; i < 100; ++i) close(i); }
 int apply(int (*f)(int, int), int a, int b) { return f(a, b); }
 int (*hook)(int, int) = add;
+static int inner_count = 40;
+#define KEPT __attribute__((noinline))
+static KEPT point_t inner(point_t p) { inner_count++; return (point_t){p.x + inner_count, p.y}; }
+point_t outer(int n) { return inner((point_t){n, n}); }
+int count_of(void) { return inner_count; }
+size_t wide_length(const wchar_t *s) { return wcslen(s); }
+const wchar_t *wide_tail(const wchar_t *s) { return s + 1; }
+const char16_t *units(const char16_t *s) { return s; }
+struct label { wchar_t text[8]; };
+wchar_t first(struct label l) { return l.text[0]; }
 )";
 
 // `libsubject.so.c:24`, where the part of the source stands.
@@ -243,6 +256,55 @@ TEST(CallEachCompiler, ReadsTheTypesThatGccAndClangWriteAtEachLevel) {
     }
   }
   EXPECT_GT(tried, 0);
+}
+
+TEST_F(Call, ReachesStaticFunctionsAndVariables) {
+  const ran came = autoreload({"call", library(), "inner_count", "inner((point_t){1, 2})", "count_of()",
+                               "inner_count = 7", "outer(1)", "&inner_count != NULL", "sizeof inner_count"});
+  EXPECT_EQ(came.lines(),
+            (std::vector<std::string>{"40", "{.x = 42, .y = 2}", "41", "7", "{.x = 9, .y = 1}", "1", "4"}))
+      << came.err;
+}
+
+TEST_F(Call, TakesAStaticFunctionOfItsOwnAndNotAnotherLibrarysOfThatName) {
+  const support::temp_directory place;
+  // Statics that have the names of libc's functions, in both of gcc's ways to write addresses down.
+  for (const char* const flags : {"-gdwarf-4", "-gdwarf-5", "-gdwarf-5 -gsplit-dwarf"}) {
+    const std::string path = place / "own.so";
+    support::build_library(
+        path,
+        "static __attribute__((noinline)) int toupper(int c) { return c + 1000; } static int daylight = 77;\n"
+        "int use(int c) { return toupper(c) + daylight++; }",
+        flags);
+    const ran came = autoreload({"call", path, "toupper(97)", "daylight"});
+    EXPECT_EQ(came.out, "1097\n77\n") << flags << came.err;
+  }
+}
+
+TEST_F(Call, KnowsNoStaticThatTwoUnitsHave) {
+  const support::temp_directory place;
+  support::write_file(place / "a.c", "static int same = 1; int a(void) { return same++; }");
+  support::write_file(place / "b.c", "static int same = 2; int b(void) { return same++; }");
+  support::shell("cd '" + place.path().string() + "' && ${AUTORELOAD_TEST_CC:-cc} -g -shared -fPIC -o two.so a.c b.c");
+  const ran came = autoreload({"call", place / "two.so", "same"});
+  EXPECT_EQ(came.status, 1);
+  EXPECT_NE(came.err.find("has no \"same\""), std::string::npos) << came.err;
+  EXPECT_EQ(autoreload({"call", place / "two.so", "a()", "b()"}).out, "1\n2\n");
+}
+
+TEST_F(Call, WritesAndShowsWideStrings) {
+  const ran came =
+      autoreload({"call", library(), "wide_length(L\"h\\u00e4t\\x1f600\")", "wide_tail(L\"\u00e4b\" L\"c\")",
+                  "units(u\"a\\U0001f600z\")", "first((struct label){L\"xyz\"}) == L'x'", "sizeof L\"ab\"",
+                  "sizeof u\"ab\"", "sizeof U'a'", "(wchar_t[]){L\"ok\"}[1]", "u8\"\u00e4\""});
+  EXPECT_EQ(came.lines(),
+            (std::vector<std::string>{"4", "L\"bc\"", "u\"a\U0001f600z\"", "1", "12", "6", "4", "107", "\"\u00e4\""}))
+      << came.err;
+  for (const char* const wrong :
+       {"wide_length(\"narrow\")", "length(L\"wide\")", "L\"a\" \"b\"", "L'ab'", "L\"\\xd800\"", "u'\\U0001f600'",
+        "L\"\xff\"", "first((struct label){L\"far too long for it\"})"}) {
+    EXPECT_EQ(autoreload({"call", library(), wrong}).status, 1) << wrong;
+  }
 }
 
 }  // namespace

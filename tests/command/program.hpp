@@ -33,8 +33,10 @@ struct ran {
   }
 };
 
-/// Runs `autoreload` with these words, in a directory if one is named. Both outputs are read at once.
-inline ran autoreload(const std::vector<std::string>& words, const std::string& directory = {}) {
+/// Runs `autoreload` with these words, in a directory and with a file as its input if these are named. Both outputs are
+/// read at once.
+inline ran autoreload(const std::vector<std::string>& words, const std::string& directory = {},
+                      const std::string& input = {}) {
   const char* const program = std::getenv("AUTORELOAD_COMMAND");
   if (program == nullptr) throw std::runtime_error("AUTORELOAD_COMMAND names no program");
   std::vector<std::string> texts{program};
@@ -50,6 +52,7 @@ inline ran autoreload(const std::vector<std::string>& words, const std::string& 
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, pipes[0][1], STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, pipes[1][1], STDERR_FILENO);
+  if (!input.empty()) posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input.c_str(), O_RDONLY, 0);
   if (!directory.empty()) posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
   pid_t child = -1;
   const int code = posix_spawn(&child, program, &actions, nullptr, arguments.data(), environ);

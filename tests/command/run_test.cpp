@@ -55,6 +55,7 @@ class running_command {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
   void signal(int number) const { kill(process_, number); }
+  const std::string& all() const { return all_; }
 
  private:
   std::optional<std::string> next(std::chrono::steady_clock::time_point deadline) {
@@ -128,6 +129,12 @@ TEST_F(Run, WaitsForALibraryThatIsNotThereYet) {
   EXPECT_TRUE(command.says("foo() = 5"));
 }
 
+TEST_F(Run, FindsALibraryByTheNameThatTheLoaderKnows) {
+  running_command command({"libm.so.6", "sqrt(16)", "--header", "math.h", "--generations", "1"});
+  EXPECT_TRUE(command.says("sqrt(16) = 4.0"));
+  EXPECT_EQ(command.wait(), 0);
+}
+
 TEST_F(Run, EvaluatesInBetweenInTheSameProcess) {
   build("int count(void) { static int n; return ++n; }");
   running_command command({library(), "count()", "--every", "20ms"});
@@ -160,9 +167,34 @@ TEST_F(Run, RebuildsWhenASourceIsSavedAndShowsTheCompilersErrors) {
   save("int foo(void) { return 2 }\n");
   EXPECT_TRUE(command.says("lib.c:1:"));
   save("int foo(void) { return 3; }\n");
+  EXPECT_TRUE(command.says("after lib.c was saved"));
   EXPECT_TRUE(command.says("foo() = 3 (was 1)"));
   command.signal(SIGTERM);
   EXPECT_EQ(command.wait(), 0);
+}
+
+TEST_F(Run, BuildsByAnyCommandThatAShellRuns) {
+  if (std::getenv("AUTORELOAD_WITH_REBUILD") == nullptr) GTEST_SKIP() << "built without rebuilding";
+  build("int foo(void) { return 1; }");
+  running_command command({library(), "foo()", "--build-command",
+                           "cc -g -shared -fPIC -o 'a library.so' 'a library.so.c' && touch built", "--build-directory",
+                           directory().path().string()});
+  EXPECT_TRUE(command.says("foo() = 1"));
+  EXPECT_TRUE(command.says("built: "));  // at the start
+  support::write_file(library() + ".c", "int foo(void) { return 2; }");
+  EXPECT_TRUE(command.says("foo() = 2 (was 1)"));
+  EXPECT_TRUE(std::filesystem::exists(directory() / "built"));
+}
+
+TEST_F(Run, SaysNothingOfALibraryThatIsAwayForAMoment) {
+  build("int foo(void) { return 1; }");
+  running_command command({library(), "foo()", "--every", "50ms"});
+  EXPECT_TRUE(command.says("foo() = 1"));
+  std::filesystem::rename(library(), library() + ".away");
+  for (int i = 0; i < 4; ++i) EXPECT_TRUE(command.says("foo() = 1"));
+  std::filesystem::rename(library() + ".away", library());              // as a build that makes the same again
+  for (int i = 0; i < 40; ++i) EXPECT_TRUE(command.says("foo() = 1"));  // two seconds: it is said after one
+  EXPECT_EQ(command.all().find("there is no such file"), std::string::npos) << command.all();
 }
 
 }  // namespace

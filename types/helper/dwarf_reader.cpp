@@ -73,9 +73,10 @@ class reader {
     name_map functions;
     name_map variables;
     name_map indirect;
+    address_map local_variables;
     for (const wanted_symbol& s : ask_.symbols) {
       if (s.address != 0) {
-        by_address.emplace(s.address, &s);
+        (s.local && !s.function ? local_variables : by_address).emplace(s.address, &s);
         continue;
       }
       const auto exported = units_.exported().find(s.name);
@@ -105,6 +106,7 @@ class reader {
     });
     find_everywhere(indirect, [&](Dwarf_Die root) { find_functions(root, indirect.size(), {}, indirect); });
     find_everywhere(variables, [&](Dwarf_Die root) { find_variables(root, variables); });
+    find_local_variables(local_variables);
     // clang's short form leaves functions out altogether.
     if (!functions.empty()) {
       for (const auto& [key, root] : roots) untyped_ |= terse_.is_terse(unit_of(root.first));
@@ -168,7 +170,9 @@ class reader {
       return seen == expected;
     });
     for (auto& [symbol, entry] : at_address) {
-      if (symbol->address == 0) {
+      if (symbol->local) {
+        if (name_of(&entry) == symbol->name) found_here(*symbol, true, entry);
+      } else if (symbol->address == 0) {
         if (by_name.erase(symbol->name) != 0) found_here(*symbol, true, entry);
       } else if (std::optional<Dwarf_Die> argument = template_argument(entry)) {
         found(*symbol, symbol->function, types_.type_of(&*argument));
@@ -185,6 +189,37 @@ class reader {
       found_here(*it->second.symbol, false, entry);
       by_name.erase(it);
       return by_name.empty();
+    });
+  }
+
+  // By their addresses, because several units may have one of the same name.
+  void find_local_variables(const address_map& by_address) {
+    if (by_address.empty()) return;
+    units_.each([&](Dwarf_Die root) {
+      walk(root, [&](Dwarf_Die& entry, const std::string&) {
+        Dwarf_Attribute location;
+        Dwarf_Op* operations = nullptr;
+        std::size_t count = 0;
+        if (dwarf_tag(&entry) != DW_TAG_variable || dwarf_attr(&entry, DW_AT_location, &location) == nullptr ||
+            dwarf_getlocation(&location, &operations, &count) != 0 || count == 0) {
+          return false;
+        }
+        // DWARF 5 names the address by its number in a table.
+        Dwarf_Addr address = operations->number;
+        Dwarf_Attribute indirect;
+        const bool by_number = operations->atom == DW_OP_addrx || operations->atom == DW_OP_GNU_addr_index;
+        if (by_number && (dwarf_getlocation_attr(&location, operations, &indirect) != 0 ||
+                          dwarf_formaddr(&indirect, &address) != 0)) {
+          return false;
+        }
+        if (!by_number && operations->atom != DW_OP_addr) return false;
+        const auto [first, last] = by_address.equal_range(address);
+        for (auto it = first; it != last; ++it) {
+          if (name_of(&entry) == it->second->name) found_here(*it->second, false, entry);
+        }
+        return false;
+      });
+      return false;
     });
   }
 

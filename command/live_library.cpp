@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+// live_library: each build gets a process of its own, so that nothing that the library does ends the program. The old
+// process goes on until the new one has loaded.
+#include "live_library.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "library.hpp"
+#include "library_types.hpp"
+#include "session.hpp"
+#include "terminal.hpp"
+
+namespace autoreload::command {
+
+namespace {
+
+using namespace std::chrono_literals;
+constexpr std::size_t most_kept = 16;  // generations that one can roll back to
+
+// A name that no file here has may be one that the dynamic loader knows.
+std::string place_of(const std::string& name) {
+  if (name.find('/') != std::string::npos || access(name.c_str(), F_OK) == 0) return name;
+  const result<library> found = library::open(name);
+  return found ? found->path() : name;
+}
+
+}  // namespace
+
+result<live_library> live_library::open(const live_options& how, run_observer& to) {
+  live_library made(how, to);
+  const std::string& path = how.run.library.path;
+  made.state_.library = path;
+  for (const std::string& text : how.run.expressions) made.state_.calls.push_back({.text = text});
+  result<fresh_library> source = fresh_library::watch(place_of(path));
+  if (!source) return source.error();
+  made.source_.emplace(*std::move(source));
+  if (how.catch_output) {
+    std::array<int, 2> ends{};
+    if (pipe2(ends.data(), O_CLOEXEC) != 0) return error(stage::use, path, "no pipe could be made");
+    made.output_read_ = unique_fd(ends[0]);
+    made.output_write_ = unique_fd(ends[1]);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  }
+  const bool asked = how.run.build || !how.run.build_command.empty();
+  if (asked || (!how.run.no_build && builder::available())) {
+    if (result<void> started = made.start_building(asked); !started) return started.error();
+  }
+  return made;
+}
+
+result<void> live_library::start_building(bool asked) {
+  building_asked_ = asked;
+  result<builder> started = builder::start({.library = options_.library.path,
+                                            .command = options_.build_command,
+                                            .directory = options_.build_directory,
+                                            .at_start = asked});
+  if (!started) return started.error();
+  building_.emplace(*std::move(started));
+  return {};
+}
+
+std::vector<int> live_library::descriptors() const {
+  std::vector<int> list{source_->readable()};
+  if (building_) list.push_back(building_->readable());
+  if (output_read_) list.push_back(output_read_.get());
+  const bool next = candidate_ && !call_goes_first();
+  for (const worker* one : {worker_ ? &*worker_ : nullptr, next ? &candidate_->process : nullptr}) {
+    if (one == nullptr || !one->busy()) continue;
+    list.push_back(one->answers());
+    list.push_back(one->process());
+  }
+  return list;
+}
+
+std::optional<live_library::clock::time_point> live_library::due() const {
+  if (again_) return clock::now();
+  std::optional<clock::time_point> first = look_at_;
+  const auto also = [&](clock::time_point at) {
+    if (!first || at < *first) first = at;
+  };
+  if (every_at_) also(*every_at_);
+  if (say_at_) also(*say_at_);
+  if (worker_ && worker_->busy()) also(worker_->deadline());
+  if (candidate_ && !call_goes_first()) also(candidate_->process.deadline());
+  return first;
+}
+
+void live_library::advance() {
+  listen();
+  look();
+  if (say_at_ && clock::now() >= *say_at_) say_why();
+  try_candidate();
+  take_answer();
+  if (every_at_ && clock::now() >= *every_at_) evaluate_all(false);
+  evaluate_next();
+  read_output();
+}
+
+void live_library::listen() {
+  if (!building_) return;
+  const bool alive = building_->read_more();
+  while (const std::optional<build_notice> notice = building_->next()) heard(*notice);
+  if (!alive) building_.reset();
+}
+
+void live_library::heard(const build_notice& notice) {
+  using is = build_state::is;
+  using kind = build_notice::kind;
+  build_state& build = state_.build;
+  build.text = notice.text;
+  if (!notice.command.empty()) build.command = notice.command;
+  build.since = clock::now();
+  switch (notice.is) {
+    case kind::ready: build.now = build.now == is::none ? is::ready : build.now; break;
+    case kind::building:
+      build.now = is::building;
+      build.saved = notice.saved;
+      saved_at_ = notice.saved_at;
+      break;
+    case kind::built: build.now = is::built; break;
+    case kind::unchanged: build.now = is::unchanged; break;
+    case kind::failed: build.now = is::failed; break;
+    case kind::trouble: build.now = building_asked_ || build.now != is::none ? is::failed : is::none; break;
+  }
+  if (build.now == is::none) return;  // nobody asked for building
+  if (notice.bad()) {
+    return fail({.where = problem::from::build,
+                 .text = notice.text,
+                 .file = notice.file,
+                 .line = notice.line,
+                 .column = notice.column});
+  }
+  const bool ended = build.now == is::built || build.now == is::unchanged;
+  if (ended && state_.wrong && state_.wrong->where == problem::from::build) state_.wrong.reset();
+  observer_->noted(notice.text);
+}
+
+void live_library::look() {
+  bool anyway = std::exchange(again_, false);
+  if (look_at_ && clock::now() >= *look_at_) {
+    look_at_.reset();
+    anyway = true;
+  }
+  take(source_->look_again(anyway));
+}
+
+void live_library::take(autoreload::command::look seen) {
+  using end = autoreload::command::look::end;
+  if (seen.again_in) look_at_ = clock::now() + *seen.again_in;
+  switch (seen.is) {
+    case end::nothing: return;
+    case end::unchanged: say_at_.reset(); return;  // it was away for a moment
+    case end::waiting:                             // a build removes the file for a moment: said if it lasts
+      why_ = std::move(seen.why);
+      if (!say_at_) say_at_ = clock::now() + (state_.newest == 0 && !building_asked_ ? 0s : 1s);
+      return;
+    case end::refused: why_ = std::move(seen.why); return say_why();
+    case end::fresh: break;
+  }
+  say_at_.reset();
+  said_.clear();
+  for (const std::string& warning : seen.warnings) observer_->noted(warning);
+  if (state_.held) {
+    waiting_ = std::move(seen.image);
+    state_.newer = true;
+    return observer_->noted("a newer build waits, because this one is held");
+  }
+  read_and_start(std::move(seen.image));
+}
+
+void live_library::say_why() {
+  say_at_.reset();
+  if (!why_ || why_->reason() == said_) return;
+  said_ = why_->reason();
+  fail({.where = problem::from::load, .text = lines_of(*why_)});
+}
+
+void live_library::fail(problem wrong) {
+  observer_->failed(wrong.text);
+  state_.wrong = std::move(wrong);
+}
+
+void live_library::read_and_start(std::shared_ptr<const snapshot> image) {
+  const auto refuse = [&](const error& why) { fail({.where = problem::from::load, .text = lines_of(why)}); };
+  state_.doing = "reading its types";
+  observer_->busy(state_);
+  state_.doing.clear();
+  const result<library> opened = library::open(image->load_path);
+  if (!opened) return refuse(opened.error());
+  types_wanted wanted{.everything = how_.all_types,
+                      .headers = options_.library.headers,
+                      .include_directories = options_.library.include_directories,
+                      .compiler = options_.library.compiler};
+  for (const std::string& text : options_.expressions) {
+    for (std::string& name : names_in(text)) wanted.names.push_back(std::move(name));
+  }
+  result<abi::description> types = read_types(*opened, wanted);
+  if (!types) return refuse(error(types.error()).rename(options_.library.path));
+  auto made = std::make_shared<kept_generation>();
+  made->image = std::move(image);
+  made->locals = opened->locals();
+  made->types = std::make_shared<const type_table>(*std::move(types));
+  start(std::move(made));
+}
+
+// What was to be started before and has not loaded yet gives way.
+void live_library::start(std::shared_ptr<kept_generation> what) {
+  candidate_.reset();
+  worker_options how{.show = options_.calling.show,
+                     .json = false,
+                     .limit = options_.calling.limit,
+                     .preload = options_.calling.preload,
+                     .locals = what->locals};
+  if (output_write_) how.output = output_write_.get();
+  result<worker> process = worker::spawn(what->image->load_path, *what->types, how);
+  if (!process) {
+    return fail({.where = problem::from::load, .text = lines_of(error(process.error()).rename(options_.library.path))});
+  }
+  candidate_.emplace(candidate{std::move(what), *std::move(process)});
+}
+
+// What a person asked for is not ended by a new build; what is evaluated anyway is.
+bool live_library::call_goes_first() const {
+  return asked_ && worker_ && worker_->busy() && state_.calls[asked_->call].once;
+}
+
+void live_library::try_candidate() {
+  if (!candidate_ || call_goes_first()) return;
+  const std::optional<reply> came = candidate_->process.take();
+  if (!came) return;
+  candidate loaded = *std::exchange(candidate_, std::nullopt);
+  if (came->is == reply::end::good) return run(std::move(loaded));
+  fail({.where = problem::from::load,
+        .text = lines_of(not_started(*came, options_.library.path)),
+        .file = came->file,
+        .line = came->line});
+}
+
+void live_library::run(candidate&& loaded) {
+  worker_.emplace(std::move(loaded.process));
+  running_ = std::move(loaded.what);
+  if (running_->number == 0) {
+    running_->number = ++state_.newest;
+    kept_.push_back(running_);
+    if (kept_.size() > most_kept) kept_.erase(kept_.begin());
+    state_.after_save.reset();
+    if (saved_at_) {
+      const auto passed = std::chrono::system_clock::now() - *std::exchange(saved_at_, std::nullopt);
+      // A file's time may lie in the past: moved there, or from another machine.
+      if (passed >= 0s && passed < 1h) state_.after_save = passed;
+    }
+  } else {
+    state_.after_save.reset();
+  }
+  state_.generation = running_->number;
+  state_.since = clock::now();
+  state_.alive = true;
+  if (state_.wrong && state_.wrong->where != problem::from::build) state_.wrong.reset();
+  observer_->loaded(state_);
+  evaluate_all(true);
+}
+
+}  // namespace autoreload::command
