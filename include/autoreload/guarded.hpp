@@ -21,7 +21,7 @@ namespace autoreload {
 /// When a guarded call is ended that does not come back.
 struct call_limit {
   /// After so long, from its beginning.
-  std::chrono::nanoseconds time = std::chrono::nanoseconds::max();
+  std::chrono::nanoseconds time = (std::chrono::nanoseconds::max)();
   /// As soon as another generation runs, too: a loop that has no end is cured by saving the file that has one.
   bool or_newer_build = false;
 
@@ -107,17 +107,18 @@ struct guarded_call<T, R, std::tuple<P...>, More...> {
 
   template <class A, class B>
   struct body;
-  template <std::size_t... I, std::size_t... J>
-  struct body<std::index_sequence<I...>, std::index_sequence<J...>> {
+  template <std::size_t... At, std::size_t... MoreAt>
+  struct body<std::index_sequence<At...>, std::index_sequence<MoreAt...>> {
     [[gnu::noinline]] static void run(void* self) {
       auto& here = *static_cast<guarded_call*>(self);
 #ifdef __cpp_exceptions
       try {
 #endif
         if constexpr (std::is_void_v<R>) {
-          here.target(static_cast<P&&>(std::get<I>(here.fixed))..., std::get<J>(here.more)...);
+          here.target(static_cast<P&&>(std::get<At>(here.fixed))..., std::get<MoreAt>(here.more)...);
         } else {
-          here.value.emplace(here.target(static_cast<P&&>(std::get<I>(here.fixed))..., std::get<J>(here.more)...));
+          here.value.emplace(
+              here.target(static_cast<P&&>(std::get<At>(here.fixed))..., std::get<MoreAt>(here.more)...));
         }
 #ifdef __cpp_exceptions
       } catch (...) {
