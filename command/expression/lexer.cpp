@@ -174,7 +174,7 @@ class lexer {
       made.is_unsigned = true;
       suffix.erase(suffix.starts_with('u') ? 0 : suffix.size() - 1, 1);
     }
-    if (suffix != "" && suffix != "l" && suffix != "ll") complain(where, "\"" + word + "\" is no number");
+    if (!suffix.empty() && suffix != "l" && suffix != "ll") complain(where, "\"" + word + "\" is no number");
     made.longs = static_cast<std::uint8_t>(suffix.size());
     return made;
   }
