@@ -33,17 +33,17 @@ enum class state_fate : std::uint8_t {
 
 /// One remark of a report.
 struct state_remark {
-  state_fate fate{};
+  state_fate fate{};     ///< what became of it
   std::string variable;  ///< as the source names it, with its field: `world.speed`, `count in step()`
   std::string text;      ///< why, or from what to what; for a person
 };
 
 /// What a handover carried. A plain `kept` has no remark: it is only counted.
 struct state_report {
-  std::size_t kept = 0;       ///< variables that have their old values, converted ones included
-  std::size_t variables = 0;  ///< writable variables of the new build
-  std::vector<state_remark> remarks;
-  bool needs_old = false;  ///< something still points into the old generation: it must stay loaded
+  std::size_t kept = 0;               ///< variables that have their old values, converted ones included
+  std::size_t variables = 0;          ///< writable variables of the new build
+  std::vector<state_remark> remarks;  ///< of what did not simply keep its value
+  bool needs_old = false;             ///< something still points into the old generation: it must stay loaded
 };
 
 /// The report as one line for a person, without a newline: kept 41 of 43 variables; `world.speed` float → double.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* handed: a library with state. -DGUEST gives it the functions by which it takes part in a handover itself, -DSAVES_ONLY
-   those of an older kind. The host's hook is told of each, and answers for restore. */
+/* handed: a library with state. -DGUEST gives it the functions by which it takes part in a handover itself,
+   -DSAVES_ONLY those of an older kind. The host's hook is told of each, and answers for restore. */
 #include "handed.h"
 
 #include <stddef.h>
