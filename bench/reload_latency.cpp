@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // reload_latency: from the moment that a new build is complete to the first call that returns its value.
 //
-// ROWS    reload/floor and reload/total, to be compared; reload/total/<backend>/<mode>; floor/<part>, load/<backend>;
+// ROWS    reload/floor and reload/total, to be compared; reload/total/<backend>/<mode>; reload/handover; floor/<part>,
+// load/<backend>;
 //         feel/<linker>. The time starts right before the writer's rename(2) or close(2) and ends after the call.
 //         Counters hold percentiles of all samples, and medians of the engine's stages.
 // NOISE   the rows of one group are measured in shuffled rounds, one sample each: reload/floor and reload/total share
@@ -14,6 +15,7 @@
 #include "harness/harness.hpp"
 #include "latency/engine_series.hpp"
 #include "latency/feel.hpp"
+#include "latency/handover_series.hpp"
 #include "latency/minimal_loop.hpp"
 #include "latency/parts.hpp"
 #include "latency/series.hpp"
@@ -27,6 +29,11 @@ using autoreload::watch_mode;
 template <class Backend, watch_mode Watch, drive_mode Drive, arrival How = arrival::renamed>
 std::unique_ptr<series> by_engine() {
   return std::make_unique<engine_series<Backend>>(Watch, Drive, How);
+}
+
+template <handover_series::measured What>
+std::unique_ptr<series> with_handover() {
+  return std::make_unique<handover_series>(What);
 }
 
 template <class Backend>
@@ -65,6 +72,10 @@ void register_benchmarks(arguments& given) {
       &by_engine<autoreload::symbols::backend, watch_mode::inotify, drive_mode::background, arrival::renamed_on_disk>);
   events->add("reload/manual/floor", "one thread waits for inotify, loads and calls",
               [] { return floor_on_one_thread(); });
+  events->add("reload/handover", "as reload/total, with a handover of nothing: each call that begins meanwhile waits",
+              &with_handover<handover_series::measured::total>);
+  events->add("reload/handover/waited", "the longest call of a caller that never stops calling, during such a reload",
+              &with_handover<handover_series::measured::longest_call>);
   events->add("floor/inotify_wakeup", "from rename(2) to the reader's return from read(2)",
               [] { return inotify_wake_up(); });
   add_backend<autoreload::raw::backend>(*events, *polling);

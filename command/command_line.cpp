@@ -23,6 +23,7 @@ ran_command run_command(const std::vector<std::string>& words) {
   unique_fd in(ends[1]);
   std::vector<std::string> texts(words);
   std::vector<char*> arguments;
+  arguments.reserve(texts.size() + 1);
   for (std::string& text : texts) arguments.push_back(text.data());
   arguments.push_back(nullptr);
   // Compilers translate `error:`, which is looked for.

@@ -88,7 +88,7 @@ result<header_library> header_library::compile(const types_wanted& wanted, const
     declared = std::move(rest);
   }
   return error(stage::use, library, "the C compiler does not accept the header")
-      .system(output.substr(0, output.find("\n", std::min<std::size_t>(output.size(), 600))))
+      .system(output.substr(0, output.find('\n', std::min<std::size_t>(output.size(), 600))))
       .advise("name the directory of what it includes by -I, or the header that comes before it by another --header");
 }
 

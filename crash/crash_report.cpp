@@ -7,7 +7,8 @@
 //         endless loop), it alone ends. Then the handler passes the signal on.
 //
 // SHARED  - the table of generations: see crash_table.hpp.
-//         - `before` and `settings`: written by install and by the destructor, while handlers that use them may run.
+//         - `before` (see earlier_action.hpp) and `settings`: written by install and by the destructor, while handlers
+//         that use them may run.
 //           They are published by the sigaction call that makes the handler reachable, and by `active` (release,
 //           acquire).
 //         - `reporter`: the thread whose report is being made, the only one whose report is worded. Taken by
@@ -17,7 +18,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unwind.h>
 
@@ -33,6 +33,7 @@
 #include "crash/crash_text.hpp"
 #include "crash/culprit.hpp"
 #include "system/aside.hpp"
+#include "system/earlier_action.hpp"
 
 namespace autoreload {
 namespace {
@@ -41,14 +42,8 @@ constexpr std::array<int, 5> signals{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 constexpr int most_reports = 16;
 constexpr int time_limit = 3;  // seconds
 
-struct previous {
-  struct sigaction action {};
-  std::atomic<bool> spent{false};  // it asked for one call only (SA_RESETHAND) and has had it
-  bool installed = false;          // also when somebody's handler stands on top of ours, which then can't be taken away
-};
-
 constinit std::mutex installing;  // guards the next two; no handler takes it
-constinit std::array<previous, signals.size()> before;
+constinit std::array<earlier_action, signals.size()> before;
 constinit crash_report_options settings;
 
 constinit std::atomic<bool> active{false};
@@ -59,25 +54,9 @@ std::size_t index_of(int number) noexcept {
   return static_cast<std::size_t>(std::find(signals.begin(), signals.end(), number) - signals.begin());
 }
 
-void give_up(int) noexcept { ::_exit(1); }
-
-// The child: whatever goes wrong from here on ends it and nobody else.
+// The child: whatever goes wrong in it ends it and nobody else.
 void tell(void* argument) noexcept {
-  struct sigaction action {};
-  action.sa_handler = give_up;
-  sigset_t open;
-  sigemptyset(&open);
-  for (const int number : signals) {
-    ::sigaction(number, &action, nullptr);
-    sigaddset(&open, number);
-  }
-  ::sigaction(SIGALRM, &action, nullptr);
-  sigaddset(&open, SIGALRM);
-  ::sigprocmask(SIG_UNBLOCK, &open, nullptr);
-  itimerval limit{};
-  limit.it_value.tv_sec = time_limit;
-  ::setitimer(ITIMER_REAL, &limit, nullptr);
-
+  end_by_any_fault(time_limit);
   const incident& what = *static_cast<const incident*>(argument);
   const finding found = investigate(what);
   if (found.is != relation::none) {
@@ -110,55 +89,18 @@ void report(incident& what) noexcept {
   reporter.store(0, std::memory_order_release);
 }
 
-// Does what would have been done without us.
-void pass_on(const incident& what, siginfo_t* info, void* context) noexcept {
-  previous& earlier = before[index_of(what.signal)];
-  const struct sigaction& action = earlier.action;
-  const bool once = (static_cast<unsigned>(action.sa_flags) & static_cast<unsigned>(SA_RESETHAND)) != 0;
-  const bool spent = once && earlier.spent.exchange(true, std::memory_order_relaxed);
-  const bool informed = (action.sa_flags & SA_SIGINFO) != 0;
-  if (!spent && informed) return action.sa_sigaction(what.signal, info, context);
-  if (!spent && action.sa_handler == SIG_IGN && !what.is_fault()) return;
-  if (!spent && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN) return action.sa_handler(what.signal);
-  // A fault happens again as soon as the handler returns, and then meets the default action. A signal that was sent
-  // does not, and is sent again, to be delivered when the handler has returned.
-  struct sigaction standard {};
-  standard.sa_handler = SIG_DFL;
-  ::sigaction(what.signal, &standard, nullptr);
-  if (!what.is_fault()) ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::syscall(SYS_gettid), what.signal, info);
-}
-
 void on_signal(int number, siginfo_t* info, void* context) noexcept {
   const int error_number = errno;
   incident what = describe(number, info, context);
   if (active.load(std::memory_order_acquire) && may_concern_a_generation(what)) report(what);
   errno = error_number;
-  pass_on(what, info, context);
-}
-
-bool install_handler(std::size_t i) {
-  if (before[i].installed) return true;  // still in the chain
-  struct sigaction now {};
-  if (::sigaction(signals[i], nullptr, &now) != 0) return false;
-  before[i].action = now;
-  before[i].spent.store(false, std::memory_order_relaxed);
-  struct sigaction ours {};
-  ours.sa_sigaction = on_signal;
-  ours.sa_mask = now.sa_mask;
-  ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (now.sa_flags & (SA_NODEFER | SA_RESTART));
-  before[i].installed = ::sigaction(signals[i], &ours, nullptr) == 0;
-  return before[i].installed;
+  before[index_of(number)].pass_on(number, info, context, what.is_fault());
 }
 
 void remove_handlers() {
   active.store(false, std::memory_order_release);
   crash_table::keep_snapshots(false);
-  for (std::size_t i = 0; i < signals.size(); ++i) {
-    struct sigaction now {};
-    if (!before[i].installed || ::sigaction(signals[i], nullptr, &now) != 0) continue;
-    const bool on_top = (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == &on_signal;
-    if (on_top) before[i].installed = ::sigaction(signals[i], &before[i].action, nullptr) != 0;
-  }
+  for (std::size_t i = 0; i < signals.size(); ++i) before[i].restore(signals[i], &on_signal);
 }
 
 }  // namespace
@@ -180,7 +122,7 @@ result<crash_report> install_crash_report(const crash_report_options& options) {
   crash_table::keep_snapshots(true);
   active.store(true, std::memory_order_release);
   for (std::size_t i = 0; i < signals.size(); ++i) {
-    if (install_handler(i)) continue;
+    if (before[i].replace(signals[i], &on_signal)) continue;
     const int cause = errno;
     remove_handlers();
     return error(stage::use, {}, "no signal handler can be installed").system(std::strerror(cause));

@@ -69,6 +69,10 @@ class elf_sections {
     return false;
   }
 
+  [[nodiscard]] std::string_view name_of(const Elf64_Shdr& section) const noexcept {
+    return string_at(names_, section.sh_name);
+  }
+
   /// A section's bytes; none when they are compressed, not in the file, or partly outside.
   [[nodiscard]] file_bytes content(const Elf64_Shdr& section) const noexcept {
     if (section.sh_type == SHT_NOBITS || (section.sh_flags & SHF_COMPRESSED) != 0) return {};

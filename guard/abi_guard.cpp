@@ -6,7 +6,6 @@
 #include <autoreload/abi_guard.hpp>
 
 #include <elf.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -18,10 +17,12 @@
 
 #include "guard/compare.hpp"
 #include "guard/declared.hpp"
-#include "guard/host_image.hpp"
 #include "system/unique_fd.hpp"
+#include "types/debug_input.hpp"
 #include "types/elf_glance.hpp"
+#include "types/helper_place.hpp"
 #include "types/helper_process.hpp"
+#include "types/host_image.hpp"
 #include "types/spell.hpp"
 
 namespace autoreload {
@@ -30,24 +31,6 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 using shared_description = std::shared_ptr<const abi::description>;
-
-// A file with debug information, ready to be described.
-struct debug_input {
-  bool any = false;
-  unique_fd separate;
-};
-
-debug_input find_debug_input(int file, std::string_view path, const std::vector<std::string>& roots) {
-  const std::optional<abi::debug_links> links = abi::find_debug_links(file);
-  if (!links) return {};
-  if (links->inside) return {true, {}};
-  for (const std::string& candidate : abi::separate_debug_files(*links, path, roots)) {
-    unique_fd found(open(candidate.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    struct stat status {};
-    if (found && fstat(found.get(), &status) == 0 && S_ISREG(status.st_mode)) return {true, std::move(found)};
-  }
-  return {};
-}
 
 // Two snapshots are one when they are one file: a running generation's descriptor keeps its inode from being reused.
 struct snapshot_id {
@@ -114,7 +97,7 @@ class abi_guard final : public abi_checker {
   // --- debug information -------------------------------------------------------------------------
 
   void compare_debug_information(const guard_request& request, findings& found) {
-    const debug_input input = find_debug_input(request.candidate, request.path, options_.debug_roots);
+    const abi::debug_input input = abi::find_debug_input(request.candidate, request.path, options_.debug_roots);
     if (!input.any) {
       found.unseen.emplace_back("the library has no debug information (-g): its functions and types are not checked");
       return;
@@ -132,7 +115,8 @@ class abi_guard final : public abi_checker {
     if (running) {
       abi::perspective from{.exceptions = options_.exceptions};
       from.host_sees = host->seen.symbols.empty() ? nullptr : &host->seen;
-      from.handles_survive = options_.handles_survive;
+      // What only the library sees into the carrier carries, or it refuses.
+      from.handles_survive = options_.handles_survive && !request.carries_state;
       add(abi::compare(*running, *candidate, from), found);
     }
     const abi::perspective from_host{.host = true, .exceptions = options_.exceptions};
@@ -212,7 +196,7 @@ class abi_guard final : public abi_checker {
     if (spelled == request.symbols.end()) return;
     const auto image = abi::find_host_image(reinterpret_cast<std::uintptr_t>(spelled->declaration));
     if (!image) return;
-    const debug_input input = find_debug_input(image->file.get(), image->path, options_.debug_roots);
+    const abi::debug_input input = abi::find_debug_input(image->file.get(), image->path, options_.debug_roots);
     if (!input.any) return;
     abi::request ask = limits();
     ask.path = image->path;
@@ -237,7 +221,7 @@ class abi_guard final : public abi_checker {
         if (r.snapshot == running) return r.what;
       }
     }
-    const debug_input input = find_debug_input(request.running, request.path, options_.debug_roots);
+    const abi::debug_input input = abi::find_debug_input(request.running, request.path, options_.debug_roots);
     if (!input.any) return nullptr;
     findings ignored;  // the host is still there to compare with
     abi::helper_process reader(options_.helper, ask, request.running, input.separate.get());
@@ -298,6 +282,10 @@ class abi_guard final : public abi_checker {
 };
 
 }  // namespace
+
+std::string detail::guard_helper(const char* said_by_build, const char* header) {
+  return abi::helper_place(said_by_build, header);
+}
 
 std::shared_ptr<abi_checker> make_abi_guard(abi_guard_options options) {
   return std::make_shared<abi_guard>(std::move(options));

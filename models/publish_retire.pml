@@ -9,8 +9,9 @@
  * earlier store of the same thread, which a fence would forbid and callers do without. A step is one access to memory;
  * what is private to a thread, or seen under the mutex only, comes along with it.
  *
- * FENCE gives the fallback for kernels without membarrier. Each BUG_ takes a rule away, and the checker must then find
- * a violation: about a rule that is broken unnoticed the model would say nothing. README.md maps all this to the code.
+ * FENCE gives the fallback for kernels without membarrier. WAY_BACK lets an older generation run again. Each BUG_ takes
+ * a rule away, and the checker must then find a violation: about a rule that is broken unnoticed the model would say
+ * nothing. README.md maps all this to the code.
  */
 
 /* How large a world is searched; `check` chooses. */
@@ -245,6 +246,13 @@ next:
 #if ADDRESSES > 2
     :: !mapped[3] -> g = 3; goto publish
 #endif
+#ifdef WAY_BACK
+    :: retired[1] -> g = 1; goto republish
+    :: retired[2] -> g = 2; goto republish
+#if ADDRESSES > 2
+    :: retired[3] -> g = 3; goto republish
+#endif
+#endif
     :: fresh -> goto fence
     :: !fresh && retired[1] -> g = 1; goto scan
     :: !fresh && retired[2] -> g = 2; goto scan
@@ -269,6 +277,23 @@ publish:
   atomic { mapped[g] = true; store(CURRENT, g) };
 #endif
   atomic { retired[current] = true; fresh = true; current = g; g = 0; goto next };
+
+#ifdef WAY_BACK
+republish: /* the way back: one that is still loaded, as somebody is inside, runs again */
+  store(CURRENT, g);
+  atomic {
+#ifndef BUG_REPUBLISH_RETIRED
+    retired[g] = false;
+#endif
+    retired[current] = true;
+#ifndef BUG_REPUBLISH_WITHOUT_BARRIER
+    fresh = true;
+#endif
+    current = g;
+    g = 0;
+    goto next
+  };
+#endif
 
 fence:
 #ifndef BUG_BARRIER_FIRST

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -17,7 +18,10 @@
 
 namespace autoreload::building {
 
-enum class tool_kind : std::uint8_t { named, ninja, make, cmake_make };
+class debug_file;
+struct compile_candidate;
+
+enum class tool_kind : std::uint8_t { named, ninja, make, cmake_make, compiler };
 
 /// The command that builds one library.
 struct build_tool {
@@ -27,6 +31,7 @@ struct build_tool {
   std::vector<std::string> build_files;  ///< absolute; an edit of one is a reason to build
   std::vector<std::string> trusted;  ///< files that the tool runs commands from: whose they are is looked at each time
   std::filesystem::path target_directory;  ///< of cmake_make: where the target's own files lie
+  std::vector<command> questions;          ///< of compiler: each prints a depfile of one source
   std::string found;                       ///< for a person: `ninja -C /home/me/p/build libfoo.so (build.ninja)`
 };
 
@@ -52,7 +57,9 @@ class tool_finder {
               std::array<int, 2> interrupt = {-1, -1})
       : ask_(ask), environment_(environment), trust_(trust), interrupt_(interrupt) {}
 
-  /// Finds the tool in the library's directory or the nearest one above it that knows the library.
+  /// Finds the tool in the library's directory or the nearest one above it that knows the library. Where there is none,
+  /// the compiler's command by which the library was made: it is run once, and believed when the same library comes
+  /// out.
   /// @param library  absolute; need not exist
   /// @return an error of stage build: there is none, or its files are not to be trusted
   [[nodiscard]] result<build_tool> find(const std::string& library);
@@ -66,6 +73,11 @@ class tool_finder {
   [[nodiscard]] std::optional<std::string> answer(const std::vector<std::string>& words, const std::string& directory);
 
  private:
+  /// Runs a command to its end. @return nothing when it was stopped, or did not start
+  std::optional<ending> run(const std::vector<std::string>& words, const std::string& directory,
+                            std::chrono::milliseconds limit);
+  result<build_tool> find_compile_command(const std::string& library);  // this and the next: compile_command.cpp
+  std::string prove(compile_candidate& one, const std::string& library, debug_file& debug);
   result<std::optional<build_tool>> try_ninja(const std::filesystem::path& directory, const std::string& library);
   result<std::optional<build_tool>> try_cmake(const std::filesystem::path& directory, const std::string& library);
   result<std::optional<build_tool>> try_make(const std::filesystem::path& directory, const std::string& library);

@@ -267,12 +267,15 @@ std::optional<chain> with_tcc(const chain& learned, const std::string& library) 
     made.lines.push_back(compile->enter + "tcc -c -fPIC" + options + " -o " + quoted(beside + ".o") + " " +
                          quoted(source));
     std::string again;
+    // tcc's objects do not say that they need no executable stack, and linkers take silence for a yes.
+    const std::string linker = fs::path(link->words[0]).filename();
+    const bool driver = linker != "mold" && !linker.starts_with("ld");
     for (std::size_t i = 0; i < link->words.size(); ++i) {
       const std::string& word = link->words[i];
       const bool after_output = i > 0 && link->words[i - 1] == "-o";
       again += (i > 0 ? " " : "") + quoted(word == object ? beside + ".o" : after_output ? beside : word);
     }
-    made.lines.push_back(link->enter + again);
+    made.lines.push_back(link->enter + again + (driver ? " -Wl,-z,noexecstack" : " -z noexecstack"));
   }
   made.lines.push_back("mv -f " + quoted(beside) + " " + quoted(real));
   return made;

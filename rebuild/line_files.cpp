@@ -2,15 +2,10 @@
 // line_files: the file tables of .debug_line, whole.
 #include "rebuild/line_files.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <set>
 #include <string_view>
 
 #include "elf/line_table.hpp"
-#include "system/unique_fd.hpp"
 
 namespace autoreload::building {
 namespace {
@@ -63,10 +58,9 @@ void add_version_2(const line_unit& of, std::set<std::string>& into) {
 
 }  // namespace
 
-std::vector<std::string> list_line_files(file_bytes library) {
-  const elf_sections sections(library);
-  const line_strings texts{sections.content(".debug_line_str"), sections.content(".debug_str")};
-  byte_reader lines(sections.content(".debug_line"));
+std::vector<std::string> list_line_files(debug_file& of) {
+  const line_strings texts{of.section(".debug_line_str"), of.section(".debug_str")};
+  byte_reader lines(of.section(".debug_line"));
   line_unit one;
   std::set<std::string> found;
   while (lines.more() && next_line_unit(lines, one)) {
@@ -74,21 +68,6 @@ std::vector<std::string> list_line_files(file_bytes library) {
     if (one.version >= 2 && one.version < 5) add_version_2(one, found);
   }
   return {found.begin(), found.end()};
-}
-
-std::vector<std::string> list_line_files(const std::string& library) {
-  const unique_fd file(::open(library.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  struct stat status {};
-  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
-  // Read, not mapped: a linker may cut the file at any moment.
-  std::vector<std::byte> bytes(static_cast<std::size_t>(status.st_size));
-  std::size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t size = ::read(file.get(), bytes.data() + done, bytes.size() - done);
-    if (size <= 0) break;
-    done += static_cast<std::size_t>(size);
-  }
-  return list_line_files(file_bytes(bytes).first(done));
 }
 
 }  // namespace autoreload::building

@@ -5,16 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "elf/sections.hpp"
+#include "rebuild/debug_file.hpp"
 
 namespace autoreload::building {
 
-/// Every file of every table of .debug_line (DWARF 2 to 5, not compressed): sources, and headers that a line or a type
-/// came from; the system's too. A name is absolute, or relative to where the compiler was started, which only version 5
-/// tells. Sorted, each once.
-/// @param library  its bytes, which may be damaged
-[[nodiscard]] std::vector<std::string> list_line_files(file_bytes library);
-/// The same of a file by its path; nothing when it can't be read.
-[[nodiscard]] std::vector<std::string> list_line_files(const std::string& library);
+/// Every file of every table of .debug_line (DWARF 2 to 5): sources, and headers that a line or a type came from; the
+/// system's too. A name is absolute, or relative to where the compiler was started, which only version 5 tells. Sorted,
+/// each once.
+[[nodiscard]] std::vector<std::string> list_line_files(debug_file& of);
 
 }  // namespace autoreload::building

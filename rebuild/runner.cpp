@@ -207,7 +207,7 @@ void runner::read_output() {
     if (size < 0 && errno == EINTR) continue;
     if (size > 0) output_.add(std::string_view(piece.data(), static_cast<std::size_t>(size)));
     if (size == 0) pipe_ = unique_fd();
-    if (size <= 0 || size < static_cast<ssize_t>(piece.size())) return;
+    if (size < static_cast<ssize_t>(piece.size())) return;
   }
 }
 

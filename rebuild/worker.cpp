@@ -133,8 +133,10 @@ void rebuilder::worker::tell_failure(error failure) {
 }
 
 void rebuilder::worker::run() {
-  if (auto hub = watch_hub::make()) hub_ = *std::move(hub);
-  watch_ = std::make_unique<watch>(hub_);
+  if (options_.watch != watch_mode::polling) {
+    if (auto hub = watch_hub::make()) hub_ = *std::move(hub);
+  }
+  watch_ = std::make_unique<watch>(hub_, options_.watch == watch_mode::automatic);
   polling_ = hub_ == nullptr;
   built_library_.watch({library_}, {std::numeric_limits<time_t>::max(), 0});
   find_tool();
@@ -181,8 +183,11 @@ void rebuilder::worker::wait() {
 void rebuilder::worker::look_at_sources() {
   const bool asked = asked_.exchange(false);
   const bool moved = watch_->take_moved();
-  if (!watch_->take_changed() && !asked && !polling_) return;
+  const bool noticed = watch_->take_changed() || asked;
+  if (!noticed && !polling_) return;
   if (!tool_) {
+    // Looking for one takes commands: not at every look of polling's.
+    if (std::string marks = marks_of_tools(); std::exchange(tool_marks_, marks) == marks && !noticed) return;
     find_tool();
     refresh_due_ = true;
     due_ = due_ || asked;
@@ -191,7 +196,13 @@ void rebuilder::worker::look_at_sources() {
   if (asked) sources_.forget();
   const std::vector<std::string> changed = sources_.changed();
   const bool running = runner_ && runner_->running();
-  if (!running && !built_library_.changed().empty()) refresh_due_ = true;  // somebody else built it
+  if (!running && !built_library_.changed().empty()) {  // somebody else built it
+    refresh_due_ = true;
+    if (tool_->kind == tool_kind::compiler) {  // perhaps by another command
+      built_library_.accept();
+      find_tool();
+    }
+  }
   if (moved) arm();
   if (!asked && changed.empty()) {
     if (running || sources_.touched().empty()) return;
@@ -286,13 +297,13 @@ void rebuilder::worker::finish(ending ended) {
   event.build = build_;
   event.times.noticed = notice_time_;
   if (event.failure && event.failure->path().empty()) event.failure->rename(named_);
-  const bool silent = !after_the_end(ended, event);
+  const bool worth_telling = after_the_end(ended, event);
   if (cut_ != cut::overtaken) {
     refresh_due_ = true;
     cut_ = cut::none;
     last_trouble_.clear();
   }
-  if (!silent) tell(std::move(event));
+  if (worth_telling) tell(std::move(event));
 }
 
 }  // namespace autoreload

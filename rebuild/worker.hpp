@@ -60,6 +60,8 @@ class [[gnu::visibility("hidden")]] rebuilder::worker {
   bool after_the_end(const building::ending& ended, rebuild_event& event);
   void refresh();
   void arm();
+  std::vector<std::string> places_of_tools() const;
+  std::string marks_of_tools() const;
   void tell(rebuild_event happened);
   void tell_failure(error failure);
   void wake() const;
@@ -94,6 +96,8 @@ class [[gnu::visibility("hidden")]] rebuilder::worker {
   bool by_tcc_ = false;                                   // what is there now was made by tcc
   way way_ = way::tool;                                   // of the build that runs, or ran last
 
+  bool searched_ = false;          // for a tool, once
+  std::string tool_marks_;         // how the places looked where one is searched
   bool ready_ = false;             // it was told
   bool refresh_due_ = true;        // the list of sources may be another
   int refreshes_interrupted_ = 0;  // in a row

@@ -54,8 +54,8 @@ class answers {
   }
   /// Makes a table the one that is called, unless paused meanwhile. @param current  read under the lock: see redirect()
   /// @param anyway  also when paused
-  [[nodiscard]] bool publish(const std::atomic<std::atomic<const void*>*>& current, const void* table,
-                             std::uint64_t number, bool anyway) {
+  [[nodiscard]] bool publish(const std::atomic<detail::published*>& current, const void* table, std::uint64_t number,
+                             bool anyway) {
     const std::lock_guard lock(mutex_);
     if (paused_ && !anyway) return false;
     std::erase_if(tables_, [&](const auto& one) { return one.first == table; });
@@ -65,16 +65,22 @@ class answers {
     number_ = number;
     return true;
   }
-  void unpublish(std::atomic<const void*>& current, const void* not_loaded) {
+  void unpublish(detail::published& current, const void* not_loaded) {
     autoreload::publish(current, not_loaded);
     number_ = 0;
   }
   /// Unpublishes, and lets what is published from now on go elsewhere: the owner of the pointer is gone in a moment.
-  void redirect(std::atomic<std::atomic<const void*>*>& current, std::atomic<const void*>& elsewhere,
-                const void* not_loaded) {
+  void redirect(std::atomic<detail::published*>& current, detail::published& elsewhere, const void* not_loaded) {
     const std::lock_guard lock(mutex_);
     autoreload::publish(*current.load(), not_loaded);
     current = &elsewhere;
+  }
+  /// Changes the gate before the calls, under the lock, as redirect() may come in between. Nothing when it is closed
+  /// for good.
+  template <class Change>
+  void at_gate(const std::atomic<detail::published*>& current, Change change) {
+    const std::lock_guard lock(mutex_);
+    if (detail::published* const here = current.load()) change(*here);
   }
   void forget(std::uint64_t number) {
     const std::lock_guard lock(mutex_);

@@ -34,7 +34,7 @@ order order_for(const loader& api, std::string path, options chosen) {
 
 }  // namespace
 
-engine_core::engine_core(loader api, std::string path, options chosen, std::atomic<const void*>& current)
+engine_core::engine_core(loader api, std::string path, options chosen, published& current)
     : wanted_(order_for(api, std::move(path), std::move(chosen))),
       current_(&current),
       process_(getpid()),
@@ -51,6 +51,10 @@ engine_core::engine_core(loader api, std::string path, options chosen, std::atom
   }
   if (wanted_.chosen.poll_interval <= std::chrono::milliseconds::zero()) {
     refuse_use("the poll interval is not positive", "give it in milliseconds, 1 or more");
+  }
+  if (wanted_.chosen.handover.limit <= std::chrono::milliseconds::zero() ||
+      wanted_.chosen.handover.limit > std::chrono::minutes(1)) {
+    refuse_use("a handover's limit must be from 1 ms to a minute", "callers wait so long at most: 100 ms is usual");
   }
   if (wanted_.chosen.poll_interval > std::chrono::hours(24)) {  // and far longer ones would overflow the clock
     refuse_use("the poll interval is longer than a day", "to look only when asked, pause() and call reload()");
@@ -102,7 +106,7 @@ void engine_core::let_go_of_all() {
   answers_.unpublish(*current_.load(), wanted_.api.not_loaded);
   if (source_ != nullptr) source_->stop();  // not reset(): the service's thread may ask it whether it has something
   on_trial_.reset();
-  history_.close(wanted_.chosen.keep_old);
+  history_.close();
   current_ = nullptr;
   service_.reset();
 }
@@ -137,7 +141,7 @@ void engine_core::look() {
 
 // Takes what is at the path through the stages; what is on trial goes on, or gives way to a newer build.
 // @return why it was not published
-std::optional<setback> engine_core::examine(bool forced) {
+std::optional<setback> engine_core::examine(bool forced, start from) {
   const std::function<void()> trial_ended = [this] { be_asked(); };
   untidy_ = true;
   if (on_trial_ != nullptr && (forced || !on_trial_->is_at(wanted_.file))) on_trial_.reset();
@@ -148,6 +152,9 @@ std::optional<setback> engine_core::examine(bool forced) {
                      memory_,
                      history_,
                      forced,
+                     wanted_.chosen.state != nullptr && from != start::fresh && history_.running() != nullptr,
+                     held_,
+                     nullptr,
                      forced || memory_.opening,
                      cancel_.still_ours() ? cancel_.get() : -1,
                      trial_ended,
@@ -155,14 +162,19 @@ std::optional<setback> engine_core::examine(bool forced) {
                      reader_,
                      patience_};
   std::optional<setback> no = run_stages(here, *next);
-  if (!no && !put_in_place(*next, forced)) no = setback{setback_kind::withdrawn};  // resume() looks again
-  attempt result{.no = no, .generation = number(), .times = next->times, .warnings = next->warnings};
+  if (!no)
+    no = hand_over(*next, forced, from, {forced ? cause::asked : cause::changed, "a newer build took its place"});
+  if (current_ == nullptr) return setback{setback_kind::withdrawn};  // what the handover called destroyed the engine
+  attempt result{
+      .no = no, .generation = number(), .times = next->times, .warnings = next->warnings, .state = next->state};
   const file_identity source = next->source;
   if (source.settled()) result.settled = source;
-  if (no && no->kind == setback_kind::refused_content) result.build = digest_of(*next);
+  if (no && (no->kind == setback_kind::refused_content || no->kind == setback_kind::held)) {
+    result.build = digest_of(*next);
+  }
   if (next->needs.looked_for) result.needs = next->needs.paths;
   result.needs_state = next->needs.settled ? next->needs.state : 0;
-  if (no && no->kind == setback_kind::on_trial) {
+  if (no && (no->kind == setback_kind::on_trial || no->kind == setback_kind::held_up)) {
     on_trial_ = std::move(next);
   } else if (was_on_trial && (!no || no->kind == setback_kind::refused_content)) {
     asked_ = true;  // a change meanwhile may not have shown in the file's times
@@ -191,9 +203,9 @@ void engine_core::be_asked() {
 }
 
 // For want of memory: first that it is tried again, then the words, which take memory themselves.
-std::optional<setback> engine_core::examine_or_wait_for_memory(bool forced) {
+std::optional<setback> engine_core::examine_or_wait_for_memory(bool forced, start from) {
   try {
-    return examine(forced);
+    return examine(forced, from);
   } catch (const std::bad_alloc&) {
     try_again_later();
   }
@@ -213,20 +225,18 @@ void engine_core::try_again_later() noexcept {
   memory_.look_at = clock::now() + std::chrono::seconds(1);
 }
 
-// The next call of every thread is in the new generation.
-bool engine_core::put_in_place(candidate& next, bool forced) {
+// The next call of every thread is in the new generation. Its number and its room are there.
+bool engine_core::put_in_place(candidate& next, bool anyway, change how) {
   generation& made = next.made.front();
-  made.number = history_.next();
-  answers_.make_room();
-  made.crash_ticket =
-      crash_table::add(made.number, wanted_.path, next.base, made.facts.segments, made.image.memory.get());
-  if (!answers_.publish(current_, made.module->table(), made.number, forced)) {
-    crash_table::remove(made.crash_ticket);
-    return false;
-  }
+  const generation* const before = history_.running();
+  const std::uint64_t old = before != nullptr ? before->number : 0;
+  if (!answers_.publish(current_, made.module->table(), made.number, anyway)) return false;
   // From here to the end nothing can fail: old code with callers inside must be in somebody's hands.
-  const cause loaded = forced ? cause::asked : cause::changed;
-  history_.publish(next.made, history_.running() == nullptr ? cause::first : loaded, wanted_.chosen.keep_old);
+  if (how.why != cause::republished) {
+    history_.forget_sent_away();  // what is there is there by a new decision
+    begin_probation(old, made.number);
+  }
+  history_.publish(next.made, old == 0 ? cause::first : how.why, std::move(how.went));
   next.lap(&timings::publish);
   return true;
 }
@@ -253,6 +263,7 @@ void engine_core::step() {
     const at_work mine(*this, work_lock::how::try_once);
     if (!mine->held() || current_ == nullptr) return;
     try {
+      end_probation_if_due();
       const bool due = !answers_.paused() && is_due(clock::now());
       if (!due || untidy_) maintain();
       if (due) look();
@@ -279,7 +290,8 @@ void engine_core::maintain() {
   if (history_.due() > now) return;
   for (retirement& one : history_.sweep(now)) {
     if (one.unloaded) answers_.forget(one.generation);
-    const event_kind kind = one.unloaded ? event_kind::unloaded : event_kind::retained;
+    const event_kind stays = one.stuck ? event_kind::stuck : event_kind::retained;
+    const event_kind kind = one.unloaded ? event_kind::unloaded : stays;
     tell({kind, one.generation, {}, std::move(one.text), std::nullopt, {}});
   }
 }
@@ -288,7 +300,7 @@ time_point engine_core::deadline() const noexcept { return time_point(clock::dur
 
 // Called as the last thing under work_.
 void engine_core::set_deadline() {
-  time_point next = untidy_ ? time_point{} : history_.due();
+  time_point next = untidy_ ? time_point{} : std::min(history_.due(), on_probation_.until);
   if (source_ != nullptr && !answers_.paused()) {
     next = std::min({next, memory_.look_at, source_->due()});
     if (asked_ || source_->pending()) next = time_point{};

@@ -11,7 +11,9 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,8 +33,9 @@
 #include "system/unique_fd.hpp"
 
 namespace autoreload {
+class handover;
 class service;
-}
+}  // namespace autoreload
 
 namespace autoreload::detail {
 
@@ -40,7 +43,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
  public:
   using clock = std::chrono::steady_clock;
 
-  engine_core(loader api, std::string path, options chosen, std::atomic<const void*>& current);
+  engine_core(loader api, std::string path, options chosen, published& current);
   engine_core(const engine_core&) = delete;
   engine_core& operator=(const engine_core&) = delete;
   ~engine_core() = default;
@@ -56,9 +59,20 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   [[nodiscard]] time_point deadline() const noexcept;
 
   void poll();
-  result<void> reload();
-  /// Lets an older generation that is kept run again. The watcher doesn't load what gave way until its contents change.
-  result<void> republish(std::uint64_t number);
+  result<void> reload(start from = start::carried);
+  void on_handover(std::function<void(const void* from, const void* to)> run);
+  /// Lets an older generation run again. The watcher doesn't load what gave way until its contents change.
+  result<void> activate(std::uint64_t number);
+  result<void> roll_back();
+  result<void> reject(const std::string& reason);
+  result<void> approve();
+  void hold();
+  void release();
+  /// A guarded call ended in the generation with this table: it is quarantined, and the last good one runs.
+  /// @param keep  whether that could not be done, so that the pin must never be dropped
+  [[nodiscard]] error ended(const landing& call, const void* table, bool& keep);
+  /// A guarded call came back from the generation with this table: for its probation.
+  void came_back(const void* table);
   [[nodiscard]] std::vector<generation_record> records();
   void pause();
   void resume();
@@ -86,10 +100,27 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   // looking
   [[nodiscard]] bool is_due(time_point now);
   void look();
-  [[nodiscard]] std::optional<setback> examine(bool forced);
-  [[nodiscard]] std::optional<setback> examine_or_wait_for_memory(bool forced);
+  [[nodiscard]] std::optional<setback> examine(bool forced, start from);
+  [[nodiscard]] std::optional<setback> examine_or_wait_for_memory(bool forced, start from = start::carried);
   void try_again_later() noexcept;
-  [[nodiscard]] bool put_in_place(candidate& next, bool forced);
+  struct change {
+    cause why;
+    std::string went;  // why the running one runs no more
+  };
+  [[nodiscard]] std::optional<setback> hand_over(candidate& next, bool forced, start from, change how);
+  [[nodiscard]] std::optional<setback> in_quiet(candidate& next, handover& work, bool forced, change& how);
+  [[nodiscard]] std::shared_ptr<const std::function<void(const void*, const void*)>> by_hand();
+  [[nodiscard]] bool put_in_place(candidate& next, bool anyway, change how);
+
+  // going back
+  [[nodiscard]] result<void> go_back(std::uint64_t number, const std::string& why);
+  [[nodiscard]] std::optional<setback> load_again(const generation& old, change how);
+  void leave_the_running_one();
+  [[nodiscard]] result<void> change_now(const std::function<result<void>()>& act);
+  [[nodiscard]] result<void> answer_request(const std::function<result<void>()>& act);
+  void begin_probation(std::uint64_t before, std::uint64_t number);
+  void end_probation_if_due();
+  void end_probation(const std::string& why);
   [[nodiscard]] result<void> may_change(const at_work& here) const;
   void remember(const attempt& result);
   void offer_running();
@@ -100,9 +131,9 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   void tell(event happened);
 
   const order wanted_;
-  std::atomic<std::atomic<const void*>*> current_;  // null once closed; redirect() is called without work_
-  std::atomic<const void*> nobodys_{nullptr};  // what current_ leads to when the owner is gone before the work is done
-  std::atomic<bool> left_{false};              // the owner is gone
+  std::atomic<published*> current_;  // null once closed; redirect() is called without work_
+  published nobodys_{nullptr};       // what current_ leads to when the owner is gone before the work is done
+  std::atomic<bool> left_{false};    // the owner is gone
   const pid_t process_;
   const unique_fd cancel_;  // an eventfd that ends a trial load that somebody waits for, if there are any
 
@@ -110,10 +141,18 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::unique_ptr<change_source> source_;
   snapshotter reader_;
   writer_patience patience_;
-  history history_;
+  history history_{wanted_.chosen.history, wanted_.chosen.keep_old, wanted_.chosen.stuck_after};
+  bool held_ = false;  // new builds wait
+  struct {
+    std::uint64_t number = 0;  // the generation's; 0: none is on probation
+    time_point until = never;
+  } on_probation_;
+  std::atomic<std::uint64_t> calls_to_go_{0};  // until the probation is over. Any thread counts down
   memory memory_;
   std::unique_ptr<running_library> offered_;  // to the libraries of other engines that need this one
   std::unique_ptr<candidate> on_trial_;
+  std::mutex by_hand_mutex_;  // guards the next
+  std::shared_ptr<const std::function<void(const void*, const void*)>> by_hand_;
   bool untidy_ = false;  // what nobody waits for is still to be done
 
   std::atomic<clock::rep> deadline_{never.time_since_epoch().count()};

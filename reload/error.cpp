@@ -18,6 +18,8 @@ std::string_view to_string(stage at) noexcept {
     case stage::publish: return "publish";
     case stage::retire: return "retire";
     case stage::build: return "build";
+    case stage::handover: return "handover";
+    case stage::call: return "call";
   }
   return "unknown";
 }

@@ -34,7 +34,7 @@ std::string in_words(const timings& times) {
   std::string stages;
   for (const part& one : {part{"snapshot", times.snapshot}, part{"inspect", times.inspect}, part{"guard", times.guard},
                           part{"trial", times.trial}, part{"load", times.load}, part{"verify", times.verify},
-                          part{"publish", times.publish}}) {
+                          part{"handover", times.handover}, part{"publish", times.publish}}) {
     if (one.time == timings::duration{}) continue;
     stages += (stages.empty() ? "" : ", ") + std::string(one.name) + " " + number(one.time);
   }
@@ -51,6 +51,12 @@ std::string_view to_string(event_kind kind) noexcept {
     case event_kind::unloaded: return "unloaded";
     case event_kind::retained: return "retained";
     case event_kind::warning: return "warning";
+    case event_kind::activated: return "activated";
+    case event_kind::held: return "held";
+    case event_kind::released: return "released";
+    case event_kind::approved: return "approved";
+    case event_kind::quarantined: return "quarantined";
+    case event_kind::stuck: return "stuck";
     case event_kind::current: return "current";
   }
   return "unknown";
@@ -66,7 +72,8 @@ std::string to_string(const event& happened) {
     words += happened.failure->what();
     const bool says_more = !happened.text.empty() && happened.text != happened.failure->reason();
     if (says_more) words += "\n  " + happened.text;
-    if (happened.generation != 0) words += "\n  " + generation + " goes on";
+    const bool its_own = happened.kind == event_kind::quarantined;
+    if (happened.generation != 0 && !its_own) words += "\n  " + generation + " goes on";
     return words;
   }
   words += "\"" + happened.path + "\"";
@@ -75,6 +82,7 @@ std::string to_string(const event& happened) {
   if (happened.attempt != 0 && happened.attempt != happened.generation) words += " (" + build + ")";
   if (happened.times.total != timings::duration{}) words += " after " + in_words(happened.times);
   if (!happened.text.empty() && happened.text != kind) words += ": " + happened.text;
+  if (happened.state != nullptr) words += "\n  " + to_string(*happened.state);
   return words;
 }
 

@@ -6,22 +6,17 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <string>
 
 #include <autoreload/engine.hpp>
+#include <autoreload/history.hpp>
 
+#include "reload/guest.hpp"
 #include "reload/inspect/inspect.hpp"
 #include "reload/snapshot/dependencies.hpp"
 #include "reload/snapshot/snapshot.hpp"
 
 namespace autoreload {
-
-/// What made a generation the running one.
-enum class cause : std::uint8_t {
-  first,        ///< nothing was loaded
-  changed,      ///< the file changed
-  asked,        ///< reload() was called
-  republished,  ///< it ran before, and its successor was sent away
-};
 
 /// Destroying one unloads it: only the retire stage may, once the generation was published.
 struct generation {
@@ -39,11 +34,19 @@ struct generation {
   std::string alias;        // its SONAME in this process, if it has one of its own
   private_libraries needs;  // closed after the module
   std::unique_ptr<detail::erased_module> module;
+  std::uintptr_t base = 0;  // where its address 0 is in memory
+  guest_functions guest;
+  std::string needed_by;  // what still points into it, in words: it must never be unloaded
+
+  bool sent_away = false;    ///< nothing goes back to it but by its number
+  bool quarantined = false;  ///< it crashed or hung in a guarded call
 
   // Once another took its place.
+  std::string went;  // why
   std::chrono::steady_clock::time_point retired{};
   bool closed = false;    ///< dlclose was called; it is still mapped
   bool reported = false;  ///< that it stays
+  bool stuck = false;     ///< that somebody doesn't come back from it was told
 };
 
 /// Generations go from list to list by splice, which can't fail: none is lost, or unloaded under its callers, for want

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "digest/digest.hpp"
+#include "system/host_signals.hpp"
 
 namespace autoreload {
 namespace {
@@ -20,6 +21,11 @@ std::string hexadecimal(std::span<const std::byte> bytes) {
     }
   }
   return digits;
+}
+
+template <class List>
+auto find(List& list, std::uint64_t number) {
+  return std::find_if(list.begin(), list.end(), [&](const generation& one) { return one.number == number; });
 }
 
 }  // namespace
@@ -50,61 +56,198 @@ std::uint64_t contents_of(std::span<const std::byte> file, const elf_facts& fact
   return digest;
 }
 
-const generation* history::kept(std::uint64_t number) const {
-  const auto found =
-      std::find_if(kept_.begin(), kept_.end(), [&](const generation& one) { return one.number == number; });
-  return found == kept_.end() ? nullptr : &*found;
+std::string_view to_string(generation_state state) noexcept {
+  switch (state) {
+    case generation_state::running: return "running";
+    case generation_state::kept: return "kept";
+    case generation_state::retiring: return "retiring";
+    case generation_state::stored: return "stored";
+    case generation_state::quarantined: return "quarantined";
+  }
+  return "unknown";
+}
+
+// ---- what is known
+
+const generation* history::loaded(std::uint64_t number) const {
+  const auto found = find(kept_, number);
+  return found == kept_.end() ? retiring_.loaded(number) : &*found;
+}
+
+generation* history::find_loaded(std::uint64_t number) {
+  if (generation* const now = running(); now != nullptr && now->number == number) return now;
+  return const_cast<generation*>(loaded(number));  // NOLINT: all of them are ours
+}
+
+const generation* history::stored(std::uint64_t number) const {
+  const auto found = find(stored_, number);
+  return found == stored_.end() ? nullptr : &*found;
+}
+
+bool history::is_quarantined(std::uint64_t number) const {
+  const generation* const now = running();
+  return find(quarantined_, number) != quarantined_.end() ||
+         (now != nullptr && now->number == number && now->quarantined);
+}
+
+std::uint64_t history::last_good() const {
+  const generation* best = nullptr;
+  for (const generations* const list : {&stored_, &retiring_.waiting(), &kept_}) {
+    for (const generation& one : *list) {
+      if (one.sent_away || (list == &retiring_.waiting() && one.closed)) continue;
+      if (one.number == protected_) return protected_;
+      if (best == nullptr || one.retired >= best->retired) best = &one;
+    }
+  }
+  return best == nullptr ? 0 : best->number;
+}
+
+const error* history::refuses(std::uint64_t contents, std::uint64_t needs_state, bool on_request) const {
+  const auto found = std::find_if(sent_away_.begin(), sent_away_.end(), [&](const sent_away& one) {
+    return one.contents == contents && one.needs_state == needs_state && (one.for_good || !on_request);
+  });
+  return found == sent_away_.end() ? nullptr : &found->why;
 }
 
 std::vector<generation_record> history::records() const {
   std::vector<generation_record> all;
   const auto add = [&](const generations& list, generation_state state) {
     for (const generation& one : list) {
-      all.push_back({one.number, state, one.why, one.since, hexadecimal(one.facts.build_id), contents_of(one)});
+      all.push_back({one.number, one.quarantined ? generation_state::quarantined : state, one.why, one.since,
+                     hexadecimal(one.facts.build_id), contents_of(one), one.image.size, one.went});
     }
   };
   add(running_, generation_state::running);
   add(kept_, generation_state::kept);
+  add(quarantined_, generation_state::quarantined);
   add(retiring_.waiting(), generation_state::retiring);
+  add(stored_, generation_state::stored);
   std::sort(all.begin(), all.end(), [](auto& a, auto& b) { return a.number > b.number; });
   return all;
 }
 
-void history::publish(generations& next, cause why, bool keep) noexcept {
+// ---- transitions
+
+void history::publish(generations& next, cause why, std::string went) noexcept {
   generation& made = next.front();
   made.why = why;
   made.since = std::chrono::system_clock::now();
+  made.went.clear();
   last_ = std::max(last_, made.number);
-  sent_away_.reset();
   running_.swap(next);
-  leave(next, keep);
+  if (next.empty()) return;
+  next.front().went = std::move(went);
+  leave(next);
 }
 
-void history::republish(std::uint64_t number, sent_away instead, bool keep) noexcept {
-  const auto found =
-      std::find_if(kept_.begin(), kept_.end(), [&](const generation& one) { return one.number == number; });
-  if (found == kept_.end()) return;
+void history::republish(std::uint64_t number, std::string went) noexcept {
   generations back;
-  back.splice(back.end(), kept_, found);
-  publish(back, cause::republished, keep);
-  sent_away_ = std::move(instead);
-}
-
-void history::close(bool keep) noexcept {
-  retiring_.add(running_, keep);
-  retiring_.add(kept_, true);
-  retiring_.abandon();
-}
-
-void history::leave(generations& old, bool keep) noexcept {
-  if (old.empty()) return;
-  if (keep) {
-    kept_.splice(kept_.end(), old);
+  if (const auto found = find(kept_, number); found != kept_.end()) {
+    back.splice(back.end(), kept_, found);
+  } else if (!retiring_.take_back(number, back)) {
     return;
   }
-  retiring_.add(old, false);
-  sweep_pause_ = std::chrono::milliseconds(0);
-  sweep_at_ = waiting_since_ = std::chrono::steady_clock::now();
+  back.front().sent_away = false;
+  publish(back, cause::republished, std::move(went));
+}
+
+void history::send_away(std::uint64_t number, sent_away build) {
+  constexpr std::size_t most = 1024;
+  if (sent_away_.size() == most) sent_away_.erase(sent_away_.begin());
+  sent_away_.push_back(std::move(build));
+  mark_bad(number);
+}
+
+void history::mark_bad(std::uint64_t number) noexcept {
+  for (generations* const list : {&running_, &kept_, &stored_}) {
+    if (const auto found = find(*list, number); found != list->end()) found->sent_away = true;
+  }
+  retiring_.mark_bad(number);
+}
+
+void history::welcome(std::uint64_t contents) {
+  std::erase_if(sent_away_, [&](const sent_away& one) { return one.contents == contents && !one.for_good; });
+}
+
+void history::forget_sent_away() {
+  std::erase_if(sent_away_, [](const sent_away& one) { return !one.for_good; });
+}
+
+void history::drop(std::uint64_t number) {
+  stored_.remove_if([&](const generation& one) { return one.number == number; });
+}
+
+bool history::quarantine(std::uint64_t number, std::string went) noexcept {
+  if (is_quarantined(number)) return false;
+  if (generation* const now = running(); now != nullptr && now->number == number) {
+    now->quarantined = now->sent_away = true;
+    return true;
+  }
+  generations ill;
+  if (const auto found = find(kept_, number); found != kept_.end()) {
+    ill.splice(ill.end(), kept_, found);
+  } else if (!retiring_.take_back(number, ill)) {
+    return false;
+  }
+  ill.front().quarantined = ill.front().sent_away = true;
+  ill.front().went = std::move(went);
+  quarantined_.splice(quarantined_.end(), ill);
+  return true;
+}
+
+void history::protect(std::uint64_t number) noexcept {
+  protected_ = number;
+  retire_surplus();
+}
+
+void history::close() noexcept {
+  retiring_.add(quarantined_, true);
+  if (generation* const now = running(); now != nullptr) retiring_.add(running_, keep_all_ || now->quarantined);
+  retiring_.add(kept_, keep_all_);
+  retiring_.abandon();
+  stored_.clear();
+}
+
+void history::leave(generations& old) noexcept {
+  old.front().retired = std::chrono::steady_clock::now();
+  generations& to = old.front().quarantined ? quarantined_ : kept_;
+  to.splice(to.end(), old);
+  retire_surplus();
+}
+
+// The oldest go first. What is protected doesn't count.
+void history::retire_surplus() noexcept {
+  if (keep_all_) return;
+  const auto guarded = static_cast<std::size_t>(find(kept_, protected_) != kept_.end());
+  for (auto next = kept_.begin(); next != kept_.end() && kept_.size() > policy_.loaded + guarded;) {
+    const auto one = next++;
+    if (one->number == protected_) continue;
+    generations old;
+    old.splice(old.end(), kept_, one);
+    retiring_.add(old, false);
+    sweep_pause_ = std::chrono::milliseconds(0);
+    sweep_at_ = waiting_since_ = std::chrono::steady_clock::now();
+  }
+}
+
+// Their code has left; what could be loaded again stays, as far as the policy goes.
+void history::store(generations& unloaded) {
+  for (generation& one : unloaded) {
+    const hosts_signals while_destructors_run;
+    one.module.reset();
+    one.needs = {};
+    if (policy_.generations > 0 && one.image.memory.still_ours() && one.image.origin) complete(one.image);
+  }
+  unloaded.remove_if([](const generation& one) { return !one.image.memory.still_ours(); });
+  stored_.splice(stored_.end(), unloaded);
+  const auto bytes = [&] {
+    std::uint64_t sum = 0;
+    for (const generation& one : stored_) sum += one.image.size;
+    return sum;
+  };
+  while (!stored_.empty() && (stored_.size() + kept_.size() > policy_.generations || bytes() > policy_.bytes)) {
+    stored_.pop_front();
+  }
 }
 
 std::chrono::milliseconds history::pause_after(std::chrono::milliseconds last, std::chrono::milliseconds waited) {
@@ -117,7 +260,9 @@ std::vector<retirement> history::sweep(time_point now) {
   // First, so that a sweep for which there is no memory is not tried again at once.
   sweep_pause_ = pause_after(sweep_pause_, std::chrono::duration_cast<std::chrono::milliseconds>(now - waiting_since_));
   sweep_at_ = now + sweep_pause_;
-  std::vector<retirement> done = retiring_.sweep();
+  std::vector<retirement> done = retiring_.sweep(stuck_after_);
+  generations unloaded = retiring_.unloaded();
+  store(unloaded);
   if (!retiring_.pending()) sweep_at_ = waiting_since_ = never;
   return done;
 }

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 // history: the generations of one engine, and the ways from one state to the next.
 //
-//   (a candidate) ──publish──▶ running ──another is published──▶ kept, or retiring ──nobody is inside──▶ (unloaded)
-//                                 ▲                               │
-//                                 └───────────republish───────────┘
+//   (a candidate) ──publish──▶ running ──another is published──▶ kept ──enough newer ones──▶ retiring ──nobody
+//   inside──▶
+//                                 ▲                               │                             │ stored
+//                                 └───────────republish───────────┴─────────────────────────────┘
+//   From each state but the last a guarded call's crash leads to quarantined, from which nothing leads away. Of a
+//   stored one a new generation is loaded.
 #pragma once
 
+#include <autoreload/history.hpp>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -19,22 +23,6 @@
 
 namespace autoreload {
 
-enum class generation_state : std::uint8_t {
-  running,
-  kept,      ///< loaded on purpose, and may run again
-  retiring,  ///< leaves when nobody is inside it any more
-};
-
-/// What is known of a generation. A value.
-struct generation_record {
-  std::uint64_t number;
-  generation_state state;
-  cause why;                                    ///< it ran last
-  std::chrono::system_clock::time_point since;  ///< when it was published last
-  std::string build_id;                         ///< in hexadecimal digits; empty where there is none
-  std::uint64_t contents;                       ///< see contents_of
-};
-
 /// A digest of what the loader maps of a library, as the file had it. Reads all of that.
 [[nodiscard]] std::uint64_t contents_of(const generation& one);
 [[nodiscard]] std::uint64_t contents_of(std::span<const std::byte> file, const elf_facts& facts);
@@ -47,26 +35,58 @@ class history {
     std::uint64_t contents;
     std::uint64_t needs_state;  ///< see memory::needed_state
     error why;
+    bool for_good = false;  ///< it is quarantined: reload() doesn't load it either
   };
+
+  /// @param keep_all  nothing is ever unloaded
+  /// @param stuck_after  see options
+  history(const history_policy& policy, bool keep_all, std::chrono::milliseconds stuck_after)
+      : policy_(policy), keep_all_(keep_all), stuck_after_(stuck_after) {}
 
   [[nodiscard]] const generation* running() const { return running_.empty() ? nullptr : &running_.front(); }
   [[nodiscard]] generation* running() { return running_.empty() ? nullptr : &running_.front(); }
   /// The number of the next new generation.
   [[nodiscard]] std::uint64_t next() const noexcept { return last_ + 1; }
-  /// One that may run again, or null.
-  [[nodiscard]] const generation* kept(std::uint64_t number) const;
-  [[nodiscard]] const std::optional<sent_away>& refused() const noexcept { return sent_away_; }
+  /// One that is loaded and may run again, or null.
+  [[nodiscard]] const generation* loaded(std::uint64_t number) const;
+  /// The running one, or one that is loaded, or null.
+  [[nodiscard]] generation* find_loaded(std::uint64_t number);
+  /// One of which a new generation may be loaded, or null.
+  [[nodiscard]] const generation* stored(std::uint64_t number) const;
+  [[nodiscard]] bool is_quarantined(std::uint64_t number) const;
+  /// The one to go back to from the running one: that left last and was not sent away, or 0.
+  [[nodiscard]] std::uint64_t last_good() const;
+  /// Why a build with these contents is not to be loaded, or null. @param on_request  what is quarantined alone counts
+  [[nodiscard]] const error* refuses(std::uint64_t contents, std::uint64_t needs_state, bool on_request) const;
+  /// Whether there is any such build: else there's no need to know a new one's digest.
+  [[nodiscard]] bool refuses_any() const noexcept { return !sent_away_.empty(); }
   /// Newest first.
   [[nodiscard]] std::vector<generation_record> records() const;
 
   /// A new generation takes the running one's place. Its table is published already, so this can't fail: old code with
-  /// callers inside must be in somebody's hands. @param keep  the running one stays loaded
-  void publish(generations& next, cause why, bool keep) noexcept;
-  /// One that is kept takes the running one's place, whose contents are not loaded again by the watcher until they
-  /// change. The same holds.
-  void republish(std::uint64_t number, sent_away instead, bool keep) noexcept;
+  /// callers inside must be in somebody's hands.
+  /// @param went  why the running one runs no more
+  void publish(generations& next, cause why, std::string went) noexcept;
+  /// One that is loaded takes the running one's place. The same holds.
+  void republish(std::uint64_t number, std::string went) noexcept;
+  /// The watcher doesn't load these contents again until another build was loaded.
+  void send_away(std::uint64_t number, sent_away build);
+  /// From now on these contents may be loaded.
+  void welcome(std::uint64_t contents);
+  /// Another build is news: what was sent away before may come back by a new decision.
+  void forget_sent_away();
+  /// Nothing goes back to it but by its number.
+  void mark_bad(std::uint64_t number) noexcept;
+  /// Gives up one that is stored.
+  void drop(std::uint64_t number);
+  /// A generation that is loaded stays so for good. One that is running does until another takes its place.
+  /// @param went  why; it is kept. @return whether it was there and was not quarantined before
+  bool quarantine(std::uint64_t number, std::string went) noexcept;
+  /// Keeps a generation loaded when another takes its place, until another number or 0 is given.
+  void protect(std::uint64_t number) noexcept;
+  [[nodiscard]] std::uint64_t protected_one() const noexcept { return protected_; }
   /// The running one leaves, and nothing takes its place.
-  void close(bool keep) noexcept;
+  void close() noexcept;
 
   /// Unloads what nobody is inside of. @return what became of which
   [[nodiscard]] std::vector<retirement> sweep(time_point now);
@@ -79,13 +99,21 @@ class history {
                                                              std::chrono::milliseconds waited);
 
  private:
-  void leave(generations& old, bool keep) noexcept;
+  void leave(generations& old) noexcept;
+  void retire_surplus() noexcept;
+  void store(generations& unloaded);
 
-  generations running_;  // one, or none
-  generations kept_;
+  const history_policy policy_;
+  const bool keep_all_;
+  const std::chrono::milliseconds stuck_after_;
+  generations running_;      // one, or none
+  generations kept_;         // in the order in which they left, as all that follow
+  generations quarantined_;  // but one that runs on, as there is no other
   retirer retiring_;
+  generations stored_;  // without modules
   std::uint64_t last_ = 0;
-  std::optional<sent_away> sent_away_;
+  std::uint64_t protected_ = 0;
+  std::vector<sent_away> sent_away_;
   time_point sweep_at_ = never;
   time_point waiting_since_ = never;
   std::chrono::milliseconds sweep_pause_{0};

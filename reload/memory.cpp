@@ -14,6 +14,8 @@ constexpr std::chrono::milliseconds lasting{500};  // a linker at work is done b
 constexpr std::chrono::seconds until_it_is_back{1};
 constexpr std::chrono::milliseconds first_pause{10};
 constexpr std::chrono::milliseconds longest_pause{250};
+constexpr std::chrono::milliseconds first_handover_pause{250};  // each try may hold callers up for its whole limit
+constexpr std::chrono::milliseconds longest_handover_pause{10'000};
 
 bool same_words(const std::optional<error>& one, const error& other) {
   return one && std::string_view(one->what()) == other.what();
@@ -60,10 +62,24 @@ void refuse(memory& next, const attempt& result, std::vector<event>& events) {
   events.push_back({event_kind::refused, result.generation, {}, why.reason(), why, {}, ++next.attempts});
 }
 
+// The build is loaded; who is inside the old one keeps it waiting.
+void hold_up(const memory& known, memory& next, const attempt& result, time_point now, std::vector<event>& events) {
+  const error& why = *result.no->why;
+  next.awaited.reset();
+  next.failure = why;
+  next.handover_pause = std::clamp(known.handover_pause * 2, first_handover_pause, longest_handover_pause);
+  next.look_at = now + next.handover_pause;
+  if (next.said == why.what()) return;
+  next.said = why.what();
+  next.trouble = true;
+  events.push_back({event_kind::waiting, result.generation, {}, why.reason(), why, {}});
+}
+
 // What is there is what runs.
 void agree(memory& next, const attempt& result, std::vector<event>& events) {
   if (!result.no) {
-    events.push_back({event_kind::loaded, result.generation, {}, "", std::nullopt, result.times, ++next.attempts});
+    events.push_back(
+        {event_kind::loaded, result.generation, {}, "", std::nullopt, result.times, ++next.attempts, result.state});
     for (const std::string& text : result.warnings) {
       events.push_back({event_kind::warning, result.generation, {}, text, std::nullopt, {}});
     }
@@ -85,6 +101,7 @@ conclusion conclude(const memory& known, const attempt& result, time_point now) 
   memory& next = after.next;
   next.looked_at.reset();
   next.busy_with.reset();
+  next.handover_pause = {};
   next.look_at = never;
   if (result.needs) next.needed = *result.needs;
   if (!result.no) {
@@ -94,6 +111,7 @@ conclusion conclude(const memory& known, const attempt& result, time_point now) 
   switch (result.no->kind) {
     case setback_kind::unchanged: agree(next, result, after.events); break;
     case setback_kind::withdrawn: break;
+    case setback_kind::held_up: hold_up(known, next, result, now, after.events); break;
     case setback_kind::on_trial:
     case setback_kind::busy: next.awaited.reset(); break;
     case setback_kind::unfinished: wait(next, result, now, after.events); break;
@@ -107,6 +125,16 @@ conclusion conclude(const memory& known, const attempt& result, time_point now) 
       next.looked_at = result.settled;
       refuse(next, result, after.events);
       break;
+    case setback_kind::held: {
+      const error& why = *result.no->why;
+      stop_waiting(next);
+      next.refused = memory::refusal{result.build, why};
+      next.failure = why;
+      next.looked_at = result.settled;
+      next.trouble = true;
+      after.events.push_back({event_kind::held, result.generation, {}, why.reason(), why, {}});
+      break;
+    }
     case setback_kind::refused_before:
       stop_waiting(next);
       next.failure = result.no->why;

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,8 +40,9 @@ struct memory {
   std::uint64_t attempts = 0;              ///< builds that were loaded or refused
   std::optional<file_identity> busy_with;  ///< the file that somebody was writing
   std::chrono::milliseconds busy_pause{0};
-  time_point look_at = never;  ///< when to look again without an event
-  bool opening = true;         ///< the engine's constructor runs: it tells at once what it waits for
+  std::chrono::milliseconds handover_pause{0};  ///< before the next try, while calls hold a handover up
+  time_point look_at = never;                   ///< when to look again without an event
+  bool opening = true;                          ///< the engine's constructor runs: it tells at once what it waits for
 };
 
 /// What a look came to.
@@ -53,6 +55,7 @@ struct attempt {
   std::uint64_t needs_state = 0;                       ///< see memory::needed_state
   timings times = {};
   std::vector<std::string> warnings = {};
+  std::shared_ptr<const state_report> state = {};  ///< see event::state
 };
 
 struct conclusion {

@@ -29,7 +29,10 @@ answer read_file(const context& here, candidate& next) {
   const order& wanted = here.wanted;
   next.lease.reset(&here.reader);
   snapshot_outcome taken =
-      here.reader.take({wanted.file, wanted.chosen.trust, wanted.chosen.guard != nullptr, &here.patience});
+      here.again != nullptr
+          ? here.reader.take_again(*here.again)
+          : here.reader.take({wanted.file, wanted.chosen.trust,
+                              wanted.chosen.guard != nullptr || wanted.chosen.state != nullptr, &here.patience});
   if (taken.no) {
     taken.no->why->rename(wanted.path);
     return std::move(taken.no);
@@ -68,10 +71,18 @@ answer inspect_bytes(const context& here, candidate& next) {
 
 // Is it what had to give way to an older generation.
 answer compare_with_what_was_sent_away(const context& here, candidate& next) {
-  const std::optional<history::sent_away>& refused = here.past.refused();
-  if (here.forced || !refused || refused->needs_state != next.needs.state) return {};
-  if (refused->contents != contents_of(next.bytes, next.facts)) return {};
-  return setback{setback_kind::refused_before, refused->why};
+  if (!here.past.refuses_any()) return {};
+  const std::uint64_t contents = contents_of(next.bytes, next.facts);
+  const error* const why = here.past.refuses(contents, next.needs.state, here.forced);
+  if (why == nullptr) return {};
+  return setback{setback_kind::refused_before, *why};
+}
+
+// Does the host want a new one.
+answer wait_for_release(const context& here, candidate&) {
+  if (!here.held || here.forced) return {};
+  return setback{setback_kind::held, error(stage::use, here.wanted.path, "a new build waits: hold() was called")
+                                         .advise("release() loads it, and reload() does once")};
 }
 
 answer copy_bytes(const context& here, candidate& next) {
@@ -110,7 +121,7 @@ answer ask_guard(const context& here, candidate& next) {
     const bool known = running != nullptr && running->image.memory.still_ours();
     opinion =
         wanted.chosen.guard->check({wanted.path, next.image.memory.get(), known ? running->image.memory.get() : -1,
-                                    wanted.api.symbols, wanted.api.api_type});
+                                    wanted.api.symbols, wanted.api.api_type, here.carries_state});
   } catch (const std::exception& thrown) {
     setback no = refuse("the ABI checker threw an exception");
     no.why->system(thrown.what());
@@ -183,11 +194,12 @@ answer load_module(const context& here, candidate& next) {
 
 // It is the new one, and its symbols are its own.
 answer verify_module(const context& here, candidate& next) {
-  const generation& made = next.made.front();
+  generation& made = next.made.front();
   verification checked = verify(here.wanted.api, here.wanted.path, made.image, next.bytes, next.facts, *made.module);
   if (checked.failure) return setback{setback_kind::refused_content, std::move(checked.failure)};
   next.base = checked.base;
   next.warnings.insert(next.warnings.end(), checked.warnings.begin(), checked.warnings.end());
+  made.facts = std::move(next.facts);
   return {};
 }
 
@@ -196,16 +208,18 @@ struct stage_of_the_way {
   answer (*run)(const context&, candidate&);
   timings::duration timings::*time;
   bool (*is_wanted)(const options&) = [](const options&) { return true; };
+  bool again = true;  // also for a build that ran before
 };
 constexpr stage_of_the_way stages[] = {
     {read_file, &timings::snapshot},
     {compare_with_what_is_known, &timings::inspect},
     {inspect_bytes, &timings::inspect},
     {compare_with_what_was_sent_away, &timings::inspect},
+    {wait_for_release, &timings::inspect},
     {copy_bytes, &timings::snapshot},
     {copy_dependencies, &timings::snapshot},
-    {ask_guard, &timings::guard, [](const options& chosen) { return chosen.guard != nullptr; }},
-    {try_in_helper, &timings::trial, [](const options& chosen) { return chosen.trial.enabled; }},
+    {ask_guard, &timings::guard, [](const options& chosen) { return chosen.guard != nullptr; }, false},
+    {try_in_helper, &timings::trial, [](const options& chosen) { return chosen.trial.enabled; }, false},
     {load_module, &timings::load},
     {verify_module, &timings::verify},
 };
@@ -215,11 +229,10 @@ constexpr stage_of_the_way stages[] = {
 std::optional<setback> run_stages(const context& here, candidate& next) {
   for (; next.stage < std::size(stages); ++next.stage) {
     const stage_of_the_way& stage = stages[next.stage];
-    if (!stage.is_wanted(here.wanted.chosen)) continue;
+    if (!stage.is_wanted(here.wanted.chosen) || (here.again != nullptr && !stage.again)) continue;
     if (answer no = stage.run(here, next)) return no;
     next.lap(stage.time);
   }
-  next.made.front().facts = std::move(next.facts);
   return {};
 }
 

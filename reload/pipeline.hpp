@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <autoreload/engine.hpp>
+#include <autoreload/state.hpp>
 
 #include "reload/generation.hpp"
 #include "reload/history.hpp"
@@ -34,6 +35,9 @@ struct context {
   const memory& known;
   const history& past;
   bool forced;                               ///< load it also when its contents are what runs, or were refused
+  bool carries_state;                        ///< see guard_request
+  bool held;                                 ///< the host wants to stay where it is: see reloadable::hold()
+  const snapshot* again;                     ///< load what this is a copy of, and not what is at the path; or null
   bool patient;                              ///< wait here for its trial load
   int cancel;                                ///< a descriptor that ends such a wait when it becomes readable
   const std::function<void()>& trial_ended;  ///< called on a thread of the trial's, if nobody waits for it here
@@ -62,6 +66,10 @@ struct candidate {
   std::unique_ptr<trial_beside> trial;  // while it runs
   generations made{1};                  // the generation that it becomes
   std::uintptr_t base = 0;
+  std::unique_ptr<state_plan> plan;           // made while calls went on
+  std::uint64_t plan_from = 0;                // the generation that it carries from
+  std::shared_ptr<const state_report> state;  // what was carried
+  std::string needs_old;                      // why the old generation must stay
   std::vector<std::string> warnings;
   timings times;
   time_point lap_began;

@@ -25,7 +25,7 @@ result<void> engine_core::may_change(const at_work& here) const {
   return {};
 }
 
-result<void> engine_core::reload() {
+result<void> engine_core::reload(start from) {
   if (forked()) {
     return error(stage::use, wanted_.path, "this process was forked from the one that watches")
         .advise("construct a new reloadable in the child; calls through this one go on");
@@ -43,39 +43,12 @@ result<void> engine_core::reload() {
     // waiting: so not for ever.
     const at_work here(*this, work_lock::nested() ? work_lock::how::wait_briefly : work_lock::how::wait);
     if (result<void> may = may_change(here); !may) return may;
-    no = examine_or_wait_for_memory(true);
+    no = examine_or_wait_for_memory(true, from);
   }
   outbox_.deliver();
   step();
   if (!no) return {};
   return no->why ? *std::move(no->why) : error(stage::use, wanted_.path, "the engine is closed");
-}
-
-result<void> engine_core::republish(std::uint64_t number) {
-  {
-    const at_work here(*this, work_lock::how::wait);
-    if (result<void> may = may_change(here); !may) return may;
-    on_trial_.reset();
-    const generation* const older = history_.kept(number);
-    const std::string name = "generation " + std::to_string(number);
-    if (older == nullptr) {
-      return error(stage::use, wanted_.path, name + " is not kept").advise("keep old ones by options::keep_old");
-    }
-    const generation& newer = *history_.running();
-    const std::string text = "generation " + std::to_string(newer.number) + " was sent away: " + name + " runs again";
-    history::sent_away instead{contents_of(newer), state_of(memory_.needed), error(stage::publish, wanted_.path, text)};
-    answers_.make_room();
-    if (answers_.publish(current_, older->module->table(), number, true)) {
-      history_.republish(number, std::move(instead), wanted_.chosen.keep_old);
-      offer_running();
-    }
-    memory_.needed_state = 0;
-    asked_ = untidy_ = true;
-    tell({event_kind::loaded, number, {}, text, std::nullopt, {}});
-  }
-  outbox_.deliver();
-  step();
-  return {};
 }
 
 std::vector<generation_record> engine_core::records() {
@@ -98,7 +71,7 @@ void engine_core::resume() {
 
 // ---- the handle that `reloadable` holds
 
-engine::engine(loader api, std::string path, options chosen, std::atomic<const void*>& current)
+engine::engine(loader api, std::string path, options chosen, published& current)
     : core_(std::make_shared<engine_core>(api, std::move(path), std::move(chosen), current)) {
   try {
     core_->open();
@@ -122,10 +95,34 @@ void engine::poll() {
   const std::shared_ptr<engine_core> kept = core_;
   kept->poll();
 }
-result<void> engine::reload() {
+result<void> engine::reload(start from) {
   const std::shared_ptr<engine_core> kept = core_;
-  return kept->reload();
+  return kept->reload(from);
 }
+void engine::on_handover(std::function<void(const void*, const void*)> run) { core_->on_handover(std::move(run)); }
+std::vector<generation_record> engine::history() { return core_->records(); }
+result<void> engine::activate(std::uint64_t number) { return std::shared_ptr(core_)->activate(number); }
+result<void> engine::roll_back() { return std::shared_ptr(core_)->roll_back(); }
+result<void> engine::reject(const std::string& reason) { return std::shared_ptr(core_)->reject(reason); }
+result<void> engine::approve() { return std::shared_ptr(core_)->approve(); }
+void engine::hold() { std::shared_ptr(core_)->hold(); }
+void engine::release() { std::shared_ptr(core_)->release(); }
+error engine::no_call(const char* symbol) const {
+  if (symbol == nullptr) {
+    return error(stage::use, core_->path(), "no generation is loaded yet")
+        .advise("wait for the first event of kind loaded, or test loaded() before the call");
+  }
+  return error(stage::use, core_->path(), std::string(symbol) + " was called, which this generation lacks")
+      .advise("it is declared optional: test it on a pin, or take the answer for a no");
+}
+error engine::no_guard() const {
+  return error(stage::use, core_->path(), "the call can't be guarded, and was not made")
+      .advise("it needs 68 KB for a signal stack in each thread, signal handlers, and a timer for a limit");
+}
+error engine::ended(const landing& call, const void* table, bool& keep) const {
+  return std::shared_ptr(core_)->ended(call, table, keep);
+}
+void engine::came_back(const void* table) const { core_->came_back(table); }
 void engine::pause() { core_->pause(); }
 void engine::resume() { core_->resume(); }
 int engine::descriptor() const { return core_->readable(); }

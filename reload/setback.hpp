@@ -20,11 +20,13 @@ enum class setback_kind : std::uint8_t {
   unchanged,          ///< nothing: what is there is what runs
   withdrawn,          ///< nothing: nobody wants the answer any more, or not now
   on_trial,           ///< nothing yet: look again when its trial load has ended
+  held_up,            ///< say so, and look again later: it is loaded, and its handover waits for calls to end
   busy,               ///< look again in a moment, and say nothing: somebody is writing the file
   unfinished,         ///< wait for the next event: absent or incomplete. Say so if it lasts
   shortage,           ///< say so, and look again later: what ran out may come back without an event
   refused_elsewhere,  ///< say so, and look again at any event: the reason is not in the contents
   refused_content,    ///< say so, and don't look at these contents again
+  held,               ///< say so, and don't look at these contents again until they are wanted
   refused_before,     ///< nothing: these contents were refused or sent away, and that was said
 };
 
@@ -34,7 +36,7 @@ struct setback {
   /// Whether it is an answer to what the file is, and no request for patience.
   [[nodiscard]] bool is_decision() const noexcept {
     return kind == setback_kind::unchanged || kind == setback_kind::refused_elsewhere ||
-           kind == setback_kind::refused_content || kind == setback_kind::refused_before;
+           kind == setback_kind::refused_content || kind == setback_kind::held || kind == setback_kind::refused_before;
   }
   std::optional<error> why = {};              ///< of all but unchanged, withdrawn and on_trial
   std::optional<file_identity> writing = {};  ///< the file that somebody writes: no event may tell that they are done

@@ -27,6 +27,10 @@ namespace autoreload {
 /// Async-signal-safe. Any thread.
 [[nodiscard]] pid_t run_aside(void (*work)(void*) noexcept, void* argument, int death_signal) noexcept;
 
+/// In a child of run_aside: whatever goes wrong from here on ends it with status 1, and so does the time limit.
+/// Async-signal-safe.
+void end_by_any_fault(int seconds) noexcept;
+
 /// Blocks every signal of this thread but SIGSYS, and its cancellation, for its own lifetime: what has to be around
 /// run_aside. Async-signal-safe.
 class undisturbed {

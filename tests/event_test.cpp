@@ -57,8 +57,10 @@ TEST(Event, SaysAnUnloadingOnce) {
 
 TEST(Event, LosesNoTextWhateverItsKind) {
   const std::string text = "the one thing to know";
-  for (const event_kind kind : {event_kind::loaded, event_kind::refused, event_kind::waiting, event_kind::unloaded,
-                                event_kind::retained, event_kind::warning, event_kind::current}) {
+  for (const event_kind kind :
+       {event_kind::loaded, event_kind::refused, event_kind::waiting, event_kind::unloaded, event_kind::retained,
+        event_kind::warning, event_kind::current, event_kind::activated, event_kind::held, event_kind::released,
+        event_kind::approved, event_kind::quarantined, event_kind::stuck}) {
     SCOPED_TRACE(to_string(kind));
     const std::string plain = to_string(event{kind, 7, "libfoo.so", text, std::nullopt, {}});
     EXPECT_EQ(plain, std::string(to_string(kind)) + ": \"libfoo.so\": generation 7: " + text);

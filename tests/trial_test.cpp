@@ -93,6 +93,29 @@ TEST(trial, names_the_signal_of_a_constructor_that_crashes) {
   EXPECT_EQ(tried.error().reason(), "its constructor died of SIGSEGV");
 }
 
+TEST(trial, calls_the_test_that_a_library_exports) {
+  const told_number called;
+  EXPECT_EQ(refusal("test_passes"), "it passed");
+  EXPECT_EQ(called.get(), 1) << "the test ran";
+  const auto failed = try_out("test_fails");
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().reason(), "its test \"autoreload_selftest\" answered -7");
+  EXPECT_EQ(failed.error().system(), "2 and 2 are 5");
+  EXPECT_EQ(refusal("test_crashes"), "its test \"autoreload_selftest\" died of SIGSEGV");
+  EXPECT_EQ(refusal("test_exits"), "it called exit(0) while it was being tested");
+  EXPECT_EQ(refusal("test_hangs", within(200ms)), "its test \"autoreload_selftest\" did not finish in 200 ms");
+}
+
+TEST(trial, calls_the_test_that_the_host_names_instead) {
+  const told_number called;
+  trial_options named;
+  named.policy.smoke = "check";
+  EXPECT_EQ(refusal("test_passes", named), "it passed");
+  EXPECT_EQ(called.get(), 2);
+  EXPECT_EQ(refusal("test_crashes", named), "its test \"check\" died of SIGSEGV");
+  EXPECT_EQ(refusal("good", named), "it has no function \"check\" to be tested by");
+}
+
 TEST(trial, tells_an_exit_and_shows_what_the_library_said_before) {
   const auto tried = try_out("exits");
   ASSERT_FALSE(tried);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // helper: loads one library and unloads it, in a process that may die of it. Plain C, so that it starts fast.
 //
-// autoreload-trial REPORT FLAGS UNLOAD PATH [d:DEPENDENCY | s:SYMBOL]...
+// autoreload-trial REPORT FLAGS UNLOAD PATH [d:DEPENDENCY | s:SYMBOL | t:TEST | o:OPTIONAL-TEST]...
 //   REPORT  descriptor of a struct trial_report, to be mapped
 //   FLAGS   dlopen's, as a decimal number
 //   UNLOAD  1 to call dlclose, 0 not to
@@ -22,7 +22,8 @@ static void enter(enum trial_phase phase, int item) {
 
 int main(int argc, char** argv) {
   if (argc < 5) {
-    static const char usage[] = "usage: autoreload-trial REPORT FLAGS UNLOAD PATH [d:DEPENDENCY | s:SYMBOL]...\n";
+    static const char usage[] =
+        "usage: autoreload-trial REPORT FLAGS UNLOAD PATH [d:DEPENDENCY | s:SYMBOL | t:TEST | o:OPTIONAL-TEST]...\n";
     return write(STDERR_FILENO, usage, sizeof usage - 1) < 0 ? 3 : 2;
   }
   const int descriptor = atoi(argv[1]);
@@ -56,6 +57,22 @@ int main(int argc, char** argv) {
     if (argv[i][0] != 's') continue;
     enter(trial_symbol, i - 5);
     (void)dlsym(library, argv[i] + 2);
+  }
+  for (int i = 5; i < argc; ++i) {
+    if (argv[i][0] != 't' && argv[i][0] != 'o') continue;
+    int (*test)(void) = NULL;
+    *(void**)&test = dlsym(library, argv[i] + 2);
+    if (test == NULL && argv[i][0] == 'o') continue;
+    if (test == NULL) {
+      enter(trial_untested, 0);
+      _exit(0);
+    }
+    enter(trial_testing, 0);
+    const int answer = test();
+    if (answer != 0) {
+      enter(trial_failed, answer);
+      _exit(0);
+    }
   }
   if (unload) {
     enter(trial_unloading, 0);

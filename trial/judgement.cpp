@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -32,6 +33,10 @@ std::string time_text(std::chrono::milliseconds time) {
   return std::to_string(time.count()) + " ms";
 }
 
+std::string test_of(const trial_options& options) {
+  return options.policy.smoke.empty() ? own_test : options.policy.smoke;
+}
+
 // What was going on, as the end of "it called exit(3) …", and whose doing it probably was.
 struct moment {
   std::string subject;
@@ -50,6 +55,7 @@ moment moment_of(const trial_report& report, const trial_options& options) {
     case trial_symbol:
       return {"the resolver of its symbol " + item_of(options.dependencies.size(), options.symbols),
               "while that was being looked up"};
+    case trial_testing: return {"its test \"" + test_of(options) + "\"", "while it was being tested"};
     case trial_unloading: return {"its destructor", "while it was being unloaded"};
     default: return {"the trial helper", "before it began"};
   }
@@ -114,6 +120,11 @@ std::optional<setback> judge_trial(const trial_report& report, const std::string
     reason = "the trial helper ended with status " + std::to_string(WEXITSTATUS(report.status)) + " before it began";
     advice = other_helper() != nullptr ? "AUTORELOAD_TRIAL_HELPER must name an autoreload-trial of the same version"
                                        : "raise trial_policy::memory_limit, if that is low";
+  } else if (report.phase == trial_untested) {
+    reason = "it has no function \"" + options.policy.smoke + "\" to be tested by";
+    advice = "export it, or empty trial_policy::smoke; until then the running generation stays";
+  } else if (report.phase == trial_failed) {
+    reason = "its test \"" + test_of(options) + "\" answered " + std::to_string(static_cast<std::int32_t>(report.item));
   } else if (report.phase == trial_done || report.phase == trial_refused) {
     return {};
   } else {

@@ -10,6 +10,9 @@
 
 namespace autoreload {
 
+/// The name of a test that a library has of its own accord.
+inline constexpr const char* own_test = "autoreload_selftest";
+
 /// The file that the environment names as the helper, or null.
 [[nodiscard]] const char* other_helper();
 

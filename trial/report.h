@@ -17,6 +17,9 @@ enum trial_phase {
   trial_loading,     // the library itself: its constructors run
   trial_refused,     // dlopen said no, and why
   trial_symbol,      // looking up symbol number `item`: an indirect function's resolver runs
+  trial_testing,     // the library's own test runs
+  trial_untested,    // the library lacks it
+  trial_failed,      // its answer was `item`, and not 0
   trial_unloading,   // its destructors run
   trial_done,
 };

@@ -199,6 +199,7 @@ std::optional<setback> trial_load(int snapshot, const std::string& path, const t
       options.load_path.empty() ? "/proc/self/fd/" + std::to_string(library) : options.load_path};
   for (const std::string& name : options.dependencies) words.push_back("d:" + name);
   for (const std::string& name : options.symbols) words.push_back("s:" + name);
+  words.push_back(options.policy.smoke.empty() ? std::string("o:") + own_test : "t:" + options.policy.smoke);
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());

@@ -10,7 +10,7 @@ namespace autoreload::abi {
 
 namespace {
 
-constexpr std::string_view opening = "autoreload-abi-2";
+constexpr std::string_view opening = "autoreload-abi-3";
 constexpr std::string_view closing = "complete";
 
 std::string printable(std::string_view text) {
@@ -18,6 +18,67 @@ std::string printable(std::string_view text) {
   std::ranges::replace_if(
       clean, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
   return clean;
+}
+
+void encode_state(const description& from, wire_writer& out) {
+  out.number(from.variables.size());
+  for (const variable& v : from.variables) {
+    out.text(v.unit);
+    out.text(v.function);
+    out.text(v.name);
+    out.number(v.order);
+    out.number(v.exported ? 1 : 0);
+    out.number(v.type);
+    out.number(static_cast<std::uint64_t>(v.storage));
+    out.number(v.parts.size());
+    for (const variable_part& p : v.parts) {
+      out.number(p.offset);
+      out.number(p.size);
+      out.number(p.address);
+      out.number(p.two_valued ? 1 : 0);
+      out.number(p.clear);
+      out.number(p.set);
+    }
+  }
+  out.number(from.functions.size());
+  for (const code& c : from.functions) {
+    out.text(c.unit);
+    out.text(c.name);
+    out.number(c.exported ? 1 : 0);
+    out.number(c.address);
+    out.number(c.type);
+  }
+}
+
+template <class Index>
+void decode_state(wire_reader& in, Index index, description& into) {
+  for (std::uint64_t left = in.count(); left != 0 && in.good(); --left) {
+    variable& v = into.variables.emplace_back();
+    v.unit = printable(in.text());
+    v.function = printable(in.text());
+    v.name = printable(in.text());
+    v.order = in.number();
+    v.exported = in.number() != 0;
+    v.type = index();
+    v.storage = static_cast<storage>(std::min<std::uint64_t>(in.number(), last_storage));
+    for (std::uint64_t parts = in.count(); parts != 0 && in.good(); --parts) {
+      variable_part& p = v.parts.emplace_back();
+      p.offset = in.number();
+      p.size = in.number();
+      p.address = in.number();
+      p.two_valued = in.number() != 0;
+      p.clear = in.number();
+      p.set = in.number();
+    }
+  }
+  for (std::uint64_t left = in.count(); left != 0 && in.good(); --left) {
+    code& c = into.functions.emplace_back();
+    c.unit = printable(in.text());
+    c.name = printable(in.text());
+    c.exported = in.number() != 0;
+    c.address = in.number();
+    c.type = index();
+  }
 }
 
 }  // namespace
@@ -55,6 +116,7 @@ std::string encode(const description& from) {
     out.number(s.type);
     out.number(static_cast<std::uint64_t>(s.written_in));
   }
+  encode_state(from, out);
   out.number(from.problems.size());
   for (const std::string& problem : from.problems) out.text(problem);
   out.text(closing);
@@ -101,6 +163,7 @@ std::optional<description> decode(std::string_view bytes) {
     s.type = index();
     s.written_in = static_cast<language>(std::min<std::uint64_t>(in.number(), last_language));
   }
+  decode_state(in, index, into);
   const std::uint64_t problems = in.count();
   for (std::uint64_t i = 0; i < problems && in.good(); ++i) into.problems.push_back(printable(in.text()));
   if (in.text() != closing || !in.good() || !in.at_end()) return std::nullopt;

@@ -69,11 +69,54 @@ struct symbol {
   language written_in = language::c;
 };
 
+/// Where a variable's value is.
+enum class storage : std::uint8_t {
+  memory,         ///< in its parts
+  thread_local_,  ///< one for each thread
+  none,           ///< the optimiser left it no memory
+  unreadable,     ///< the debug information says it in a way that is not read
+};
+inline constexpr std::uint8_t last_storage = static_cast<std::uint8_t>(storage::unreadable);
+
+/// A piece of a variable. Most variables are of one piece; an optimiser may take a struct apart, and keep of a number
+/// that has only two values no more than which.
+struct variable_part {
+  std::uint64_t offset = 0;   ///< bytes from the variable's start
+  std::uint64_t size = 0;     ///< bytes of the value; 0: all of it
+  std::uint64_t address = 0;  ///< as the file has it
+  bool two_valued = false;    ///< at `address` is a byte: 0 means `clear`, 1 means `set`
+  std::uint64_t clear = 0;
+  std::uint64_t set = 0;
+};
+
+/// A variable of the library's own: of a file, of a function, or exported.
+struct variable {
+  std::string unit{};       ///< the source file as its compiler was told it
+  std::string function{};   ///< the function whose static it is, or empty
+  std::string name{};       ///< as the source says it
+  std::uint64_t order = 0;  ///< which of the variables of this name in this function
+  bool exported = false;    ///< visible to other units: its name alone tells which it is
+  type_index type = 0;
+  abi::storage storage = abi::storage::none;
+  std::vector<variable_part> parts{};
+};
+
+/// A function of the library's own that has code which a pointer may lead to.
+struct code {
+  std::string unit{};
+  std::string name{};
+  bool exported = false;
+  std::uint64_t address = 0;  ///< as the file has it
+  type_index type = 0;        ///< of an exported one, else 0
+};
+
 /// Types are numbered from 0; number 0 is void and always there. Every index in it is valid.
 struct description {
   std::vector<abi::type> types{abi::type{.kind = kind::nothing, .name = "void"}};
   std::vector<abi::symbol> symbols;
-  std::vector<std::string> problems;  ///< what kept the reader from seeing more, for a person
+  std::vector<abi::variable> variables;  ///< when they were asked for
+  std::vector<abi::code> functions;      ///< with the variables
+  std::vector<std::string> problems;     ///< what kept the reader from seeing more, for a person
 
   [[nodiscard]] const abi::symbol* find(std::string_view name) const;
   [[nodiscard]] const abi::type& at(type_index index) const { return types[index]; }

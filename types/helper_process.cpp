@@ -22,7 +22,7 @@ namespace autoreload::abi {
 
 namespace {
 
-constexpr std::size_t longest_answer = 8U << 20;  // bytes; a hundred functions take about 20 KB
+constexpr std::size_t longest_answer = 32U << 20;  // bytes; a hundred functions take about 20 KB
 
 // A copy above the numbers that the child uses, so that putting one in place never closes another.
 int above(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 16); }

@@ -37,6 +37,7 @@ struct request {
   std::vector<std::string> types;
   bool all_types = false;   ///< every type that has a name
   bool api_fields = false;  ///< the fields of a host's API structs, as symbols
+  bool variables = false;   ///< every variable of the library's own, and every function that a pointer may lead to
 };
 
 [[nodiscard]] inline std::string encode(const request& from) {
@@ -59,6 +60,7 @@ struct request {
   for (const std::string& name : from.types) out.text(name);
   out.number(from.all_types ? 1 : 0);
   out.number(from.api_fields ? 1 : 0);
+  out.number(from.variables ? 1 : 0);
   return out.take();
 }
 
@@ -82,6 +84,7 @@ struct request {
   for (std::uint64_t n = in.count(); n != 0 && in.good(); --n) into.types.emplace_back(in.text());
   into.all_types = in.number() != 0;
   into.api_fields = in.number() != 0;
+  into.variables = in.number() != 0;
   return in.good() ? into : request{};
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // reloadable: the engine's calls, safe while the library that they call is replaced.
+#include <chrono>
+
 #include "builds.hpp"
 #include "idiom.hpp"
 
@@ -47,6 +49,16 @@ class pin_and_call final : public on_engine<pin_and_call> {
   }
 };
 
+class guarded_call final : public on_engine<guarded_call> {
+ public:
+  std::int32_t call(std::int32_t x) { return *library().guarded<&callee_api::step>(x); }
+};
+
+class guarded_call_for final : public on_engine<guarded_call_for> {
+ public:
+  std::int32_t call(std::int32_t x) { return *library().guarded_for<&callee_api::step>(std::chrono::minutes(1), x); }
+};
+
 class nested_call final : public on_engine<nested_call> {
  public:
   // The outer call's pin is made before its argument is evaluated.
@@ -78,6 +90,11 @@ void add_reloadable(std::vector<idiom_kind>& to) {
                 &make_idiom<try_present>});
   to.push_back({"reloadable_try_absent", "the engine: try_call of a symbol that is not there", idiom_kind::calm,
                 &make_idiom<try_absent>});
+  to.push_back({"reloadable_guarded", "the engine: lib.guarded<&api::step>(x), which survives a crash",
+                idiom_kind::calm, &make_idiom<guarded_call>});
+  to.push_back({"reloadable_guarded_for",
+                "the engine: lib.guarded_for<&api::step>(1min, x), which survives a hang, too", idiom_kind::calm,
+                &make_idiom<guarded_call_for>});
   to.push_back({"reloadable_nested", "the engine: lib->step(lib->step(x)), two calls, one inside the other's pin",
                 idiom_kind::calm, &make_idiom<nested_call>});
   to.push_back({"pin_explicit", "the engine: one pin for 1,000 calls", idiom_kind::stormy, &make_idiom<pin_explicit>});

@@ -63,6 +63,7 @@ void interleaved::run(std::size_t index, benchmark::State& state) {
     stage("trial_us", &timings::trial);
     stage("load_us", &timings::load);
     stage("verify_us", &timings::verify);
+    stage("handover_us", &timings::handover);
     stage("publish_us", &timings::publish);
     stage("engine_us", &timings::total);
     // What is left: the writer's own rename or close, the wake-up of whoever watches, and the call's way to the news.

@@ -41,7 +41,7 @@ void walk_designator(slot& at, const designator& step, const type_table& types) 
   at = {field->type, at.bit_offset + field->bit_offset, field->bit_size};
 }
 
-void place_in_array(node& list, const abi::type array, const type_table& types) {
+void place_in_array(node& list, const abi::type& array, const type_table& types) {
   const std::uint64_t bits = 8 * types.size_of(array.target).value_or(0);
   std::uint64_t next = 0;
   for (std::size_t i = 0; i < list.parts.size(); ++i) {
@@ -59,7 +59,7 @@ void place_in_array(node& list, const abi::type array, const type_table& types) 
   }
 }
 
-void place_in_struct(node& list, const abi::type structure, const type_table& types) {
+void place_in_struct(node& list, const abi::type& structure, const type_table& types) {
   std::size_t next = 0;
   for (std::size_t i = 0; i < list.parts.size(); ++i) {
     slot at{list.type, 0, 0};
@@ -104,7 +104,8 @@ std::uint64_t initializer_length(const node& list, type_index element, const typ
 }
 
 void place_parts(node& list, type_index type, type_table& types) {
-  const abi::type bare = types.bare_type(type);
+  // A copy, for the table may grow meanwhile.
+  const abi::type bare = types.bare_type(type);  // NOLINT(performance-unnecessary-copy-initialization)
   list.type = type;
   list.slots.clear();
   switch (bare.kind) {

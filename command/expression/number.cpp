@@ -42,6 +42,7 @@ T narrow(const number& value) {
   if (!value.is_whole && sizeof(T) < sizeof(wide)) {
     const wide w = to_whole(value);
     const wide top = wide{1} << (sizeof(T) * 8);
+    // NOLINTNEXTLINE(bugprone-misplaced-widening-cast): the shift is done in 64 bits
     if (w >= top || w <= -top) return static_cast<T>(std::uint64_t{1} << (sizeof(T) * 8 - 1));
     return static_cast<T>(w);
   }

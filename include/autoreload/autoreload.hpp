@@ -11,10 +11,12 @@
 #include <autoreload/error.hpp>           // IWYU pragma: export
 #include <autoreload/event.hpp>           // IWYU pragma: export
 #include <autoreload/guard.hpp>           // IWYU pragma: export
+#include <autoreload/handover.hpp>        // IWYU pragma: export
 #include <autoreload/library_module.hpp>  // IWYU pragma: export
 #include <autoreload/options.hpp>         // IWYU pragma: export
 #include <autoreload/pin.hpp>             // IWYU pragma: export
 #include <autoreload/reloadable.hpp>      // IWYU pragma: export
+#include <autoreload/state.hpp>           // IWYU pragma: export
 #include <autoreload/symbol.hpp>          // IWYU pragma: export
 #include <autoreload/trial.hpp>           // IWYU pragma: export
 #include <autoreload/trust.hpp>           // IWYU pragma: export

@@ -4,13 +4,16 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <autoreload/options.hpp>
+#include <autoreload/pin.hpp>
 
 namespace autoreload::detail {
 
@@ -59,19 +62,33 @@ loader loader_for() {
 }
 
 class engine_core;
+class landing;
 
 // See reloadable for what each of these promises.
 class AUTORELOAD_API engine {
  public:
-  engine(loader api, std::string path, options chosen, std::atomic<const void*>& current);
+  engine(loader api, std::string path, options chosen, published& current);
   ~engine();
   engine(const engine&) = delete;
   engine& operator=(const engine&) = delete;
 
   void poll();
-  result<void> reload();
+  result<void> reload(start from = start::carried);
+  void on_handover(std::function<void(const void* from, const void* to)> run);
   void pause();
   void resume();
+  [[nodiscard]] std::vector<generation_record> history();
+  result<void> activate(std::uint64_t number);
+  result<void> roll_back();
+  result<void> reject(const std::string& reason);
+  result<void> approve();
+  void hold();
+  void release();
+  // of guarded calls
+  [[nodiscard]] error no_call(const char* symbol) const;
+  [[nodiscard]] error no_guard() const;
+  [[nodiscard]] error ended(const landing& call, const void* table, bool& keep) const;
+  void came_back(const void* table) const;
   [[nodiscard]] int descriptor() const;
   [[nodiscard]] std::uint64_t generation_of(const void* table) const;
   [[nodiscard]] std::uint64_t generation() const;

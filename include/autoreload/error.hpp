@@ -14,10 +14,25 @@
 
 namespace autoreload {
 
-/// Where in the pipeline something went wrong: watch, snapshot, inspect, guard (the ABI), trial, load, verify, publish,
-/// retire. `use` is for a wrong argument or a call that can't be made now, `build` for what comes before the pipeline:
-/// a rebuilder's command.
-enum class stage : std::uint8_t { use, watch, snapshot, inspect, guard, trial, load, verify, publish, retire, build };
+/// Where in the pipeline something went wrong: watch, snapshot, inspect, guard (the ABI), trial, load, verify, handover
+/// (from the old generation to the new one), publish, retire. `use` is for a wrong argument or a call that can't be
+/// made now, `build` for what comes before the pipeline: a rebuilder's command; `call` for what comes after it: a
+/// guarded call that crashed or hung.
+enum class stage : std::uint8_t {
+  use,
+  watch,
+  snapshot,
+  inspect,
+  guard,
+  trial,
+  load,
+  verify,
+  publish,
+  retire,
+  build,
+  handover,
+  call
+};
 
 /// The stage's name in lower case, for people and for logs. Never fails, any thread.
 [[nodiscard]] AUTORELOAD_API std::string_view to_string(stage at) noexcept;

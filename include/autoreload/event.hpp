@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include <utility>
 
 #include <autoreload/error.hpp>
+#include <autoreload/state.hpp>
 
 namespace autoreload {
 
@@ -28,19 +30,27 @@ struct timings {
   duration trial{};     ///< the trial load in a helper process
   duration load{};      ///< dlopen with its constructors, and dlsym
   duration verify{};    ///< whose symbols are these
+  duration handover{};  ///< from the old generation to the new one, the time in which calls waited included
   duration publish{};   ///< the store
   duration total{};     ///< from the watcher's wake-up to the published generation
 };
 
 /// What an event tells of.
 enum class event_kind : std::uint8_t {
-  loaded,    ///< a new generation is published
-  refused,   ///< a build was not loaded: see failure
-  waiting,   ///< there is nothing (complete) at the path for now: see failure
-  unloaded,  ///< an old generation left the process
-  retained,  ///< an old generation can't leave: see text for why, or for what it waits
-  warning,   ///< loaded, but something about it will hurt: see text. Told anew for each generation
-  current,   ///< after refused or waiting was told: what is at the path is again what runs
+  loaded,       ///< a new generation is published
+  refused,      ///< a build was not loaded: see failure
+  waiting,      ///< there is nothing (complete) at the path for now: see failure
+  unloaded,     ///< an old generation left the process
+  retained,     ///< an old generation can't leave: see text for why, or for what it waits
+  warning,      ///< loaded, but something about it will hurt: see text. Told anew for each generation
+  activated,    ///< an older generation runs again: see text for why
+  held,         ///< hold() was called, or a new build waits because it was: see failure
+  released,     ///< new builds are loaded again
+  approved,     ///< the generation's probation is over
+  quarantined,  ///< a guarded call crashed or hung in the generation: see failure. It is never unloaded nor loaded
+                ///< again
+  stuck,        ///< a call doesn't come back from a generation that runs no more: see text for which thread, and where
+  current,      ///< after refused or waiting was told: what is at the path is again what runs
 };
 
 /// The kind's name in lower case. Never fails, any thread.
@@ -49,14 +59,16 @@ enum class event_kind : std::uint8_t {
 /// One thing that happened, as a value.
 struct event {
   event_kind kind{};  ///< what happened
-  /// Which loaded version; the first is 1, 0 is none. Of refused and waiting: the one that goes on meanwhile.
+  /// Which loaded version; the first is 1, 0 is none. Of refused, waiting and held: the one that goes on.
   std::uint64_t generation = 0;
   std::string path;              ///< the library as the user named it
   std::string text;              ///< for a person
-  std::optional<error> failure;  ///< of refused and waiting
+  std::optional<error> failure;  ///< of refused, waiting, quarantined, and held if a build waits
   timings times;                 ///< of loaded
   /// Of loaded and refused: which build this was. Each that is loaded or refused counts once, from 1.
   std::uint64_t attempt = 0;
+  /// Of loaded: what options::state carried over from the generation before; null when nothing was to be carried.
+  std::shared_ptr<const state_report> state = nullptr;
 };
 
 /// The event as text for a person, of one line or more, without a newline at the end: the kind, the library, the

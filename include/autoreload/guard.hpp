@@ -18,6 +18,9 @@ struct guard_request {
   int running;                           ///< the running generation's snapshot, or -1 at the first load
   std::span<const symbol_info> symbols;  ///< what the API struct asks for
   std::string_view api_type;             ///< the API struct's C++ name, to find it in the host's own debug information
+  /// options::state carries the running generation's variables into this one: a layout that only the library sees may
+  /// change, as long as it can be carried.
+  bool carries_state = false;
 };
 
 /// What a checker answers.

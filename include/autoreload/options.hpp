@@ -10,6 +10,9 @@
 #include <autoreload/backend.hpp>
 #include <autoreload/event.hpp>
 #include <autoreload/guard.hpp>
+#include <autoreload/handover.hpp>
+#include <autoreload/history.hpp>
+#include <autoreload/state.hpp>
 #include <autoreload/trial.hpp>
 #include <autoreload/trust.hpp>
 
@@ -58,10 +61,17 @@ struct options {
   /// Never unload old generations: for libraries that leave threads, handlers or pointers behind. Each costs its memory
   /// and a file descriptor; a reload that finds none left is refused.
   bool keep_old = false;
+  /// How many old generations can run again.
+  history_policy history;
+  /// When a new generation counts as good.
+  probation_policy probation;
+  /// How long a call may stay in a generation that runs no more before an event `stuck` tells which thread it is, and
+  /// what it does. 0: it is never told.
+  std::chrono::milliseconds stuck_after{10000};
   /// Called for each event, in order, never two at a time for one engine, without any lock of the engine's held: it may
   /// call the engine, also destroy it. In background mode it runs on the shared thread, so it should not take long.
-  /// What it throws comes out of the constructor, reload() or poll() that called it, after all events are delivered and
-  /// with nothing undone but the constructor; on the shared thread it is dropped.
+  /// What it throws comes out of the constructor, reload(), poll() or the like that called it, after all events are
+  /// delivered and with nothing undone but the constructor; on the shared thread it is dropped.
   ///
   /// The default writes each event to standard error. `autoreload::silent` is none; an own one can still hand on what
   /// it is told, by log_to_stderr() or to_string().
@@ -76,6 +86,10 @@ struct options {
   trial_policy trial;
   /// An ABI checker, or none.
   std::shared_ptr<abi_checker> guard;
+  /// Carries the library's own variables from each generation to the next. None: they start anew.
+  std::shared_ptr<state_carrier> state;
+  /// How one generation hands over to the next, where there is something to hand over.
+  handover_options handover;
 };
 
 }  // namespace autoreload

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // pin: keeps one generation of a library loaded while a caller is inside it, at the price of two stores.
 //
-// SHARED  - `current` of each engine: the API table that new calls use. Written by the engine alone (publish).
+// SHARED  - `published` of each engine: the API table that new calls use. Written by the engine alone (publish, and the
+//           gate), but for a forked child, which opens a gate that its parent had closed.
 //         - the slots of each thread's record: what that thread is inside of. A slot goes from null to a table only in
 //           its own thread, and back to null in whichever thread lets the pin go. Read by every engine's retire stage.
-// ORDER   A caller announces the table in its slot, then looks at `current` again; the engine exchanges `current`, then
+// ORDER   A caller announces the table in its slot, then looks at `confirmed`; the engine exchanges `confirmed`, then
 //         looks at the slots. One of the two must see the other's store, which needs a store-load fence on both sides.
 //         The caller's is only a compiler barrier: the engine pays for both with membarrier(2), which runs a full fence
 //         on every thread of the process between its store and its scan (the asymmetric hazard pointer; see Michael
@@ -13,6 +14,11 @@
 //         acquires are the scan's loads and the owner's look whether its slot is free (another thread may have dropped
 //         a pin that was moved to it): so all that a caller did inside happened before the unload that its cleared (or
 //         reused) slot allowed.
+// GATE    `hint` is only what a caller tries first, and may be anything: what it may use is decided by `confirmed`
+//         alone. So the engine can close the gate before new calls without a word in a call's way: it makes `confirmed`
+//         null. Every call then fails its look and goes the slow way, which sees the null and waits. Null is the value
+//         of `confirmed` that is exchanged, so the proof above is the same for closing as for publishing. What remains
+//         of the protocol is in reload/retire/gate.hpp.
 #pragma once
 
 #include <atomic>
@@ -36,6 +42,19 @@ struct alignas(cache_line) pin_block {
   std::atomic<pin_block*> more{nullptr};
 };
 
+// What new calls of one library use.
+struct published {
+  explicit published(const void* table) noexcept : hint(table), confirmed(table) {}
+
+  std::atomic<const void*> hint;       // the table to announce first
+  std::atomic<const void*> confirmed;  // the table that may be used; null while the gate is closed
+  // The gate's; nothing of a call's way.
+  std::atomic<const void*> outgoing{nullptr};  // the table that was current when the gate was closed
+  std::atomic<std::uint32_t> gate{0};          // a count of its changes, and its state
+  std::atomic<std::int32_t> process{0};        // that closed it
+  std::atomic<std::int32_t> keeper{0};         // the thread that closed it
+};
+
 // The block of this thread's record, or a block that looks busy until the thread has one. Initial-exec keeps the access
 // to one or two instructions in a shared library too, for 8 bytes of the static TLS block.
 AUTORELOAD_API extern constinit thread_local pin_block* this_thread __attribute__((tls_model("initial-exec")));
@@ -53,7 +72,7 @@ inline void full_fence() noexcept { std::atomic_thread_fence(std::memory_order_s
 // Announces `table` in `slot`. @return whether it is still the current one: then it stays until the slot is cleared.
 // The seam lets a test stop between the steps.
 template <bool Fence, class Seam>
-inline bool announce_once(pin_slot& slot, const std::atomic<const void*>& current, const void* table, Seam&& seam) {
+inline bool announce_once(pin_slot& slot, const published& current, const void* table, Seam&& seam) {
   seam.chosen();
   slot.store(table, std::memory_order_release);
   seam.announced();
@@ -62,25 +81,39 @@ inline bool announce_once(pin_slot& slot, const std::atomic<const void*>& curren
   } else {
     std::atomic_signal_fence(std::memory_order_seq_cst);  // membarrier makes it a fence when it matters
   }
-  return current.load(std::memory_order_acquire) == table;
+  return current.confirmed.load(std::memory_order_acquire) == table;
 }
 
+// The table for who does not want to wait. Asked for only at a closed gate: else a call would pay for it.
+using substitute = const void* (*)();
+
+// What a call does that finds the gate closed: it waits until the gate moves, unless it may pass or doesn't want to
+// wait. Empties the slot first. @return the table that it may use, announced in the slot; or the substitute, with the
+// slot empty; or null: look again
+[[gnu::cold, gnu::noinline]] AUTORELOAD_API const void* at_closed_gate(pin_slot& slot, published& current,
+                                                                       substitute otherwise) noexcept;
+
 template <bool Fence, class Seam>
-[[gnu::cold, gnu::noinline]] const void* announce_again(pin_slot& slot, const std::atomic<const void*>& current,
-                                                        Seam&& seam) {
+[[gnu::cold, gnu::noinline]] const void* announce_again(pin_slot& slot, published& current, Seam&& seam,
+                                                        substitute otherwise) {
   for (;;) {
-    const void* const table = current.load(std::memory_order_relaxed);
-    if (announce_once<Fence>(slot, current, table, seam)) return table;
+    const void* const table = current.confirmed.load(std::memory_order_acquire);
+    if (table == nullptr) {
+      if (const void* const allowed = at_closed_gate(slot, current, otherwise)) return allowed;
+    } else if (announce_once<Fence>(slot, current, table, seam)) {
+      return table;
+    }
   }
 }
 
 // Announces `current` in `slot` until both agree. No loop on the common path: it would cost two instructions.
+// @param otherwise  gives what to return instead of waiting at a closed gate; null to wait
 template <bool Fence, class Seam>
-inline const void* announce(pin_slot& slot, const std::atomic<const void*>& current, Seam&& seam) {
-  const void* const table = current.load(std::memory_order_relaxed);
+inline const void* announce(pin_slot& slot, published& current, Seam&& seam, substitute otherwise = nullptr) {
+  const void* const table = current.hint.load(std::memory_order_relaxed);
   if (announce_once<Fence>(slot, current, table, seam)) [[likely]]
     return table;
-  return announce_again<Fence>(slot, current, seam);
+  return announce_again<Fence>(slot, current, seam, otherwise);
 }
 
 struct no_seam {
@@ -94,13 +127,14 @@ struct pinned {
 };
 
 // Registers the thread, or finds another slot when the first is taken. @throws std::bad_alloc
-[[gnu::cold, gnu::noinline]] AUTORELOAD_API pinned pin_slowly(const std::atomic<const void*>& current);
+[[gnu::cold, gnu::noinline]] AUTORELOAD_API pinned pin_slowly(published& current, substitute otherwise);
 
-inline pinned pin(const std::atomic<const void*>& current) {
+// @param otherwise  see announce
+inline pinned pin(published& current, substitute otherwise = nullptr) {
   pin_slot& slot = this_thread->pins[0];
   if (slot.load(std::memory_order_acquire) != nullptr) [[unlikely]]
-    return pin_slowly(current);
-  return {announce<false>(slot, current, no_seam{}), &slot};
+    return pin_slowly(current, otherwise);
+  return {announce<false>(slot, current, no_seam{}, otherwise), &slot};
 }
 
 inline void unpin(pin_slot& slot) noexcept { slot.store(nullptr, std::memory_order_release); }
@@ -122,8 +156,10 @@ AUTORELOAD_API void attach_thread(std::size_t pins = detail::slots_per_block);
 template <class Api>
 class [[nodiscard]] call_pin {
  public:
-  /// @param current  a reloadable's table
-  explicit call_pin(const std::atomic<const void*>& current) : held_(detail::pin(current)) {}
+  /// @param current  a reloadable's
+  /// @param otherwise  gives the table to use instead of waiting for the end of a handover; null to wait
+  explicit call_pin(detail::published& current, detail::substitute otherwise = nullptr)
+      : held_(detail::pin(current, otherwise)) {}
   call_pin(const call_pin&) = delete;
   call_pin& operator=(const call_pin&) = delete;
   ~call_pin() { detail::unpin(*held_.slot); }
@@ -143,8 +179,10 @@ class [[nodiscard]] call_pin {
 template <class Api>
 class [[nodiscard]] pin {
  public:
-  /// @param current  a reloadable's table; use reloadable::pin()
-  explicit pin(const std::atomic<const void*>& current) : held_(detail::pin(current)) {}
+  /// @param current  a reloadable's; use reloadable::pin()
+  /// @param otherwise  as call_pin's; use reloadable::try_pin()
+  explicit pin(detail::published& current, detail::substitute otherwise = nullptr)
+      : held_(detail::pin(current, otherwise)) {}
   /// Takes the generation over; calling through `other` is undefined afterwards.
   pin(pin&& other) noexcept : held_(std::exchange(other.held_, {})) {}
   /// Lets its own generation go and takes the other's over.

@@ -9,9 +9,11 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <autoreload/backends/symbols.hpp>
 #include <autoreload/engine.hpp>
+#include <autoreload/guarded.hpp>
 #include <autoreload/options.hpp>
 #include <autoreload/pin.hpp>
 
@@ -34,9 +36,9 @@ namespace autoreload {
 /// loaded, and no later change is missed. A library that is missing or unusable is no error: it is waited for, loaded()
 /// is false, and calls throw `error`.
 ///
-/// Thread-safety: operator->, pin, call, try_call, loaded, generation, reload, pause, resume: any thread, any time
-/// between the end of the constructor and the start of the destructor; they may also be called from inside the library
-/// (a host callback) and from the observer. poll(): one thread at a time.
+/// Thread-safety: all but poll(): any thread, any time between the end of the constructor and the start of the
+/// destructor; they may also be called from inside the library (a host callback) and from the observer. poll(): one
+/// thread at a time.
 ///
 /// Lifetime: destroying it while another thread calls through it is an error of the host, as with any object. Pins may
 /// outlive it: their generation stays loaded until they go, and is unloaded when any engine of the process next
@@ -73,11 +75,20 @@ class reloadable {
     return (held.operator->()->*Member)(std::forward<A>(arguments)...);
   }
 
-  /// Calls an optional function if the newest generation has it: the test and the call see the same one.
-  /// @return whether it was called, for a void function; else its value, or nothing
+  /// Pins the newest generation, and never waits: for audio threads and others that must not. See attach_thread for a
+  /// thread's first call.
+  /// @return nothing while a handover is under way (see docs/state.md), and when none is loaded
+  [[nodiscard]] std::optional<autoreload::pin<Api>> try_pin() const {
+    autoreload::pin<Api> held(current_, &detail::not_loaded_table<Api>);
+    return &*held == detail::not_loaded_table<Api>() ? std::nullopt : std::optional(std::move(held));
+  }
+
+  /// Calls an optional function if the newest generation has it: the test and the call see the same one. Never waits.
+  /// @return whether it was called, for a void function; else its value, or nothing. Nothing, too, while a handover is
+  /// under way
   template <auto Member, class... A>
   auto try_call(A&&... arguments) const {
-    const call_pin<Api> held(current_);
+    const call_pin<Api> held(current_, &detail::not_loaded_table<Api>);
     const auto& function = held.operator->()->*Member;
     using value = decltype(function(std::forward<A>(arguments)...));
     if constexpr (std::is_void_v<value>) {
@@ -86,6 +97,35 @@ class reloadable {
     } else {
       return function ? std::optional<value>(function(std::forward<A>(arguments)...)) : std::nullopt;
     }
+  }
+
+  /// Calls one function, and survives what its code does: `lib.guarded<&FooApi::foo>(1, 2)`. When code of the
+  /// generation raises SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP or SIGABRT in this call, the call ends with an error
+  /// that names the generation, the function, the line and the address. The generation is quarantined: never unloaded,
+  /// never loaded again. The last good one runs from then on. For C code: nothing of the abandoned frames is destroyed
+  /// or unlocked.
+  ///
+  /// Where leaving is not known to be safe, the signal goes where it would have gone: in the host's code, in a callback
+  /// of the host, or under one; in libc, but for functions that hold no lock; in a frame without unwind table.
+  /// docs/safety.md has the whole list, and what else is not promised. The first call in the process installs signal
+  /// handlers, the first in a thread an alternate signal stack, if it has none that is large enough.
+  ///
+  /// Cost: some nanoseconds more than call(). An end costs about 0.1 ms, and more after an endless recursion.
+  /// @return the function's value, or an error of stage call; of stage use when nothing is loaded, or an optional
+  ///         function is absent. An exception that a host's callback throws passes
+  template <auto Member, class... A>
+  auto guarded(A&&... arguments) const {
+    return detail::call_guarded<Member, Api>(engine_, current_, {}, std::forward<A>(arguments)...);
+  }
+
+  /// The same, and ends the call in the same way when it does not come back: `lib.guarded_for<&FooApi::foo>(200ms, 1)`,
+  /// or `lib.guarded_for<&FooApi::foo>({2s, true}, 1)` to end it also when a newer build is there. It is ended where
+  /// that is known to be safe, so perhaps somewhat later: in the library's own code, or where it sleeps or waits for
+  /// input. A waiting system call of the library or of the host's callbacks may be interrupted (EINTR) once the time is
+  /// over, and every 10 ms where a newer build shall end the call. Uses one real-time signal and a timer.
+  template <auto Member, class... A>
+  auto guarded_for(const call_limit& limit, A&&... arguments) const {
+    return detail::call_guarded<Member, Api>(engine_, current_, limit, std::forward<A>(arguments)...);
   }
 
   /// Whether a generation is published.
@@ -109,11 +149,48 @@ class reloadable {
 
   /// Loads what is at the path now, on the calling thread, also when paused and also when its content is what runs (so
   /// the library's statics start anew). @return nothing, or why it was not loaded
-  result<void> reload() { return engine_.reload(); }
-  /// Stops reacting to changes; calls go on. Changes made meanwhile are taken by resume().
+  /// @param from  fresh: nothing is handed over from the generation that runs, whatever the options say
+  result<void> reload(start from = start::carried) { return engine_.reload(from); }
+  /// What to do in the quiet moment between two generations: both are loaded, no other thread is inside either of them,
+  /// and calls that begin wait (see docs/state.md). Takes the place of an earlier one; an empty function of none. One
+  /// that is running goes on.
+  ///
+  /// `run(from, to)` is called on the thread that reloads: `from` is the generation that runs, `to` the one that comes.
+  /// It may call both. What it throws refuses the reload: `from` goes on. It must not wait for another thread that
+  /// calls the library, nor destroy either table's owner.
+  void on_handover(std::function<void(const Api& from, const Api& to)> run) {
+    if (!run) return engine_.on_handover(nullptr);
+    engine_.on_handover([run = std::move(run)](const void* from, const void* to) {
+      run(*static_cast<const Api*>(from), *static_cast<const Api*>(to));
+    });
+  }
+  /// Stops reacting to changes; calls go on. A handover whose last step has begun still ends with its generation.
+  /// Changes made meanwhile are taken by resume().
   void pause() { engine_.pause(); }
   /// Reacts to changes again, first to those that were made meanwhile.
   void resume() { engine_.resume(); }
+
+  /// The generations of this library that are still known, newest first: the one that runs, those that still have a
+  /// caller inside, those that can run again (see options::history), and those that are quarantined. Waits for a reload
+  /// that is going on. Reads each one's snapshot: some 100 µs.
+  [[nodiscard]] std::vector<generation_record> history() { return engine_.history(); }
+  /// Lets an older generation run again: the same, if it is still loaded, else a new one with its number and statics of
+  /// its own, which is loaded from the copy that is kept. Its own private dependencies are taken as they are now. The
+  /// watcher doesn't load what gave way until the file's contents change. An event `activated` tells.
+  /// @param number  of history(). @return nothing, or why not: it is not available, or quarantined
+  result<void> activate(std::uint64_t number) { return engine_.activate(number); }
+  /// Goes back to the generation that ran before the current one and was not rolled back from itself. As activate().
+  result<void> roll_back() { return engine_.roll_back(); }
+  /// The host's own judgement that the running generation is bad: roll_back(), with a reason for the event.
+  result<void> reject(const std::string& reason) { return engine_.reject(reason); }
+  /// The host's own judgement that the running generation is good, which ends its probation.
+  /// @return nothing, or that none is on probation
+  result<void> approve() { return engine_.approve(); }
+  /// Stays at what runs now: new builds are noticed (an event `held` for each) and not loaded until release().
+  /// activate(), roll_back() and reload() work, each once.
+  void hold() { engine_.hold(); }
+  /// Loads new builds again, first the one that is there.
+  void release() { engine_.release(); }
 
   /// The library as it was named.
   [[nodiscard]] const std::string& path() const { return engine_.path(); }
@@ -124,7 +201,8 @@ class reloadable {
   reloadable& operator=(const reloadable&) = delete;
 
  private:
-  alignas(detail::cache_line) std::atomic<const void*> current_{detail::not_loaded_table<Api>()};
+  // Calls are const, and one in a forked child may have to open a gate that its parent had closed.
+  alignas(detail::cache_line) mutable detail::published current_{detail::not_loaded_table<Api>()};
   detail::engine engine_;
 };
 

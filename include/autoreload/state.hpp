@@ -46,13 +46,22 @@ struct state_report {
   bool needs_old = false;  ///< something still points into the old generation: it must stay loaded
 };
 
-/// A handover that was worked out ahead. Destroyed after carry(), or without it if the reload ended otherwise.
+/// The report as one line for a person, without a newline: kept 41 of 43 variables; `world.speed` float → double.
+/// Thread-safety: any thread.
+/// @throws std::bad_alloc
+[[nodiscard]] AUTORELOAD_API std::string to_string(const state_report& report);
+
+/// A handover that was worked out ahead. Destroyed when the handover has ended, or without carry() if the reload ended
+/// otherwise.
 class AUTORELOAD_API state_plan {
  public:
   virtual ~state_plan() = default;
   /// Carries the values from the old generation to the new one. Runs in the quiet moment: no thread is inside either
   /// generation. All or nothing: an error leaves the old generation's memory as it was, and the reload is refused.
   [[nodiscard]] virtual result<state_report> carry() = 0;
+  /// Takes back what a successful carry() changed outside of the new generation's own memory, because a later step of
+  /// the handover said no. Still in the quiet moment; the new generation will be unloaded.
+  virtual void undo() noexcept {}
 };
 
 /// Carries state between two builds. Called by one thread at a time for one engine, possibly concurrently by several.

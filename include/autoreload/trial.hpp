@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 #include <autoreload/language.hpp>
 
@@ -32,6 +33,10 @@ struct trial_policy {
   /// register with the process and allow no second copy (protobuf's descriptors, Ada's elaboration), which abort at a
   /// reload and not in a helper that is empty. Its constructors run once more in each trial.
   bool beside_running = false;
+  /// The library's own test, `int name(void)`, called in the helper once the library is loaded: 0 is good. A build
+  /// whose test crashes, hangs, exits or returns something else is refused, and so is one that lacks it. Empty: the
+  /// function `autoreload_selftest`, if the library exports one.
+  std::string smoke;
 };
 
 }  // namespace autoreload

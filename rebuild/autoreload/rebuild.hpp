@@ -14,6 +14,7 @@
 
 #include <autoreload/diagnostic.hpp>
 #include <autoreload/error.hpp>
+#include <autoreload/options.hpp>
 #include <autoreload/trust.hpp>
 
 namespace autoreload {
@@ -67,7 +68,8 @@ enum class rebuild_chain : std::uint8_t {
 
 /// What is built, how, and who is told. Read once, by the constructor.
 struct rebuild_options {
-  /// The command, as words; the first is found by PATH. Empty: it is found out (ninja, make, CMake, Meson).
+  /// The command, as words; the first is found by PATH. Empty: it is found out (ninja, make, CMake, Meson; else the
+  /// compiler's own command, by compile_commands.json or the library's debug information).
   std::vector<std::string> command;
   /// Where the command runs. Empty: the current directory, for a command that is named.
   std::string directory;
@@ -90,7 +92,9 @@ struct rebuild_options {
   std::uint64_t flood_limit = std::uint64_t{1} << 28;
   /// Keep colours and other escape sequences in an event's output, and ask the tools for them (CLICOLOR_FORCE=1).
   bool colours = false;
-  /// How often files are compared where the kernel doesn't tell of changes (network file systems).
+  /// How saves are noticed.
+  watch_mode watch = watch_mode::automatic;
+  /// How often files are compared when that is by polling.
   std::chrono::milliseconds poll_interval{250};
 };
 

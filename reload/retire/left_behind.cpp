@@ -136,6 +136,7 @@ void note_exception_from(const void* function) noexcept {
 }  // namespace detail
 
 std::string why_kept(const generation& one) {
+  if (!one.needed_by.empty()) return one.needed_by;
   const pin_registry* const registry = known_registry();
   if (registry == nullptr) return {};
   for (const kept_code* code = registry->kept.load(); code != nullptr; code = code->next) {

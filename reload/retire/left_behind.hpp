@@ -8,7 +8,8 @@
 
 namespace autoreload {
 
-/// Why this generation must never be unloaded, or empty: an exception of its own was thrown out of it.
+/// Why this generation must never be unloaded, or empty: an exception of its own was thrown out of it, or its successor
+/// has pointers into it.
 [[nodiscard]] std::string why_kept(const generation& one);
 
 /// Keeps the system's libraries that this one brought along loaded for good, before it is closed: they may have started

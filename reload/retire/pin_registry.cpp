@@ -48,13 +48,28 @@ pin_record& enter() {
   return *own_record;
 }
 
+// Until `found(pin)` says true.
+template <class Found>
+void look_at_pins(Found found) {
+  const pin_registry* const registry = known_registry();
+  if (registry == nullptr) return;
+  for (pin_record* one = registry->records.load(); one != nullptr; one = one->next) {
+    for (pin_block* block = &one->block; block != nullptr; block = block->more.load(std::memory_order_acquire)) {
+      for (pin_slot& slot : block->pins) {
+        const void* const table = slot.load(std::memory_order_acquire);
+        if (table != nullptr && found(held_pin{table, one->thread.load(std::memory_order_relaxed)})) return;
+      }
+    }
+  }
+}
+
 }  // namespace
 
 namespace detail {
 
 constinit thread_local pin_block* this_thread = &unregistered;
 
-pinned pin_slowly(const std::atomic<const void*>& current) {
+pinned pin_slowly(published& current, substitute otherwise) {
   pin_record& record = own_record != nullptr ? *own_record : enter();
   pin_slot* free = nullptr;
   pin_block* last = nullptr;
@@ -73,8 +88,8 @@ pinned pin_slowly(const std::atomic<const void*>& current) {
     last->more.store(block, std::memory_order_release);
     free = &block->pins[0];
   }
-  const void* const table =
-      membarrier_works ? announce<false>(*free, current, no_seam{}) : announce<true>(*free, current, no_seam{});
+  const void* const table = membarrier_works ? announce<false>(*free, current, no_seam{}, otherwise)
+                                             : announce<true>(*free, current, no_seam{}, otherwise);
   return {table, free};
 }
 
@@ -109,17 +124,27 @@ grace grace_barrier() noexcept {
 
 std::vector<held_pin> held_pins() {
   std::vector<held_pin> held;
-  const pin_registry* const registry = known_registry();
-  if (registry == nullptr) return held;
-  for (pin_record* one = registry->records.load(); one != nullptr; one = one->next) {
-    for (pin_block* block = &one->block; block != nullptr; block = block->more.load(std::memory_order_acquire)) {
-      for (pin_slot& slot : block->pins) {
-        const void* const table = slot.load(std::memory_order_acquire);
-        if (table != nullptr) held.push_back({table, one->thread.load(std::memory_order_relaxed)});
-      }
-    }
-  }
+  look_at_pins([&](const held_pin& one) {
+    held.push_back(one);
+    return false;
+  });
   return held;
+}
+
+std::optional<held_pin> pin_of(const void* table) noexcept {
+  std::optional<held_pin> holder;
+  look_at_pins([&](const held_pin& one) {
+    if (one.table == table) holder = one;
+    return holder.has_value();
+  });
+  return holder;
+}
+
+bool this_thread_pins(const void* table) noexcept {
+  const pid_t self = gettid();
+  bool does = false;
+  look_at_pins([&](const held_pin& one) { return does = one.thread == self && one.table == table; });
+  return does;
 }
 
 }  // namespace autoreload

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <vector>
 
 #include "reload/retire/grace_period.hpp"
@@ -26,6 +27,12 @@ struct held_pin {
 /// Everything that is pinned at this moment. A table that a successful grace_barrier() has passed by and that is not
 /// listed will never be validly pinned again. Any thread.
 [[nodiscard]] std::vector<held_pin> held_pins();
+
+/// One pin of a table, if there is any; the same holds. Allocates nothing. Any thread.
+[[nodiscard]] std::optional<held_pin> pin_of(const void* table) noexcept;
+
+/// Whether a pin that this thread made holds the table; another thread may drop it at any moment. Async-signal-safe.
+[[nodiscard]] bool this_thread_pins(const void* table) noexcept;
 
 /// Whether membarrier works here; otherwise every pin pays for a fence.
 [[nodiscard]] bool has_membarrier() noexcept;

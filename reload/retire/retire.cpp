@@ -20,6 +20,7 @@
 #include "reload/load/loaded.hpp"
 #include "reload/retire/left_behind.hpp"
 #include "reload/retire/pin_registry.hpp"
+#include "reload/retire/whereabouts.hpp"
 #include "system/host_signals.hpp"
 
 namespace autoreload {
@@ -67,13 +68,26 @@ std::string without_membarrier(const grace& period) {
 
 enum class fate : std::uint8_t { waits, left, stays };
 
-fate fate_of(generation& one, const std::vector<held_pin>& pins, std::chrono::steady_clock::time_point now,
-             std::vector<retirement>& done) {
+struct moment {
+  std::vector<held_pin> pins;
+  std::chrono::steady_clock::time_point now;
+  std::chrono::milliseconds stuck_after;
+};
+
+fate fate_of(generation& one, const moment& at, std::vector<retirement>& done) {
   if (!one.closed) {
     const void* const table = one.module->table();
-    const auto holder = std::find_if(pins.begin(), pins.end(), [&](const held_pin& pin) { return pin.table == table; });
-    if (holder != pins.end()) {
-      if (!one.reported && now - one.retired >= patience) {
+    const auto holder =
+        std::find_if(at.pins.begin(), at.pins.end(), [&](const held_pin& pin) { return pin.table == table; });
+    if (holder != at.pins.end()) {
+      const auto waited = at.now - one.retired;
+      if (at.stuck_after.count() > 0 && waited >= at.stuck_after && !std::exchange(one.stuck, true)) {
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(waited).count();
+        done.push_back({one.number, false,
+                        whereabouts_of(holder->thread) + " has not come back for " + std::to_string(seconds) + " s",
+                        true});
+      }
+      if (!one.reported && waited >= patience) {
         done.push_back(
             {one.number, false, "a call or pin of thread " + std::to_string(holder->thread) + " is still inside it"});
         one.reported = true;
@@ -85,6 +99,12 @@ fate fate_of(generation& one, const std::vector<held_pin>& pins, std::chrono::st
       return fate::stays;
     }
     hold_system_libraries(one);
+    // Taken out first, and before anything else is marked as done: for want of memory this may be left at any point.
+    if (std::string thrown =
+            call_guest(std::exchange(one.guest.unloading, nullptr), "what is called before it is unloaded");
+        !thrown.empty()) {
+      done.push_back({one.number, false, std::move(thrown)});
+    }
     one.closed = true;
     one.reported = false;
     const hosts_signals while_destructors_run;
@@ -93,8 +113,8 @@ fate fate_of(generation& one, const std::vector<held_pin>& pins, std::chrono::st
     }
   }
   if (!still_mapped(one.image)) {
-    crash_table::remove(one.crash_ticket);
-    one.image = snapshot();  // its name is free
+    crash_table::remove(std::exchange(one.crash_ticket, 0));
+    one.image.named = {};
     done.push_back({one.number, true, "unloaded"});
     return fate::left;
   }
@@ -134,16 +154,16 @@ struct orphanage {
   void sweep();
 };
 
-// Unloads what it can. One that there is no memory to judge stays for the next time.
-void sweep_all(generations& waiting, std::vector<retirement>& done) {
-  const std::vector<held_pin> pins = held_pins();
-  const auto now = std::chrono::steady_clock::now();
-  done.reserve(done.size() + 2 * waiting.size());  // what has happened must not be forgotten for want of room
+// Unloads what it can, and moves it to `left`. One that there is no memory to judge stays for the next time.
+void sweep_all(generations& waiting, std::chrono::milliseconds stuck_after, std::vector<retirement>& done,
+               generations& left) {
+  const moment at{held_pins(), std::chrono::steady_clock::now(), stuck_after};
+  done.reserve(done.size() + 3 * waiting.size());  // what has happened must not be forgotten for want of room
   for (auto next = waiting.begin(); next != waiting.end();) {
     const auto one = next++;
     try {
-      const fate is = fate_of(*one, pins, now, done);
-      if (is == fate::left) waiting.erase(one);
+      const fate is = fate_of(*one, at, done);
+      if (is == fate::left) left.splice(left.end(), waiting, one);
       if (is == fate::stays) orphanage::get().keep(waiting, one, next);
     } catch (const std::bad_alloc&) {
     }
@@ -164,7 +184,8 @@ void orphanage::sweep() {
   } mine;
   if (mine.list.empty()) return;
   std::vector<retirement> nobody_asks;
-  if (grace_barrier().passed) sweep_all(mine.list, nobody_asks);
+  generations nobody_keeps;
+  if (grace_barrier().passed) sweep_all(mine.list, std::chrono::milliseconds(0), nobody_asks, nobody_keeps);
 }
 
 }  // namespace
@@ -182,7 +203,28 @@ void retirer::add(generations& old, bool keep) noexcept {
   fresh_ = true;
 }
 
-std::vector<retirement> retirer::sweep() {
+// Not one that dlclose was called for: who calls it would not keep it.
+const generation* retirer::loaded(std::uint64_t number) const noexcept {
+  const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [&](const generation& one) { return one.number == number && !one.closed; });
+  return found == waiting_.end() ? nullptr : &*found;
+}
+
+void retirer::mark_bad(std::uint64_t number) noexcept {
+  for (generation& one : waiting_) one.sent_away |= one.number == number;
+}
+
+bool retirer::take_back(std::uint64_t number, generations& into) noexcept {
+  const generation* const wanted = loaded(number);
+  const auto found =
+      std::find_if(waiting_.begin(), waiting_.end(), [&](const generation& one) { return &one == wanted; });
+  if (found == waiting_.end()) return false;
+  found->reported = found->stuck = false;
+  into.splice(into.end(), waiting_, found);
+  return true;
+}
+
+std::vector<retirement> retirer::sweep(std::chrono::milliseconds stuck_after) {
   std::vector<retirement> done;
   if (fresh_) {
     const grace period = grace_barrier();
@@ -191,7 +233,7 @@ std::vector<retirement> retirer::sweep() {
       done.push_back({waiting_.back().number, false, without_membarrier(period)});
     }
   }
-  if (!waiting_.empty() && !fresh_) sweep_all(waiting_, done);
+  if (!waiting_.empty() && !fresh_) sweep_all(waiting_, stuck_after, done, unloaded_);
   orphanage::get().sweep();
   return done;
 }
@@ -208,7 +250,7 @@ void let_go(snapshot image) noexcept {
 
 void retirer::abandon() noexcept {
   try {
-    (void)sweep();
+    (void)sweep(std::chrono::milliseconds(0));
   } catch (const std::bad_alloc&) {  // then the next sweep of any engine
   }
   orphanage::get().adopt(waiting_);

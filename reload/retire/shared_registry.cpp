@@ -16,7 +16,7 @@
 // The note (the sizes of its owner's name and of its content, its kind, both) and what it leads to. C++ can't write the
 // distance between two addresses into read-only data.
 #ifndef LAYOUT_VERSION  // a test makes another
-#define LAYOUT_VERSION 1
+#define LAYOUT_VERSION 2
 #endif
 #define TEXT_OF(number) #number
 #define TEXT(number) TEXT_OF(number)

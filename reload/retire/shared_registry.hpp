@@ -44,7 +44,8 @@ struct kept_code {
 struct pin_registry {
   std::atomic<pin_record*> records{nullptr};
   std::atomic<kept_code*> kept{nullptr};
-  std::atomic<std::uint32_t> unfenced{0};  ///< some thread pins without a fence: see grace_period.hpp
+  std::atomic<std::uint32_t> unfenced{0};      ///< some thread pins without a fence: see grace_period.hpp
+  std::atomic<std::uint64_t> handing_over{0};  ///< the process and the thread that has a quiet moment, or 0
 };
 
 /// The process's. Any thread. @throws error of stage use when another version of this library is in use here

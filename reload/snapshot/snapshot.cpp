@@ -66,6 +66,7 @@ void snapshotter::drop() noexcept {
   view_ = {};
   large_.reset();
   copied_.clear();
+  if (small_.size() > small) std::vector<std::byte>().swap(small_);
 }
 
 std::optional<setback> snapshotter::read_small(int file, std::size_t size, const setback& busy) {
@@ -167,6 +168,49 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   outcome.image.later = gaps(copied_, size);
   outcome.image.origin = std::move(file);
   outcome.image.path = wanted.path;
+  return outcome;
+}
+
+snapshot_outcome snapshotter::take_again(const snapshot& kept) {
+  snapshot_outcome outcome;
+  outcome.no = {setback_kind::shortage, error(stage::snapshot, kept.path, "its kept copy can't be read")};
+  drop();
+  const quiet_file_limit quiet;
+  Elf64_Ehdr header;
+  if (!kept.memory.still_ours() || pread(kept.memory.get(), &header, sizeof header, 0) != sizeof header) return outcome;
+  const bool has_sections = header.e_shoff != 0;  // else complete() has never run, or came too late
+  result<copy_file> made = new_copy(kept.path);
+  if (!made) {
+    outcome.no->why = std::move(made.error());
+    return outcome;
+  }
+  large_ = *std::move(made);
+  const int copy = large_->file.get();
+  const auto put = [&](const void* bytes, std::size_t size, std::uint64_t at) {
+    return pwrite(copy, bytes, size, static_cast<off_t>(at)) == static_cast<ssize_t>(size);
+  };
+  if (large_->size != kept.size && ftruncate(copy, static_cast<off_t>(kept.size)) != 0) return outcome;
+  large_->size = kept.size;
+  if (copy_range(kept.memory.get(), copy, {0, kept.size}) != 0) return outcome;
+  for (const snapshot::change& one : kept.changes) {
+    if (one.offset + one.original.size() > kept.size) continue;
+    if (!put(one.original.data(), one.original.size(), one.offset)) return outcome;
+  }
+  if (!has_sections) {
+    if (pread(copy, &header, sizeof header, 0) != sizeof header) return outcome;
+    header.e_shoff = 0;
+    header.e_shnum = header.e_shstrndx = 0;
+    if (!put(&header, sizeof header, 0)) return outcome;
+  }
+  view_ = private_view(copy, static_cast<std::size_t>(kept.size));
+  if (view_.bytes().empty()) return outcome;
+  copied_ = {{0, kept.size}};
+  bytes_ = view_.bytes();
+  outcome.no.reset();
+  outcome.bytes = bytes_;
+  outcome.image.source = kept.source;
+  outcome.image.size = kept.size;
+  outcome.image.path = kept.path;
   return outcome;
 }
 
@@ -276,47 +320,6 @@ bool snapshotter::same_content(const snapshot& other) const {
     }
   }
   return true;
-}
-
-namespace {
-
-// Whether all of it arrived and the file is still the one that was loaded.
-bool copy_rest(const snapshot& image) {
-  const quiet_file_limit quiet;
-  std::vector<std::byte> chunk(std::size_t{256} * 1024);
-  for (const file_range& range : image.later) {
-    for (std::uint64_t at = range.begin; at < range.end;) {
-      const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(range.end - at, chunk.size()));
-      const ssize_t got = pread(image.origin.get(), chunk.data(), want, static_cast<off_t>(at));
-      if (got <= 0 ||
-          pwrite(image.memory.get(), chunk.data(), static_cast<std::size_t>(got), static_cast<off_t>(at)) != got) {
-        return false;
-      }
-      at += static_cast<std::uint64_t>(got);
-    }
-  }
-  Elf64_Ehdr original;
-  Elf64_Ehdr header;  // where the program headers are may have been changed
-  struct stat now {};
-  if (pread(image.origin.get(), &original, sizeof original, 0) != sizeof original ||
-      pread(image.memory.get(), &header, sizeof header, 0) != sizeof header || fstat(image.origin.get(), &now) != 0 ||
-      !(file_identity::of(now) == image.source)) {
-    return false;
-  }
-  header.e_shoff = original.e_shoff;
-  header.e_shnum = original.e_shnum;
-  header.e_shstrndx = original.e_shstrndx;
-  return pwrite(image.memory.get(), &header, sizeof header, 0) == sizeof header;
-}
-
-}  // namespace
-
-void complete(snapshot& image) {
-  const bool ours = image.memory.still_ours();  // another's file must not be written to
-  if (ours && image.origin.still_ours() && !image.later.empty()) (void)copy_rest(image);
-  image.later.clear();
-  image.origin = unique_fd();
-  if (ours) fcntl(image.memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
 }
 
 }  // namespace autoreload

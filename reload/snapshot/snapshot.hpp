@@ -85,6 +85,9 @@ class snapshotter {
   /// a large one into the copy at once.
   [[nodiscard]] snapshot_outcome take(const request& wanted);
 
+  /// Reads a snapshot that is kept, as its file was: to load it again from a copy of its own.
+  [[nodiscard]] snapshot_outcome take_again(const snapshot& kept);
+
   /// How the loader shall know the copy.
   struct naming {
     loader_name name = loader_name::descriptor;  ///< not automatic: see name_for()

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from . import text
+from . import feel, text
 
 CALL_RATIO = 1.15     # safe call / raw pointer, at every thread count
 MORE_INSTRUCTIONS = 12
@@ -67,6 +67,11 @@ def evaluate(results):
     goals.append(_goal("reload's 99th percentile / floor's median", RELOAD_P99,
                        quotient(results, TOTAL, FLOOR, "p99_us", "p50_us"), text.ratio,
                        f"`p99_us` of `{TOTAL}` over `p50_us` of `{FLOOR}`"))
+    if feel.rows(results):
+        goals.append(_goal("own share of a save, in ms, worst row", feel.OWN_LIMIT_MS, feel.worst_own_ms(results), text.ratio,
+                           "`own_us` of `feel/…`"))
+        goals.append(_goal("save to new value / the same by hand, worst row", feel.FLOOR_RATIO, feel.worst_ratio(results), text.ratio,
+                           "`p50_us` over `floor_us` of `feel/…`"))
     return goals
 
 

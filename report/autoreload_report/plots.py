@@ -12,7 +12,7 @@ matplotlib.use("svg")
 from matplotlib.figure import Figure as Canvas  # noqa: E402  (after the choice of the backend)
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator  # noqa: E402
 
-from . import goals, growth, storm, text, theme  # noqa: E402
+from . import feel, goals, growth, storm, text, theme  # noqa: E402
 from .document import Figure  # noqa: E402
 
 _INK, _MUTED, _LINE, _PAPER = (theme.stand_in(name) for name in ("ink", "muted", "line", "paper"))
@@ -296,6 +296,44 @@ def stages(results):
     return _figure("reload-stages", "Where a reload's time goes: the medians of the stages, in their order, one after the other. Rows that "
                    "poll are left out: they wait for their interval.",
                    "Stacked bars: the stages of a reload in microseconds.", draw)
+
+
+def feel_bars(results, library):
+    rows = feel.rows(results, library)
+    if not rows:
+        return None
+    limit = sorted(row.get("p50_us") for row in rows)[int(0.9 * (len(rows) - 1))] * 1.6
+
+    def draw(make, narrow):
+        canvas = make(0.19 * len(rows) + 1.2)
+        axes = canvas.add_subplot()
+        for place, row in enumerate(reversed(rows)):
+            start = 0.0
+            for index, (counter, title) in enumerate(feel.PARTS.items()):
+                value = min(row.get(counter) or 0.0, limit - start)
+                axes.barh(place, value, left=start, height=0.66, color=_SERIES[index % len(_SERIES)],
+                          label=title if place == 0 else None)
+                start += value
+            whole = min(row.get("p50_us"), limit)
+            if start == 0:
+                axes.barh(place, whole, height=0.66, facecolor="none", edgecolor=_MUTED, linewidth=0.8)
+            axes.annotate(text.duration(row.get("p50_us")), (max(start, whole), place), xytext=(3, 0),
+                          textcoords="offset points", va="center", fontsize=7, annotation_clip=False)
+        axes.set_yticks(range(len(rows)), [row.name.split("/", 2)[2] for row in reversed(rows)], fontsize=7)
+        for label in axes.get_yticklabels():
+            label.set_color(_INK)
+        axes.set_xlim(0, limit * (1.2 if narrow else 1.08))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: "0" if value == 0 else _short_time(value)))
+        axes.locator_params(axis="x", nbins=5 if narrow else 9)
+        axes.grid(False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        handles, labels = axes.get_legend_handles_labels()
+        _legend_below(canvas, handles, labels, 3 if narrow else 5)
+        return canvas
+
+    return _figure(f"feel-{library}", f"From the save to the first new value, the {library} library: medians of the parts. A bar that "
+                   "ends at the edge is longer. Rows without parts are not this project's way of building.",
+                   "Stacked bars: notice, tool, compile, link and load for each way to build.", draw)
 
 
 def _stage_counters(rows):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # report: puts the document together from the results of one run.
 
-from . import answer, goals, growth, plots, statistics, storm, text
+from . import answer, feel, goals, growth, plots, statistics, storm, text
 from .document import Bullets, Document, Heading, Paragraph, Table
 from .values import show
 
@@ -24,6 +24,7 @@ def build(results):
     _goals(document, results, found)
     _calls(document, results)
     _reloads(document, results)
+    _feel(document, results)
     _growth(document, results)
     _peers(document, results)
     _checks(document, results)
@@ -157,9 +158,28 @@ def _reloads(document, results):
             ("feel/", "What the user feels, by linker",
              "From the compiler's start to the first call of the new code. The linker completes the file before the compiler has "
              "ended, so the new code may come first.")):
-        measured = results.named(prefix)
+        measured = [row for row in results.named(prefix) if row.name.count("/") < 4]
         if measured:
             document.add(Heading(3, title), _plain_table(measured, caption))
+
+
+def _feel(document, results):
+    document.add(Heading(2, "From the save to the new code"))
+    if not feel.rows(results):
+        document.add(_absent(results, "save"))
+        return
+    document.add(Paragraph("A source is saved; the rebuilder builds, the engine loads, and the first call returns the new value. "
+                           "`notice` is from the save to the start of the build, `load` from its end to the value. `compile` and "
+                           "`link` are these two commands by hand; `tool` is what is left of the build: the tool's start and "
+                           "end. `own` is notice and load. “By hand” is the floor: the same build started by hand, "
+                           "then dlopen, dlsym and a call; rows that end with `-direct` or `-tcc` have the bare commands there. "
+                           "A save and a build by hand take turns."))
+    for library in feel.libraries(results):
+        document.add(plots.feel_bars(results, library))
+        document.add(Table(feel.TITLES, [feel.table_of(row) for row in feel.rows(results, library)]))
+    if feel.failed(results):
+        document.add(Paragraph("Could not be had on this machine: " +
+                               text.enumerate_words([f"`{row.name}`" for row in feel.failed(results)]) + ".", "note"))
 
 
 def _time(microseconds):

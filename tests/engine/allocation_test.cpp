@@ -134,4 +134,31 @@ TEST_F(Allocation, ThatFailsWhileAReloadableEndsUnloadsNothingThatSomebodyIsInsi
   }
 }
 
+TEST_F(Allocation, ThatFailsAnywhereInAHandoverLeavesNobodyWaiting) {
+  put(path_, 1);
+  library lib(path_, manual());
+  lib.on_handover([](const support::worker_api& from, const support::worker_api& to) {
+    delete new int(7);  // the host's own may fail, too
+    if (from.stamp() == to.stamp()) throw std::bad_alloc();
+  });
+  bool enough = false;
+  long allocations = 0;
+  for (std::uint64_t stamp = 2; !enough; ++allocations, stamp += 2) {
+    const std::uint64_t before = lib->stamp();
+    put(path_, stamp);
+    enough = poll_with(lib, allocations);
+    const std::uint64_t after = lib->stamp();  // waits for ever if the gate is closed
+    ASSERT_TRUE(after == before || after == stamp) << "allocation " << allocations << " failed";
+    ASSERT_TRUE(lib.try_pin()) << "allocation " << allocations << " failed";
+    put(path_, stamp + 1);
+    lib.poll();
+    ASSERT_EQ(lib->stamp(), stamp + 1) << "allocation " << allocations << " failed, and then memory was back";
+  }
+  EXPECT_GT(allocations, 20);
+  EXPECT_TRUE(support::comes_true([&] {
+    lib.poll();
+    return support::loaded_snapshots().size() == 1;
+  }));
+}
+
 }  // namespace

@@ -34,7 +34,7 @@ struct table {
   static constexpr std::uint64_t alive = 0x11fe'11fe'11fe'11feU;
   std::uint64_t state = alive;
 };
-using current_table = std::atomic<const void*>;
+using current_table = autoreload::detail::published;
 using table_pin = autoreload::pin<table>;
 
 std::size_t pins_of(const void* wanted) {
@@ -169,7 +169,7 @@ TYPED_TEST(PinSeam, ATableThatTheEngineDidNotSeeHeldIsNeverCalled) {
 
 TEST(Pin, IsListedWithItsThreadUntilItGoes) {
   const table one;
-  const current_table current{&one};
+  current_table current{&one};
   {
     const table_pin held(current);
     const auto all = held_pins();
@@ -184,7 +184,7 @@ TEST(Pin, InsideAnotherTakesAnotherSlot) {
   const table old, next;
   current_table current{&old};
   const table_pin outer(current);
-  current = &next;
+  autoreload::publish(current, &next);
   {
     const autoreload::call_pin<table> inner(current);
     EXPECT_EQ(inner.operator->(), &next);
@@ -202,7 +202,7 @@ TEST(Pin, HasAsManySlotsAsThereAreNestedCalls) {
   current_table current{nullptr};
   std::vector<table_pin> held;
   for (const table& one : tables) {
-    current = &one;
+    autoreload::publish(current, &one);
     held.emplace_back(current);
   }
   for (const table& one : tables) EXPECT_EQ(pins_of(&one), 1U);
@@ -213,7 +213,7 @@ TEST(Pin, HasAsManySlotsAsThereAreNestedCalls) {
   EXPECT_FALSE(is_held(&tables[19]));
   EXPECT_TRUE(is_held(&tables[20]));
   for (std::size_t i = 7; i < 20; ++i) {
-    current = &tables[i];
+    autoreload::publish(current, &tables[i]);
     held.emplace_back(current);
   }
   for (const table& one : tables) EXPECT_EQ(pins_of(&one), 1U);
@@ -223,7 +223,7 @@ TEST(Pin, HasAsManySlotsAsThereAreNestedCalls) {
 
 TEST(Pin, IsReleasedByTheThreadThatItWasMovedTo) {
   const table one;
-  const current_table current{&one};
+  current_table current{&one};
   table_pin held(current);
   std::jthread([&one, moved = std::move(held)]() mutable {
     EXPECT_EQ(moved.operator->(), &one);
@@ -239,7 +239,7 @@ TEST(Pin, ThatIsAssignedToLetsTheOldTableGo) {
   const table old, next;
   current_table current{&old};
   table_pin held(current);
-  current = &next;
+  autoreload::publish(current, &next);
   held = table_pin(current);
   EXPECT_FALSE(is_held(&old));
   EXPECT_EQ(pins_of(&next), 1U);
@@ -253,7 +253,7 @@ TEST(Pin, ThatWasMovedAwayOutlivesItsThread) {
   current_table current{&old};
   std::optional<table_pin> held;
   std::thread([&] { held.emplace(current); }).join();
-  current = &next;
+  autoreload::publish(current, &next);
   // Threads that come after it find other records than the one whose slot is still taken.
   for (int i = 0; i < 100; ++i) {
     std::thread([&] {
@@ -269,7 +269,7 @@ TEST(Pin, ThatWasMovedAwayOutlivesItsThread) {
 
 TEST(Pin, GoesWithAnException) {
   const table one;
-  const current_table current{&one};
+  current_table current{&one};
   EXPECT_THROW(
       {
         const autoreload::call_pin<table> held(current);
@@ -281,10 +281,10 @@ TEST(Pin, GoesWithAnException) {
 
 TEST(Pin, GoesWithACancelledThread) {
   const table one;
-  const current_table current{&one};
+  current_table current{&one};
   std::atomic<bool> inside{false};
   struct arguments {
-    const current_table* current;
+    current_table* current;
     std::atomic<bool>* inside;
   } given{&current, &inside};
   pthread_t thread;
@@ -323,7 +323,7 @@ std::uint64_t allocations_of_threads(int count, const std::function<void()>& wha
 TEST(PinThreads, TenThousandShortOnesReuseTheSameRecord) {
   if (support::sanitized) GTEST_SKIP() << "allocations are not counted under a sanitizer";
   const table one;
-  const current_table current{&one};
+  current_table current{&one};
   const auto call = [&] { const table_pin held(current); };
   allocations_of_threads(2, call);
   EXPECT_EQ(allocations_of_threads(10'000, call), 0U);
@@ -332,7 +332,7 @@ TEST(PinThreads, TenThousandShortOnesReuseTheSameRecord) {
 TEST(PinThreads, ManyAtOnceLeaveNoMoreRecordsThanThereWereThreads) {
   if (support::sanitized) GTEST_SKIP() << "allocations are not counted under a sanitizer";
   const table one;
-  const current_table current{&one};
+  current_table current{&one};
   constexpr std::size_t crowd = 64;
   std::atomic<std::uint64_t> allocated{0};
   const auto come_and_go = [&] {
@@ -357,7 +357,7 @@ TEST(PinThreads, ManyAtOnceLeaveNoMoreRecordsThanThereWereThreads) {
 
 // A thread's first call, when it is about to end.
 struct last_words {
-  const current_table* current = nullptr;
+  current_table* current = nullptr;
   std::uint64_t* allocated = nullptr;
   ~last_words() {
     const std::uint64_t before = support::allocations;
@@ -368,7 +368,7 @@ struct last_words {
 
 TEST(PinThreads, ACallInAThreadLocalDestructorIsLikeAnyOther) {
   const table one;
-  const current_table current{&one};
+  current_table current{&one};
   const auto allocations_of_last_words = [&](int count) {
     std::uint64_t allocated = 0;
     for (int i = 0; i < count; ++i) {
@@ -388,7 +388,7 @@ TEST(PinThreads, ACallInAThreadLocalDestructorIsLikeAnyOther) {
 // the thread is registered, the other when it has left.
 TEST(PinThreads, ACallInAKeysDestructorIsLikeAnyOther) {
   static const table one;
-  static const current_table current{&one};
+  static current_table current{&one};
   static std::atomic<int> calls{0};
   std::array<pthread_key_t, 8> keys;
   for (pthread_key_t& key : keys) {
@@ -414,7 +414,7 @@ TEST(PinThreads, ACallInAKeysDestructorIsLikeAnyOther) {
 TEST(PinThreads, AnAttachedThreadAllocatesNothingAtItsFirstCall) {
   if (support::sanitized) GTEST_SKIP() << "allocations are not counted under a sanitizer";
   const table one;
-  const current_table current{&one};
+  current_table current{&one};
   std::vector<std::jthread> others;  // so that no old record is free
   std::barrier registered(9);
   std::barrier done(9);
@@ -440,7 +440,7 @@ TEST(PinThreads, AnAttachedThreadAllocatesNothingAtItsFirstCall) {
 TEST(PinThreads, AnAttachedThreadAllocatesNothingForAsManyPinsAsItAskedFor) {
   if (support::sanitized) GTEST_SKIP() << "allocations are not counted under a sanitizer";
   const table one;
-  const current_table current{&one};
+  current_table current{&one};
   std::jthread([&] {
     autoreload::attach_thread();
     autoreload::attach_thread(20);
@@ -469,7 +469,7 @@ std::function<void()> while_the_registry_is_locked;
 
 TEST(PinThreads, AnAttachedThreadWaitsForNobody) {
   const table one;
-  const current_table current{&one};
+  current_table current{&one};
   std::atomic<int> calls{0};
   std::atomic<bool> attached{false};
   std::atomic<bool> stop{false};
@@ -507,7 +507,7 @@ std::atomic<std::uint64_t> allocated;
 void handler(int) {
   const std::uint64_t before = support::allocations;
   const table& next = tables[++times % tables.size()];
-  current = &next;
+  autoreload::publish(current, &next);
   {
     const autoreload::detail::pinned held = autoreload::detail::pin(current);
     const autoreload::detail::pinned again = autoreload::detail::pin(current);
@@ -564,7 +564,7 @@ TEST(PinSignals, AHandlerMayCallOnARegisteredThread) {
 
 TEST(PinFork, TheChildKeepsTheForkingThreadsPins) {
   const table one;
-  const current_table current{&one};
+  current_table current{&one};
   const table_pin held(current);
   support::in_child([&] {
     EXPECT_EQ(pins_of(&one), 1U);
@@ -577,7 +577,7 @@ TEST(PinFork, TheChildKeepsTheForkingThreadsPins) {
 TEST(PinFork, TheChildCanPinInNewThreads) {
   if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
   const table one;
-  const current_table current{&one};
+  current_table current{&one};
   std::barrier together(4);
   std::vector<std::jthread> others;
   for (int i = 0; i < 3; ++i) {
@@ -590,7 +590,7 @@ TEST(PinFork, TheChildCanPinInNewThreads) {
   together.arrive_and_wait();
   support::in_child([&] {
     const table next;
-    const current_table currently{&next};
+    current_table currently{&next};
     std::thread([&] {
       const table_pin held(currently);
       EXPECT_EQ(pins_of(&next), 1U);
@@ -604,7 +604,7 @@ TEST(PinFork, TheChildCanPinInNewThreads) {
 TEST(PinFork, APinThatWasMovedToTheForkingThreadLivesOnInTheChild) {
   if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
   const table old, next;
-  const current_table current{&old};
+  current_table current{&old};
   std::optional<table_pin> held;
   std::barrier together(2);
   std::jthread maker([&] {
@@ -615,7 +615,7 @@ TEST(PinFork, APinThatWasMovedToTheForkingThreadLivesOnInTheChild) {
   together.arrive_and_wait();
   support::in_child([&] {
     EXPECT_EQ(pins_of(&old), 1U);
-    const current_table currently{&next};
+    current_table currently{&next};
     std::thread([&] {
       const table_pin own(currently);
       held.reset();

@@ -31,6 +31,17 @@ namespace {
 
 class Retire : public support::EngineTest {
  protected:
+  // Old generations are not kept to be loaded again: what is left of them is what could not leave.
+  [[nodiscard]] autoreload::options background() {
+    autoreload::options chosen = EngineTest::background();
+    chosen.history.generations = 0;
+    return chosen;
+  }
+  [[nodiscard]] autoreload::options manual() {
+    autoreload::options chosen = EngineTest::manual();
+    chosen.history.generations = 0;
+    return chosen;
+  }
   // What the process holds that a generation could leave behind.
   struct holdings {
     std::size_t snapshots = support::loaded_snapshots().size();

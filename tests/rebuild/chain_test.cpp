@@ -105,6 +105,40 @@ TEST_P(with_each_database, tcc_goes_first_and_the_real_build_follows) {
   EXPECT_TRUE(running.becomes(116));
 }
 
+TEST_P(with_each_database, tcc_stands_in_for_one_source_of_several) {
+  if (!installed("tcc")) GTEST_SKIP() << "tcc is not installed (Debian package tcc)";
+  const project on(GetParam());
+  on.write("other.c", "int other(void) { return 7; }\n");
+  const std::string file = GetParam() == tool::ninja   ? "build/build.ninja"
+                           : GetParam() == tool::meson ? "meson.build"
+                                                       : "CMakeLists.txt";
+  const auto [from, to] = GetParam() == tool::ninja
+                              ? std::pair("link lib.o", "link lib.o other.o\nbuild other.o: cc ../other.c")
+                          : GetParam() == tool::meson ? std::pair("'lib.c'", "'lib.c', 'other.c'")
+                                                      : std::pair(" lib.c", " lib.c other.c");
+  std::string text = support::read_file(on.path(file));
+  on.replace(file, text.replace(text.find(from), std::string(from).size(), to));
+  rebuild_options options;
+  options.chain = rebuild_chain::tcc;
+  session running(on, options);
+  warm_up(on, running);
+  const auto tool_has_followed = [&] {
+    while (!has(running.told.next(rebuild_kind::built).text, "took the place of tcc's")) {
+      if (testing::Test::HasFailure()) return false;
+    }
+    return true;
+  };
+  ASSERT_TRUE(tool_has_followed());
+  for (int value = 100; value < 103; ++value) {
+    on.write("lib.c", source_of(value));
+    const rebuild_event built = running.told.next(rebuild_kind::built);
+    EXPECT_TRUE(has(built.text, "by tcc: the optimised one follows")) << running.told.said();
+    ASSERT_TRUE(running.becomes(value));
+    ASSERT_TRUE(tool_has_followed());
+  }
+  EXPECT_FALSE(has(running.refused(), "executable stack")) << running.refused();
+}
+
 INSTANTIATE_TEST_SUITE_P(chain, with_each_database,
                          testing::Values(tool::ninja, tool::cmake_ninja, tool::cmake_make, tool::meson),
                          [](const auto& which) { return name_of(which.param); });

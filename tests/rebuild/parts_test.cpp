@@ -30,7 +30,8 @@ TEST(line_files, are_found_in_every_version_of_dwarf_by_both_compilers) {
     for (const std::string version : {"-gdwarf-2", "-gdwarf-3", "-gdwarf-4", "-gdwarf-5"}) {
       support::shell("cd '" + directory.path().string() + "' && " + compiler + " " + version +
                      " -shared -fPIC -o a.so a.c");
-      const std::vector<std::string> found = list_line_files(directory / "a.so");
+      debug_file library = find_debug_file(directory / "a.so");
+      const std::vector<std::string> found = list_line_files(library);
       const bool absolute = version == "-gdwarf-5" || has(found, directory / "a.c");
       EXPECT_TRUE(has(found, absolute ? directory / "a.c" : "a.c"))
           << compiler << version << testing::PrintToString(found);
@@ -45,15 +46,18 @@ TEST(line_files, of_damaged_libraries_are_fewer_and_never_a_crash) {
   const temp_directory directory;
   support::build_library(directory / "a.so", "int a(void) { return 1; }\n");
   const std::string whole = support::read_file(directory / "a.so");
-  for (std::size_t size = 0; size < whole.size(); size += 61) {
-    (void)list_line_files(std::as_bytes(std::span(whole).first(size)));
-  }
+  const auto read = [](std::span<const std::byte> bytes) {
+    debug_file damaged(std::vector<std::byte>(bytes.begin(), bytes.end()));
+    (void)list_line_files(damaged);
+  };
+  for (std::size_t size = 0; size < whole.size(); size += 61) read(std::as_bytes(std::span(whole).first(size)));
   for (std::size_t at = 0; at < whole.size(); at += 7) {
     std::string damaged = whole;
     damaged[at] = static_cast<char>(damaged[at] ^ 0x5a);
-    (void)list_line_files(std::as_bytes(std::span(damaged)));
+    read(std::as_bytes(std::span(damaged)));
   }
-  EXPECT_TRUE(list_line_files(directory / "there is no such file").empty());
+  debug_file none = find_debug_file(directory / "there is no such file");
+  EXPECT_TRUE(list_line_files(none).empty());
 }
 
 TEST(depfile, is_read_with_its_escapes_and_phony_targets) {

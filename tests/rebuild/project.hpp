@@ -181,7 +181,15 @@ class session {
   explicit session(const std::string& library, rebuild_options options = {}) {
     options.observer = told.observer();
     autoreload::options chosen;
-    chosen.observer = loaded_.observer();
+    chosen.observer = [this, tell = loaded_.observer()](const autoreload::event& e) {
+      if (e.kind == autoreload::event_kind::refused) {
+        const std::lock_guard lock(refusals_mutex_);
+        refusals_ += to_string(e) + "\n";
+      }
+      tell(e);
+    };
+    chosen.watch = options.watch;
+    chosen.poll_interval = options.poll_interval;
     running_.emplace(library, chosen);
     builder_.emplace(library, std::move(options));
   }
@@ -198,11 +206,18 @@ class session {
                                        << told.said();
   }
   rebuilder& builder() { return *builder_; }
+  /// What the engine has refused to load, as text.
+  std::string refused() {
+    const std::lock_guard lock(refusals_mutex_);
+    return refusals_;
+  }
   [[nodiscard]] int value() { return running_->loaded() ? (*running_)->value() : -1; }
 
   events told;
 
  private:
+  std::mutex refusals_mutex_;
+  std::string refusals_;
   autoreload::event_queue loaded_;
   std::optional<autoreload::reloadable<value_api, autoreload::symbols::backend>> running_;
   std::optional<rebuilder> builder_;

@@ -37,6 +37,16 @@ class Goals(unittest.TestCase):
         found = support.results(a=support.calls(raw_pointer=1.0, reloadable=1.1504))
         self.assertEqual(self.states(found)["safe call / raw pointer, 1 thread"], "met")
 
+    def test_a_save_is_judged_by_its_worst_row_and_tcc_not_by_the_compiler_it_stands_in_for(self):
+        def states(own, floor):
+            return self.states(support.results(save=[
+                support.entry("feel/demo/gcc/bfd/ninja", p50_us=40000, p90_us=41000, own_us=900, floor_us=39000),
+                support.entry("feel/demo/gcc/bfd/make", p50_us=40000, p90_us=41000, own_us=own, floor_us=floor),
+                support.entry("feel/demo/gcc/bfd/ninja-tcc", p50_us=9000, p90_us=9000, own_us=900, floor_us=4000)]))
+        own, ratio = "own share of a save, in ms, worst row", "save to new value / the same by hand, worst row"
+        self.assertEqual((states(2900, 38000)[own], states(2900, 38000)[ratio]), ("met", "met"))
+        self.assertEqual((states(3200, 30000)[own], states(3200, 30000)[ratio]), ("not met", "not met"))
+
     def test_what_did_not_run_is_not_met_by_silence(self):
         self.assertEqual(set(self.states(support.results()).values()), {"not measured"})
         self.assertIn("None", goals.summary(goals.evaluate(support.results())))

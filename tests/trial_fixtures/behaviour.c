@@ -25,6 +25,11 @@
 #define crashes_at_lookup 12
 #define spoils_descriptors 13
 #define exits_quietly 14
+#define test_passes 15
+#define test_fails 16
+#define test_crashes 17
+#define test_hangs 18
+#define test_exits 19
 
 int answer(void) { return BEHAVIOUR; }
 
@@ -38,6 +43,30 @@ static void tell(long number) {
   fprintf(file, "%ld\n", number);
   fclose(file);
 }
+
+#if BEHAVIOUR >= test_passes && BEHAVIOUR <= test_exits
+static int do_test(void) {
+#if BEHAVIOUR == test_fails
+  fprintf(stderr, "2 and 2 are 5\n");
+  return -7;
+#elif BEHAVIOUR == test_crashes
+  return *nowhere;
+#elif BEHAVIOUR == test_hangs
+  for (;;) pause();
+#elif BEHAVIOUR == test_exits
+  exit(0);
+#endif
+  return 0;
+}
+int autoreload_selftest(void) {
+  tell(1);
+  return do_test();
+}
+int check(void) {
+  tell(2);
+  return do_test();
+}
+#endif
 
 #if BEHAVIOUR == needs_host
 int given_by_the_host(void);

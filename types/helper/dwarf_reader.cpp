@@ -16,6 +16,7 @@
 #include "types/helper/type_reader.hpp"
 #include "types/helper/unit_facts.hpp"
 #include "types/helper/units.hpp"
+#include "types/helper/variable_reader.hpp"
 #include "types/helper/walk.hpp"
 
 namespace autoreload::abi {
@@ -59,6 +60,7 @@ class reader {
     }
     find_symbols();
     if (ask_.api_fields) find_api_fields();
+    if (ask_.variables) read_variables(units_, types_, made_);
     types_.finish();
     search_definitions();
     find_types();
@@ -232,7 +234,8 @@ class reader {
     std::unordered_map<std::string, Dwarf_Die> definitions;
     const auto take = [&] {
       for (type_reader::declaration& d : types_.take_declarations()) {
-        if (ask_.search || names.contains(tagged_name(d.entry, ""))) declared.emplace(d.entry.addr, d.index);
+        if (ask_.search || ask_.variables || names.contains(tagged_name(d.entry, "")))
+          declared.emplace(d.entry.addr, d.index);
       }
     };
     const auto settle = [&] {

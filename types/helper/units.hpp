@@ -50,6 +50,9 @@ class units {
   /// Names that the file exports.
   [[nodiscard]] const std::unordered_map<std::string_view, elf_symbol>& exported() const { return exported_; }
 
+  /// The file that the debug information is in, with its full symbol table if there is one; not null when open.
+  [[nodiscard]] Elf* debug_file() const { return main_.elf.get(); }
+
   /// The root of the unit whose code is at each address; absent where none says so.
   [[nodiscard]] std::unordered_map<std::uint64_t, Dwarf_Die> at(const std::vector<std::uint64_t>& addresses);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // host_image: asks the loader's list, opens the file, and compares its first bytes with the ones in memory.
-#include "guard/host_image.hpp"
+#include "types/host_image.hpp"
 
 #include <fcntl.h>
 #include <link.h>

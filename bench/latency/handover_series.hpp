@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// handover_series: reloads with a handover that hands nothing over, and how long it held a caller up.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "engine_series.hpp"
+
+namespace bench {
+
+/// One thread that never stops calling while the engine's replaces the library.
+class handover_series final : public series {
+ public:
+  enum class measured { total, longest_call };
+
+  explicit handover_series(measured what) : what_(what) {
+    callee_.library().on_handover([](const callee_api&, const callee_api&) {});
+  }
+
+  sample measure() override {
+    const auto number = static_cast<std::int32_t>(++count_ % builds_.size());
+    const auto start = deliver(arrival::renamed, callee_.path(), staging_, builds_[static_cast<std::size_t>(number)]);
+    if (what_ == measured::total) {
+      const auto end = callee_.call_until(number);
+      return {end - start, callee_.settle(), {}};
+    }
+    steady::duration longest{};
+    for (auto before = steady::now(); before - start < patience;) {
+      const bool is_new = callee_.library()->build() == number;
+      const auto after = steady::now();
+      longest = std::max<steady::duration>(longest, after - before);
+      before = after;
+      if (is_new) break;
+    }
+    return {longest, callee_.settle(), {}};
+  }
+
+ private:
+  const measured what_;
+  std::vector<bytes> builds_ = read_builds();
+  std::size_t count_ = 0;
+  directory staging_{place_of(arrival::renamed)};
+  watched_callee<autoreload::symbols::backend> callee_{place_of(arrival::renamed), autoreload::watch_mode::inotify,
+                                                       autoreload::drive_mode::background};
+};
+
+}  // namespace bench
