@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 
+#include <autoreload/language.hpp>
+
 namespace autoreload {
 
 /// What a reload starts from.
