@@ -18,12 +18,9 @@ namespace {
 using abi::kind;
 
 basic letter_type(char prefix) {
-  switch (prefix) {
-    case 'L': return std::is_signed_v<wchar_t> ? basic::integer : basic::unsigned_integer;
-    case 'u': return basic::unsigned_short;
-    case 'U': return basic::unsigned_integer;
-    default: return basic::character;
-  }
+  if (prefix == 'L') return std::is_signed_v<wchar_t> ? basic::integer : basic::unsigned_integer;
+  if (prefix == 'U') return basic::unsigned_integer;
+  return prefix == 'u' ? basic::unsigned_short : basic::character;
 }
 
 class checker : private requirements {
