@@ -183,6 +183,7 @@ std::vector<std::string> depfile_words(const compile_step& of) {
 
 std::string short_command(const std::vector<compile_step>& steps) {
   std::vector<std::string> sources;
+  sources.reserve(steps.size());
   for (const compile_step& one : steps) sources.push_back(one.source);
   return line_of(joined(steps[0].compiler, steps[0].options)) + (all_alike(steps) ? " " : " … ") + short_list(sources);
 }

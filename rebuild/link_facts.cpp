@@ -75,7 +75,7 @@ std::string first_difference(debug_file& a, debug_file& b) {
   const std::vector<Elf64_Shdr> in_b = loaded(b);
   for (std::size_t i = 0; i < std::max(in_a.size(), in_b.size()); ++i) {
     if (i >= in_a.size()) return std::string(b.sections().name_of(in_b[i]));
-    const std::string name(a.sections().name_of(in_a[i]));
+    std::string name(a.sections().name_of(in_a[i]));
     if (i >= in_b.size() || b.sections().name_of(in_b[i]) != name) return name;
     if (!same_section(a.sections(), in_a[i], b.sections(), in_b[i])) return name;
   }
