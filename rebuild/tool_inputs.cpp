@@ -117,10 +117,7 @@ std::vector<std::string> read_depfile(std::string_view text) {
     if (c == '\\' && (next == '\n' || next == '\r')) {
       end_word();
       at += next == '\r' ? 2 : 1;
-    } else if (c == '\\' && (next == ' ' || next == '#' || next == ':')) {
-      word += next;
-      ++at;
-    } else if (c == '$' && next == '$') {
+    } else if ((c == '\\' && (next == ' ' || next == '#' || next == ':')) || (c == '$' && next == '$')) {
       word += next;
       ++at;
     } else if (c == ' ' || c == '\n' || c == '\t' || c == '\r') {

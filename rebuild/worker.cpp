@@ -150,7 +150,7 @@ void rebuilder::worker::run() {
     }
     wait();
     if (runner_ && runner_->running()) {
-      if (std::optional<ending> ended = runner_->advance()) finish(*std::move(ended));
+      if (std::optional<ending> ended = runner_->advance()) finish(*ended);
     }
     check_limits();
     look_at_sources();
@@ -279,7 +279,7 @@ void rebuilder::worker::check_limits() {
   if (cut_ != cut::none) runner_->stop();
 }
 
-void rebuilder::worker::finish(ending ended) {
+void rebuilder::worker::finish(const ending& ended) {
   build_ended_ = file_time_now(time_step);
   std::error_code ignored;
   const bool other = !built_library_.changed().empty();

@@ -48,7 +48,7 @@ class [[gnu::visibility("hidden")]] rebuilder::worker {
   bool reconfigures() const;
   void start();
   void check_limits();
-  void finish(building::ending ended);
+  void finish(const building::ending& ended);
   bool have_runner();
   void find_tool();
   // Chains: see quick.cpp.
