@@ -8,7 +8,7 @@
 #include <cstdlib>
 #include <optional>
 
-#include "utf8.hpp"
+#include "command/utf8.hpp"
 
 namespace autoreload::command {
 

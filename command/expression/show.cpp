@@ -9,8 +9,8 @@
 #include <cstring>
 
 #include "bits.hpp"
+#include "command/utf8.hpp"
 #include "types/shape.hpp"
-#include "utf8.hpp"
 
 namespace autoreload::command {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 
-#include "utf8.hpp"
+#include "command/utf8.hpp"
 
 namespace autoreload::command {
 
