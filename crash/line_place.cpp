@@ -40,8 +40,14 @@ bool run(const line_unit& of, std::uint64_t address, row& found) noexcept {
     const bool fits = in_sequence && !dropped && before.address <= address && address < now.address;
     if (fits) found = before;
     if (!in_sequence) dropped = now.address == 0;
+    // Line 0 is code of no line, or of several (clang merges equal ends): the one before it is the nearest.
+    row next = now;
+    if (next.line == 0 && in_sequence) {
+      next.line = before.line;
+      next.file = before.file;
+    }
     in_sequence = true;
-    before = now;
+    before = next;
     return fits;
   };
 

@@ -24,16 +24,17 @@ struct number_api {
   autoreload::required_as<"number", int()> number;
 };
 
-// With debug information behind what the loader maps.
+// With a section, as debug information has them, behind what the loader maps.
 std::string build(const support::temp_directory& in, const std::string& name, int number,
                   const std::string& flags = "") {
   std::string path = in / name;
   support::build_library(path,
+                         "__asm__(\".pushsection .unmapped, \\\"\\\", %progbits\\n.fill 20000, 1, 7\\n.popsection\");\n"
                          "static const char filled[300000] = {1, 2, 3};\n"
                          "const char* at(int i) { return filled + i; }\n"
                          "int number(void) { return filled[2] - 3 + " +
                              std::to_string(number) + "; }",
-                         "-g3 -include stdio.h -Wl,-soname,libsome_large_library.so " + flags);
+                         "-g -Wl,-soname,libsome_large_library.so " + flags);
   return path;
 }
 
