@@ -54,23 +54,30 @@ std::string path_by_loader(const std::string& name) {
   return path;
 }
 
-std::vector<exported_name> exports_of(std::span<const std::byte> bytes) {
-  std::vector<exported_name> list;
+// Calls visit(symbol, its type, its name, whether it is hidden) for each that the file defines.
+template <class Visit>
+void each_symbol(std::span<const std::byte> bytes, std::string_view section, Visit visit) {
   const elf_sections sections(bytes);
   Elf64_Shdr table;
   Elf64_Shdr strings;
-  if (!sections.find(".dynsym", table) || !sections.at(table.sh_link, strings)) return list;
+  if (!sections.find(section, table) || !sections.at(table.sh_link, strings)) return;
   const file_bytes symbols = sections.content(table);
   const file_bytes names = sections.content(strings);
   Elf64_Sym symbol;
-  for (std::uint64_t i = 1; read_record(symbols, i, symbol); ++i) {
-    const unsigned type = ELF64_ST_TYPE(symbol.st_info);
-    const bool function = type == STT_FUNC || type == STT_GNU_IFUNC;
+  for (std::uint64_t i = 1; read_record(symbols, i, symbol); ++i) {  // the first is none
+    if (symbol.st_shndx == SHN_UNDEF) continue;
     const bool hidden = ELF64_ST_VISIBILITY(symbol.st_other) == STV_HIDDEN;
-    const std::string_view name = string_at(names, symbol.st_name);
-    if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx == SHN_ABS || name.empty() || hidden) continue;
-    if (function || type == STT_OBJECT || type == STT_TLS) list.push_back({std::string(name), function});
+    visit(symbol, ELF64_ST_TYPE(symbol.st_info), string_at(names, symbol.st_name), hidden);
   }
+}
+
+std::vector<exported_name> exports_of(std::span<const std::byte> bytes) {
+  std::vector<exported_name> list;
+  each_symbol(bytes, ".dynsym", [&](const Elf64_Sym& symbol, unsigned type, std::string_view name, bool hidden) {
+    const bool function = type == STT_FUNC || type == STT_GNU_IFUNC;
+    if (symbol.st_shndx == SHN_ABS || name.empty() || hidden) return;
+    if (function || type == STT_OBJECT || type == STT_TLS) list.push_back({std::string(name), function});
+  });
   std::ranges::sort(list, {}, &exported_name::name);
   const auto same_name = [](const exported_name& a, const exported_name& b) { return a.name == b.name; };
   list.erase(std::unique(list.begin(), list.end(), same_name), list.end());  // versions of one symbol
@@ -84,24 +91,14 @@ bool is_of_the_source(std::string_view name) {
 
 std::vector<local_name> locals_of(std::span<const std::byte> bytes) {
   std::vector<local_name> list;
-  const elf_sections sections(bytes);
-  Elf64_Shdr table;
-  Elf64_Shdr strings;
-  if (!sections.find(".symtab", table) || !sections.at(table.sh_link, strings)) return list;
-  const file_bytes symbols = sections.content(table);
-  const file_bytes names = sections.content(strings);
-  Elf64_Sym symbol;
-  for (std::uint64_t i = 1; read_record(symbols, i, symbol); ++i) {
-    const unsigned type = ELF64_ST_TYPE(symbol.st_info);
+  each_symbol(bytes, ".symtab", [&](const Elf64_Sym& symbol, unsigned type, std::string_view name, bool hidden) {
     // A hidden one is local here, too.
-    const bool hidden = ELF64_ST_VISIBILITY(symbol.st_other) == STV_HIDDEN;
-    if (ELF64_ST_BIND(symbol.st_info) != STB_LOCAL && !hidden) continue;
-    if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx >= SHN_LORESERVE || symbol.st_value == 0) continue;
-    const std::string_view name = string_at(names, symbol.st_name);
+    if (ELF64_ST_BIND(symbol.st_info) != STB_LOCAL && !hidden) return;
+    if (symbol.st_shndx >= SHN_LORESERVE || symbol.st_value == 0) return;
     if ((type == STT_FUNC || type == STT_OBJECT) && is_of_the_source(name)) {
       list.push_back({std::string(name), type == STT_FUNC, symbol.st_value});
     }
-  }
+  });
   std::ranges::sort(list, {}, &local_name::name);
   return list;
 }

@@ -6,7 +6,6 @@
 #include <autoreload/abi_guard.hpp>
 
 #include <elf.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <map>
@@ -23,6 +22,7 @@
 #include "types/helper_place.hpp"
 #include "types/helper_process.hpp"
 #include "types/host_image.hpp"
+#include "types/snapshot_id.hpp"
 #include "types/spell.hpp"
 
 namespace autoreload {
@@ -30,21 +30,9 @@ namespace autoreload {
 namespace {
 
 using clock = std::chrono::steady_clock;
+using abi::id_of;
+using abi::snapshot_id;
 using shared_description = std::shared_ptr<const abi::description>;
-
-// Two snapshots are one when they are one file: a running generation's descriptor keeps its inode from being reused.
-struct snapshot_id {
-  dev_t device = 0;
-  ino_t inode = 0;
-  off_t size = 0;
-  bool operator==(const snapshot_id&) const = default;
-};
-
-snapshot_id id_of(int file) {
-  struct stat status {};
-  if (file < 0 || fstat(file, &status) != 0) return {};
-  return {status.st_dev, status.st_ino, status.st_size};
-}
 
 // What the host was compiled for.
 struct host_view {
@@ -144,19 +132,12 @@ class abi_guard final : public abi_checker {
   }
 
   abi::request ask_about(const guard_request& request, const host_view& host) const {
-    abi::request ask = limits();
+    abi::request ask = abi::within(options_.time_limit);
     ask.path = request.path;
     for (const symbol_info& s : request.symbols) ask.symbols.push_back({s.name, s.function, 0});
     for (const abi::type& t : host.seen.types) {
       if (abi::has_tag(t.kind) && t.complete && !t.name.empty()) ask.search_for.push_back(abi::spell_tag(t));
     }
-    return ask;
-  }
-
-  abi::request limits() const {
-    abi::request ask;
-    ask.seconds = static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(options_.time_limit).count());
-    ask.search_ms = static_cast<std::uint64_t>(options_.time_limit.count() / 2);
     return ask;
   }
 
@@ -198,7 +179,7 @@ class abi_guard final : public abi_checker {
     if (!image) return;
     const abi::debug_input input = abi::find_debug_input(image->file.get(), image->path, options_.debug_roots);
     if (!input.any) return;
-    abi::request ask = limits();
+    abi::request ask = abi::within(options_.time_limit);
     ask.path = image->path;
     ask.search = true;
     for (const symbol_info& s : request.symbols) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // build_tool: asks ninja, make and CMake's files.
 #include "rebuild/build_tool.hpp"
+#include "rebuild/text_file.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -11,8 +12,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <set>
 #include <sstream>
@@ -30,23 +29,9 @@ namespace {
 constexpr std::chrono::seconds question_time{20};             // a tool that has not answered by then is stopped
 constexpr std::size_t longest_answer = std::size_t{1} << 28;  // bytes
 
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 bool is_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) {
-    if (!line.empty()) lines.push_back(std::move(line));
-  }
-  return lines;
 }
 
 // The names by which a tool in this directory may know the library: as the path is written, and where its links lead.

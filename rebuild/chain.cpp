@@ -1,34 +1,18 @@
 // SPDX-License-Identifier: MIT
 // chain: learns commands from ninja's graph and from a dry run of CMake's Makefiles.
 #include "rebuild/chain.hpp"
+#include "rebuild/text_file.hpp"
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <set>
-#include <sstream>
 
 namespace autoreload::building {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t longest_chain = 8;  // commands; a change with more consequences is the tool's business
-
-std::vector<std::string> lines_in(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) {
-    if (!line.empty()) lines.push_back(std::move(line));
-  }
-  return lines;
-}
-
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 bool remember(chain& into, const std::vector<std::string>& files) {
   for (const std::string& file : files) {
@@ -43,7 +27,7 @@ bool remember(chain& into, const std::vector<std::string>& files) {
 std::vector<std::string> under(const std::string& answer, std::string_view heading) {
   std::vector<std::string> found;
   bool here = false;
-  for (const std::string& line : lines_in(answer)) {
+  for (const std::string& line : lines_of(answer)) {
     if (line.starts_with("    ")) {
       if (here) found.push_back(line.substr(4));
     } else {
@@ -59,7 +43,7 @@ std::optional<chain> learn_from_ninja(tool_finder& ask, const build_tool& tool, 
   const std::string& directory = tool.run.directory;
   const auto answer = [&](const std::vector<std::string>& words) { return ask.answer(words, directory).value_or(""); };
   std::set<std::string> ancestors{tool.target};
-  for (const std::string& name : lines_in(answer({"ninja", "-t", "inputs", tool.target}))) ancestors.insert(name);
+  for (const std::string& name : lines_of(answer({"ninja", "-t", "inputs", tool.target}))) ancestors.insert(name);
   chain made;
   if (!remember(made, tool.build_files)) return std::nullopt;
   // ninja knows the source by the name that its build file has: relative, or absolute.
@@ -71,7 +55,7 @@ std::optional<chain> learn_from_ninja(tool_finder& ask, const build_tool& tool, 
     std::erase_if(next, [&](const std::string& name) { return !ancestors.contains(name); });
     if (next.size() != 1 || made.lines.size() >= longest_chain) return std::nullopt;
     at = next[0];
-    const std::vector<std::string> lines = lines_in(answer({"ninja", "-t", "commands", "-s", at}));
+    const std::vector<std::string> lines = lines_of(answer({"ninja", "-t", "commands", "-s", at}));
     if (lines.size() != 1 || lines[0].find(".rsp") != std::string::npos) return std::nullopt;
     // The links of a versioned library are there, and lead where they led.
     if (lines[0].find(" -E cmake_symlink_library ") == std::string::npos) made.lines.push_back(lines[0]);
@@ -101,7 +85,7 @@ std::optional<chain> learn_from_cmake(tool_finder& ask, const build_tool& tool, 
   if (!remember(made, {tool.target_directory / "build.make", link, tool.target_directory / "flags.make"}))
     return std::nullopt;
   if (!remember(made, tool.build_files)) return std::nullopt;
-  for (const std::string& line : lines_in(*plan)) {
+  for (const std::string& line : lines_of(*plan)) {
     if (adds_nothing(line)) continue;
     const std::size_t script = line.find(" -E cmake_link_script ");
     if (script == std::string::npos) {
@@ -111,7 +95,7 @@ std::optional<chain> learn_from_cmake(tool_finder& ask, const build_tool& tool, 
     // The script's lines are run in the directory of the target; `cd DIRECTORY && ` may stand before.
     const std::size_t there = line.find(" && ");
     const std::string enter = there < script ? line.substr(0, there + 4) : "";
-    for (const std::string& one : lines_in(read_text(link))) made.lines.push_back(enter + one);
+    for (const std::string& one : lines_of(read_text(link))) made.lines.push_back(enter + one);
   }
   const bool known = made.lines.size() >= 2 && made.lines.size() <= longest_chain &&
                      std::none_of(made.lines.begin(), made.lines.end(), [](const std::string& line) {

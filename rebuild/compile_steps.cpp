@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
-#include <fstream>
 #include <iterator>
 #include <set>
 #include <sstream>
@@ -20,6 +19,7 @@
 #include "rebuild/judge.hpp"
 #include "rebuild/line_files.hpp"
 #include "rebuild/sources.hpp"
+#include "rebuild/text_file.hpp"
 
 namespace autoreload::building {
 namespace fs = std::filesystem;
@@ -110,11 +110,6 @@ const compile_step& linked_by(const std::vector<compile_step>& steps) {
     return one.compiler.back().find("++") != std::string::npos;
   });
   return cpp != steps.end() ? *cpp : steps[0];
-}
-
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 // compile_commands.json where tools look for it: in the directories above, and in a directory `build` of each.

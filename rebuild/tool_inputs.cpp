@@ -2,8 +2,6 @@
 // tool_inputs: what ninja, make, CMake's files and a compiler know of a library's sources.
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <set>
 #include <sstream>
@@ -11,24 +9,11 @@
 #include <utility>
 
 #include "rebuild/build_tool.hpp"
+#include "rebuild/text_file.hpp"
 
 namespace autoreload::building {
 namespace fs = std::filesystem;
 namespace {
-
-std::string read_text(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) {
-    if (!line.empty()) lines.push_back(std::move(line));
-  }
-  return lines;
-}
 
 // `ninja -t inputs` writes a name as a shell would need it: 'with a space'.
 std::vector<std::string> unquoted(std::vector<std::string> names) {

@@ -84,7 +84,6 @@ class history {
   bool quarantine(std::uint64_t number, std::string went) noexcept;
   /// Keeps a generation loaded when another takes its place, until another number or 0 is given.
   void protect(std::uint64_t number) noexcept;
-  [[nodiscard]] std::uint64_t protected_one() const noexcept { return protected_; }
   /// The running one leaves, and nothing takes its place.
   void close() noexcept;
 

@@ -5,8 +5,6 @@
 // while a file is read; what it hands out is immutable.
 #include <autoreload/automatic_state.hpp>
 
-#include <sys/stat.h>
-
 #include <bit>
 #include <map>
 #include <mutex>
@@ -17,27 +15,16 @@
 #include "types/debug_input.hpp"
 #include "types/helper_place.hpp"
 #include "types/helper_process.hpp"
+#include "types/snapshot_id.hpp"
 
 namespace autoreload {
 
 namespace {
 
 using clock = std::chrono::steady_clock;
+using abi::id_of;
+using abi::snapshot_id;
 using shared_description = std::shared_ptr<const abi::description>;
-
-// A running generation's descriptor keeps its inode from being reused.
-struct snapshot_id {
-  dev_t device = 0;
-  ino_t inode = 0;
-  off_t size = 0;
-  bool operator==(const snapshot_id&) const = default;
-};
-
-snapshot_id id_of(int file) {
-  struct stat status {};
-  if (file < 0 || fstat(file, &status) != 0) return {};
-  return {status.st_dev, status.st_ino, status.st_size};
-}
 
 class automatic final : public state_carrier {
  public:
@@ -73,11 +60,9 @@ class automatic final : public state_carrier {
       why = "it has no debug information (-g)";
       return nullptr;
     }
-    abi::request ask;
+    abi::request ask = abi::within(options_.time_limit);
     ask.path = of.path;
     ask.variables = true;
-    ask.seconds = static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(options_.time_limit).count());
-    ask.search_ms = static_cast<std::uint64_t>(options_.time_limit.count() / 2);
     abi::helper_process reader(options_.helper, std::move(ask), of.file, input.separate.get());
     std::optional<abi::description> answer = reader.collect(clock::now() + options_.time_limit);
     if (!answer) {

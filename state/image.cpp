@@ -37,7 +37,6 @@ constexpr std::size_t most_relocations = 4'000'000;
 
 struct dynamic {
   std::uint64_t rela = 0, rela_size = 0, relr = 0, relr_size = 0, symbols = 0, strings = 0, strings_size = 0;
-  std::uint64_t fini_array_size = 0;
 };
 
 dynamic read_dynamic(const elf_view& view) {
@@ -56,7 +55,6 @@ dynamic read_dynamic(const elf_view& view) {
         case DT_SYMTAB: found.symbols = value; break;
         case DT_STRTAB: found.strings = value; break;
         case DT_STRSZ: found.strings_size = value; break;
-        case DT_FINI_ARRAYSZ: found.fini_array_size = value; break;
         default: break;
       }
     }
@@ -99,7 +97,6 @@ void image::note_word(std::uint64_t address) {
 
 void image::read_relocations() {
   const dynamic found = read_dynamic(view_);
-  ends_by_itself_ = found.fini_array_size > sizeof(std::uint64_t);  // the compiler's own is one
   read_relative(found.relr, found.relr_size);
   const auto entries = view_.table_at<Elf64_Rela>(found.rela, found.rela_size / sizeof(Elf64_Rela));
   const file_bytes strings = view_.span_at(found.strings, found.strings_size).value_or(file_bytes{});

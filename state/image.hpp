@@ -53,8 +53,6 @@ class image {
   [[nodiscard]] std::string_view section(std::uint64_t address) const;
   /// The first and last address that the library has in memory.
   [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> extent() const;
-  /// Whether it has code of its own that runs when it is unloaded.
-  [[nodiscard]] bool ends_by_itself() const { return ends_by_itself_; }
 
  private:
   image() = default;
@@ -68,7 +66,6 @@ class image {
   std::uint64_t relro_ = 0;
   std::uint64_t relro_size_ = 0;
   std::unordered_map<std::uint64_t, reference> relocations_;
-  bool ends_by_itself_ = false;
 };
 
 }  // namespace autoreload::state

@@ -2,6 +2,7 @@
 // request: what the helper process is asked; the answer is a description.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -39,6 +40,14 @@ struct request {
   bool api_fields = false;  ///< the fields of a host's API structs, as symbols
   bool variables = false;   ///< every variable of the library's own, and every function that a pointer may lead to
 };
+
+/// A request that leaves a helper so much time: for its processor, and half of it for searches.
+[[nodiscard]] inline request within(std::chrono::milliseconds limit) {
+  request ask;
+  ask.seconds = static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::seconds>(limit).count());
+  ask.search_ms = static_cast<std::uint64_t>(limit.count() / 2);
+  return ask;
+}
 
 [[nodiscard]] inline std::string encode(const request& from) {
   wire_writer out;

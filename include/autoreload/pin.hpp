@@ -69,10 +69,10 @@ inline void full_fence() noexcept { std::atomic_thread_fence(std::memory_order_s
 #pragma GCC diagnostic pop
 #endif
 
-// Announces `table` in `slot`. @return whether it is still the current one: then it stays until the slot is cleared.
-// The seam lets a test stop between the steps.
+// Announces `table` in `slot`, so that the caller can look at what decides whether it may stay. The seam lets a test
+// stop between the steps.
 template <bool Fence, class Seam>
-inline bool announce_once(pin_slot& slot, const published& current, const void* table, Seam&& seam) {
+inline void announce_in(pin_slot& slot, const void* table, Seam&& seam) {
   seam.chosen();
   slot.store(table, std::memory_order_release);
   seam.announced();
@@ -81,6 +81,12 @@ inline bool announce_once(pin_slot& slot, const published& current, const void* 
   } else {
     std::atomic_signal_fence(std::memory_order_seq_cst);  // membarrier makes it a fence when it matters
   }
+}
+
+// @return whether it is still the current one: then it stays until the slot is cleared.
+template <bool Fence, class Seam>
+inline bool announce_once(pin_slot& slot, const published& current, const void* table, Seam&& seam) {
+  announce_in<Fence>(slot, table, seam);
   return current.confirmed.load(std::memory_order_acquire) == table;
 }
 

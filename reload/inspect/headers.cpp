@@ -227,6 +227,21 @@ outcome stack_stays_as_it_is(image& lib) {
   return passed;
 }
 
+// The loader takes away the right to write from all whole pages of it. Some linkers round its end up; mold begins it
+// before the segment, in the same page, where thread-local data without bytes in the file would be.
+outcome relocated_data_is_writable(const image& lib, const Elf64_Phdr& segment) {
+  const auto holds = [&](const load_segment& load) {
+    return (load.flags & PF_W) != 0 && segment.p_vaddr >= page_start(load.address) &&
+           segment.p_vaddr + segment.p_memsz <= page_end(load.address + load.memory_size);
+  };
+  if (segment.p_memsz < address_limit && segment.p_vaddr < address_limit &&
+      std::any_of(lib.loads.begin(), lib.loads.end(), holds)) {
+    return passed;
+  }
+  return damaged("the relocated read-only data, " + grouped(segment.p_memsz) + " bytes at " + hex(segment.p_vaddr) +
+                 ", is not in a writable segment");
+}
+
 outcome program_headers_agree(image& lib) {
   std::bitset<4> seen;
   const auto twice = [&](std::size_t which) {
@@ -244,18 +259,8 @@ outcome program_headers_agree(image& lib) {
                                   : segment.p_type == PT_GNU_PROPERTY ? "the property note"
                                                                       : "";
     if (segment.p_type == PT_GNU_RELRO) {
-      // The loader takes away the right to write from all whole pages of it. Some linkers round its end up; mold begins
-      // it before the segment, in the same page, where thread-local data without bytes in the file would be.
       if (twice(3)) return damaged("it has two blocks of relocated read-only data");
-      const auto holds = [&](const load_segment& load) {
-        return (load.flags & PF_W) != 0 && segment.p_vaddr >= page_start(load.address) &&
-               segment.p_vaddr + segment.p_memsz <= page_end(load.address + load.memory_size);
-      };
-      if (segment.p_memsz >= address_limit || segment.p_vaddr >= address_limit ||
-          std::none_of(lib.loads.begin(), lib.loads.end(), holds)) {
-        return damaged("the relocated read-only data, " + grouped(segment.p_memsz) + " bytes at " +
-                       hex(segment.p_vaddr) + ", is not in a writable segment");
-      }
+      if (auto no = relocated_data_is_writable(lib, segment)) return no;
       continue;
     }
     if (name.empty()) continue;

@@ -61,14 +61,7 @@ void open_gate(published& current) noexcept;
 template <bool Fence, class Seam>
 const void* pass_closed_gate(pin_slot& slot, const published& current, std::uint32_t gate, Seam&& seam) noexcept {
   const void* const table = current.outgoing.load(std::memory_order_acquire);
-  seam.chosen();
-  slot.store(table, std::memory_order_release);
-  seam.announced();
-  if constexpr (Fence) {
-    full_fence();
-  } else {
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-  }
+  announce_in<Fence>(slot, table, seam);
   if (current.gate.load(std::memory_order_acquire) == gate) return table;
   slot.store(nullptr, std::memory_order_release);
   return nullptr;

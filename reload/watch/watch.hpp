@@ -90,7 +90,6 @@ class watch {
   void mark_changed() noexcept { changed_.store(true, std::memory_order_release); }
   void mark_moved() noexcept { moved_.store(true, std::memory_order_release); }
 
-  [[nodiscard]] bool has_hub() const noexcept { return hub_ != nullptr; }
   /// Gives the hub up: from now on the owner polls.
   void detach();
 

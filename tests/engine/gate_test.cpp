@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "fences.hpp"
 #include "handover_support.hpp"
 #include "reload/publish.hpp"
 #include "reload/retire/pin_registry.hpp"
@@ -212,14 +213,7 @@ class GateSeam : public Gate {
   pin_slot& slot_ = autoreload::has_membarrier() ? autoreload::detail::this_thread->pins[0] : unseen_;
 };
 
-struct fence_name {
-  template <class Fence>
-  static std::string GetName(int) {
-    return Fence::value ? "Fenced" : "Inlined";
-  }
-};
-using fences = testing::Types<std::false_type, std::true_type>;
-TYPED_TEST_SUITE(GateSeam, fences, fence_name);
+TYPED_TEST_SUITE(GateSeam, support::fences, support::fence_name);
 
 TYPED_TEST(GateSeam, WhoPassesIsSeenByTheSecondScan) {
   this->close();

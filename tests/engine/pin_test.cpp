@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "count_allocations.hpp"
+#include "fences.hpp"
 #include "reload/publish.hpp"
 #include "reload/retire/pin_registry.hpp"
 
@@ -82,14 +83,7 @@ class PinSeam : public testing::Test {
   pin_slot& slot_ = own_slot() != nullptr ? *own_slot() : unseen_;
 };
 
-struct fence_name {
-  template <class Fence>
-  static std::string GetName(int) {
-    return Fence::value ? "Fenced" : "Inlined";
-  }
-};
-using fences = testing::Types<std::false_type, std::true_type>;
-TYPED_TEST_SUITE(PinSeam, fences, fence_name);
+TYPED_TEST_SUITE(PinSeam, support::fences, support::fence_name);
 
 TYPED_TEST(PinSeam, WithoutAnotherPublicationTheFirstChoiceStays) {
   EXPECT_EQ(this->announce({}), &this->old_);
