@@ -49,7 +49,7 @@ struct call_ending {
 };
 
 // Where a call that is ended goes on. On the stack of its caller.
-class AUTORELOAD_API landing {
+class landing {
  public:
   enum class outcome : std::uint8_t { came_back, ended, impossible };
 
@@ -58,8 +58,8 @@ class AUTORELOAD_API landing {
   // @param current   which table is the newest
   // @return whether the body came back, or was ended, or can't be guarded (the thread has no room for a signal's stack,
   // or a handler can't be installed) and was not called. Throws what the body throws
-  outcome run(void (*body)(void*), void* argument, const void* table, const published& current,
-              const call_limit& limit);
+  AUTORELOAD_API outcome run(void (*body)(void*), void* argument, const void* table, const published& current,
+                             const call_limit& limit);
 
   [[nodiscard]] const call_ending& ending() const noexcept { return ending_; }
   [[nodiscard]] const call_limit& limit() const noexcept { return limit_; }
