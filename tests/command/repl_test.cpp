@@ -149,15 +149,15 @@ TEST_F(Repl, RebuildsWhenASourceIsSaved) {
 
 TEST_F(Repl, OutlivesACrashAndACallThatHangs) {
   build(
-      "#include <unistd.h>\nint n;\nint poke(int *p) { return *p; }\nint hang(void) { for (;;) pause(); }\nint "
-      "fine(void) { return ++n; }\n");
+      "#include <unistd.h>\nint n;\nint poke(int *p) { return *p; }\nint hang(void) { write(1, \"inside\\n\", 7); for "
+      "(;;) pause(); }\nint fine(void) { return ++n; }\n");
   terminal prompt(words());
   EXPECT_TRUE(prompt.shows("generation 1"));
   prompt.type("fine()\rpoke(NULL)\r");
   EXPECT_TRUE(prompt.shows("poke crashed: SIGSEGV in poke at a library.so.c:3, address NULL"));
   EXPECT_TRUE(prompt.shows("started anew"));
   prompt.type("hang()\r");
-  EXPECT_TRUE(prompt.shows("> hang()\n"));
+  EXPECT_TRUE(prompt.shows("inside"));  // a Ctrl-C before the line is read would take the line away
   prompt.type("\003");
   EXPECT_TRUE(prompt.shows("was interrupted"));
   prompt.type("fine() + 40\r");
