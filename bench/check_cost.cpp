@@ -23,7 +23,7 @@
 #include "harness/directory.hpp"
 #include "harness/harness.hpp"
 #include "reload/inspect/inspect.hpp"
-#include "reload/snapshot/trust.hpp"
+#include "reload/trust/trust.hpp"
 #include "system/unique_fd.hpp"
 #include "trial/trial.hpp"
 

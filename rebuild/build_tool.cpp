@@ -19,7 +19,7 @@
 #include <thread>
 #include <utility>
 
-#include "reload/snapshot/trust.hpp"
+#include "reload/trust/trust.hpp"
 #include "system/unique_fd.hpp"
 
 namespace autoreload::building {

@@ -22,11 +22,11 @@
 
 #include "reload/alarm.hpp"
 #include "reload/answers.hpp"
-#include "reload/history.hpp"
+#include "reload/dependencies/running_libraries.hpp"
+#include "reload/history/history.hpp"
 #include "reload/memory.hpp"
 #include "reload/outbox.hpp"
 #include "reload/pipeline.hpp"
-#include "reload/snapshot/running_libraries.hpp"
 #include "reload/snapshot/snapshot.hpp"
 #include "reload/watch/change_source.hpp"
 #include "reload/work_lock.hpp"

@@ -11,9 +11,9 @@
 #include <autoreload/engine.hpp>
 #include <autoreload/history.hpp>
 
-#include "reload/guest.hpp"
+#include "reload/dependencies/dependencies.hpp"
+#include "reload/handover/guest.hpp"
 #include "reload/inspect/inspect.hpp"
-#include "reload/snapshot/dependencies.hpp"
 #include "reload/snapshot/snapshot.hpp"
 
 namespace autoreload {

@@ -11,11 +11,11 @@
 #include <system_error>
 
 #include "elf/dynamic_section.hpp"
+#include "reload/dependencies/alias.hpp"
 #include "reload/load/live_files.hpp"
 #include "reload/load/load.hpp"
 #include "reload/load/traced.hpp"
 #include "reload/load/verify.hpp"
-#include "reload/snapshot/alias.hpp"
 #include "system/cancellation.hpp"
 #include "trial/trial.hpp"
 

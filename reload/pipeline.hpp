@@ -13,7 +13,7 @@
 #include <autoreload/state.hpp>
 
 #include "reload/generation.hpp"
-#include "reload/history.hpp"
+#include "reload/history/history.hpp"
 #include "reload/memory.hpp"
 #include "reload/setback.hpp"
 #include "reload/snapshot/snapshot.hpp"

@@ -4,7 +4,7 @@
 
 #include <atomic>
 
-#include "reload/retire/gate.hpp"
+#include "reload/handover/gate.hpp"
 
 namespace autoreload {
 

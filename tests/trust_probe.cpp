@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <string_view>
 
-#include "reload/snapshot/trust.hpp"
+#include "reload/trust/trust.hpp"
 
 int main(int argc, char** argv) {
   if (argc < 2) return 2;

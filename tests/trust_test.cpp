@@ -3,7 +3,7 @@
 // them.
 //
 // Owners other than one's own can only be made by root; those tests say so when they are skipped.
-#include "reload/snapshot/trust.hpp"
+#include "reload/trust/trust.hpp"
 
 #include <grp.h>
 #include <sched.h>

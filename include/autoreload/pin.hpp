@@ -18,7 +18,7 @@
 //         alone. So the engine can close the gate before new calls without a word in a call's way: it makes `confirmed`
 //         null. Every call then fails its look and goes the slow way, which sees the null and waits. Null is the value
 //         of `confirmed` that is exchanged, so the proof above is the same for closing as for publishing. What remains
-//         of the protocol is in reload/retire/gate.hpp.
+//         of the protocol is in reload/handover/gate.hpp.
 #pragma once
 
 #include <atomic>

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "reload/snapshot/packaged.hpp"
+#include "reload/dependencies/packaged.hpp"
 
 namespace autoreload {
 namespace {

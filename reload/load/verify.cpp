@@ -12,7 +12,7 @@
 
 #include "crash/crash_table.hpp"
 #include "elf/dynamic_section.hpp"
-#include "reload/snapshot/packaged.hpp"
+#include "reload/dependencies/packaged.hpp"
 
 namespace autoreload {
 namespace {

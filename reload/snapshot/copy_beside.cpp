@@ -22,7 +22,7 @@
 
 #include "elf/dynamic_section.hpp"
 #include "reload/snapshot/copy_place.hpp"
-#include "reload/snapshot/trust.hpp"
+#include "reload/trust/trust.hpp"
 
 namespace autoreload {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "reload/load/loaded.hpp"
 #include "reload/snapshot/copy_place.hpp"
-#include "reload/snapshot/trust.hpp"
+#include "reload/trust/trust.hpp"
 
 namespace autoreload {
 namespace {

@@ -21,7 +21,7 @@
 
 #include "digest/digest.hpp"
 #include "reload/snapshot/stack_header.hpp"
-#include "reload/snapshot/trust.hpp"
+#include "reload/trust/trust.hpp"
 #include "system/file_limit.hpp"
 
 namespace autoreload {

@@ -11,7 +11,7 @@
 #include <optional>
 #include <utility>
 
-#include "reload/snapshot/dependencies.hpp"
+#include "reload/dependencies/dependencies.hpp"
 
 namespace autoreload {
 namespace {

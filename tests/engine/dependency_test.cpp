@@ -20,7 +20,7 @@
 
 #include "../support.hpp"
 #include "../with_digest.hpp"
-#include "reload/snapshot/dependencies.hpp"
+#include "reload/dependencies/dependencies.hpp"
 
 using namespace std::chrono_literals;
 using autoreload::event_kind;

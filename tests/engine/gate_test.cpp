@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // gate_test: the gate before a library's calls, step by step: who waits, who passes, and that neither is lost when the
 // gate moves between two steps of a caller.
-#include "reload/retire/gate.hpp"
+#include "reload/handover/gate.hpp"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>

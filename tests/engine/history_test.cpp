@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // history_test: what becomes of generations, and how an older one runs again.
-#include "reload/history.hpp"
+#include "reload/history/history.hpp"
 
 #include <gtest/gtest.h>
 

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "../support.hpp"
+#include "reload/dependencies/alias.hpp"
 #include "reload/inspect/inspect.hpp"
-#include "reload/snapshot/alias.hpp"
 #include "reload/snapshot/direct_copy.hpp"
 #include "reload/snapshot/snapshot.hpp"
 

@@ -3,7 +3,7 @@
 //
 // SHARED  the counter of aliases, which is atomic and only has to be different each time. 36^4 aliases of one name come
 //         before one comes again.
-#include "reload/snapshot/alias.hpp"
+#include "reload/dependencies/alias.hpp"
 
 #include <atomic>
 #include <string_view>

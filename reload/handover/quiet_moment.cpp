@@ -4,7 +4,7 @@
 // SHARED  whose turn it is, in the registry of all copies of us: 0, or the process and the thread that has it. Taken by
 //         compare-exchange (acquire), given back by a store (release). A forked child finds its parent's there, and
 //         takes it: that thread doesn't exist in the child.
-#include "reload/quiet_moment.hpp"
+#include "reload/handover/quiet_moment.hpp"
 
 #include <unistd.h>
 

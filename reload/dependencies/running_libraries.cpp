@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // running_libraries: the list, and who is woken by what.
-#include "reload/snapshot/running_libraries.hpp"
+#include "reload/dependencies/running_libraries.hpp"
 
 #include <pthread.h>
 #include <sys/stat.h>

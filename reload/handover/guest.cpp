@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // guest: looks the agreed names up, and calls what is there under the host's signal mask.
-#include "reload/guest.hpp"
+#include "reload/handover/guest.hpp"
 
 #include <dlfcn.h>
 #include <elf.h>

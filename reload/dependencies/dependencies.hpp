@@ -18,8 +18,8 @@
 #include <autoreload/error.hpp>
 #include <autoreload/trust.hpp>
 
+#include "reload/dependencies/search_path.hpp"
 #include "reload/inspect/inspect.hpp"
-#include "reload/snapshot/search_path.hpp"
 #include "reload/snapshot/snapshot.hpp"
 
 namespace autoreload {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // dependencies: finds, copies, renames and opens private dependencies.
-#include "reload/snapshot/dependencies.hpp"
+#include "reload/dependencies/dependencies.hpp"
 
 #include <dlfcn.h>
 #include <link.h>
@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <optional>
 
+#include "reload/dependencies/alias.hpp"
+#include "reload/dependencies/needed_file.hpp"
+#include "reload/dependencies/packaged.hpp"
+#include "reload/dependencies/running_libraries.hpp"
 #include "reload/retire/retire.hpp"
-#include "reload/snapshot/alias.hpp"
-#include "reload/snapshot/needed_file.hpp"
-#include "reload/snapshot/packaged.hpp"
-#include "reload/snapshot/running_libraries.hpp"
 #include "system/host_signals.hpp"
 
 namespace autoreload {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // history: transitions are splices of lists, which can't fail.
-#include "reload/history.hpp"
+#include "reload/history/history.hpp"
 
 #include <unistd.h>
 

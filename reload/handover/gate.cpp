@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // gate: what the engine does to it, and what a call does that finds it closed. The latter may be in a signal handler.
-#include "reload/retire/gate.hpp"
+#include "reload/handover/gate.hpp"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // trust: applies a trust_policy to an opened library.
-#include "reload/snapshot/trust.hpp"
+#include "reload/trust/trust.hpp"
 
 #include <sys/auxv.h>
 #include <sys/stat.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // packaged: the directories of the system's packages, and who may write to a file in them.
-#include "reload/snapshot/packaged.hpp"
+#include "reload/dependencies/packaged.hpp"
 
 #include <sys/stat.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // search_path: asks the loader for its directories, and expands a library's own.
-#include "reload/snapshot/search_path.hpp"
+#include "reload/dependencies/search_path.hpp"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -16,7 +16,7 @@
 #include <set>
 #include <system_error>
 
-#include "reload/snapshot/packaged.hpp"
+#include "reload/dependencies/packaged.hpp"
 #include "system/unique_fd.hpp"
 
 namespace autoreload {

@@ -15,8 +15,8 @@
 
 #include <autoreload/state.hpp>
 
+#include "reload/handover/quiet_moment.hpp"
 #include "reload/pipeline.hpp"
-#include "reload/quiet_moment.hpp"
 
 namespace autoreload {
 

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "reload/snapshot/search_path.hpp"
+#include "reload/dependencies/search_path.hpp"
 #include "system/unique_fd.hpp"
 
 namespace autoreload {

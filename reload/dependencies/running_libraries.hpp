@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "reload/snapshot/dependencies.hpp"
+#include "reload/dependencies/dependencies.hpp"
 #include "reload/snapshot/file_identity.hpp"
 
 namespace autoreload {

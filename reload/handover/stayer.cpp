@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // stayer: asks the kernel for a thread's name and stack pointer, and reads its stack as one reads a stranger's: by a
 // system call, which fails where a pointer would crash.
-#include "reload/stayer.hpp"
+#include "reload/handover/stayer.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>

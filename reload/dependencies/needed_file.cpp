@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // needed_file: the loader's order of directories, and what the files in them are.
-#include "reload/snapshot/needed_file.hpp"
+#include "reload/dependencies/needed_file.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 
-#include "reload/snapshot/packaged.hpp"
-#include "reload/snapshot/running_libraries.hpp"
+#include "reload/dependencies/packaged.hpp"
+#include "reload/dependencies/running_libraries.hpp"
 
 namespace autoreload {
 

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "reload/dependencies/dependencies.hpp"
+#include "reload/dependencies/search_path.hpp"
 #include "reload/inspect/inspect.hpp"
-#include "reload/snapshot/dependencies.hpp"
 #include "reload/snapshot/file_identity.hpp"
-#include "reload/snapshot/search_path.hpp"
 
 namespace autoreload {
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // handover: the steps in their order, and the way back from each.
-#include "reload/handover.hpp"
+#include "reload/handover/handover.hpp"
 
 #include <algorithm>
 #include <exception>
 #include <utility>
 
-#include "reload/stayer.hpp"
+#include "reload/handover/stayer.hpp"
 #include "system/cancellation.hpp"
 #include "system/host_signals.hpp"
 

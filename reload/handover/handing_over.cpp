@@ -4,9 +4,9 @@
 
 #include "crash/crash_table.hpp"
 #include "reload/engine_core.hpp"
-#include "reload/guest.hpp"
-#include "reload/handover.hpp"
-#include "reload/quiet_moment.hpp"
+#include "reload/handover/guest.hpp"
+#include "reload/handover/handover.hpp"
+#include "reload/handover/quiet_moment.hpp"
 
 namespace autoreload::detail {
 
