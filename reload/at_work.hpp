@@ -10,7 +10,7 @@ namespace autoreload::detail {
 class engine_core::at_work {
  public:
   at_work(engine_core& core, work_lock::how acquire) : core_(core), lock_(core.work_, acquire) {
-    if (lock_.held()) core_.deadline_ = never.time_since_epoch().count();
+    if (lock_.held()) core_.schedule_.set_deadline(never);
   }
   at_work(const at_work&) = delete;
   at_work& operator=(const at_work&) = delete;

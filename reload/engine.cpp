@@ -36,9 +36,9 @@ order order_for(const loader& api, std::string path, options chosen) {
 
 engine_core::engine_core(loader api, std::string path, options chosen, published& current)
     : wanted_(order_for(api, std::move(path), std::move(chosen))),
-      current_(&current),
       process_(getpid()),
-      cancel_(wanted_.chosen.trial.enabled ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1) {
+      cancel_(wanted_.chosen.trial.enabled ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1),
+      answers_(current) {
   const auto refuse_use = [&](const char* reason, const char* advice) {
     throw error(stage::use, wanted_.path, reason).advise(advice);
   };
@@ -94,8 +94,7 @@ void engine_core::close() {
     } else {
       // Inside a library's constructor or destructor, while another thread is at work here and waits for the loader:
       // that one does it.
-      answers_.redirect(current_, nobodys_, wanted_.api.not_loaded);
-      left_ = true;
+      answers_.redirect(wanted_.api.not_loaded);
     }
   }
   outbox_.close();
@@ -103,11 +102,11 @@ void engine_core::close() {
 
 void engine_core::let_go_of_all() {
   offered_.reset();
-  answers_.unpublish(*current_.load(), wanted_.api.not_loaded);
+  answers_.unpublish(wanted_.api.not_loaded);
   if (source_ != nullptr) source_->stop();  // not reset(): the service's thread may ask it whether it has something
   on_trial_.reset();
   history_.close();
-  current_ = nullptr;
+  answers_.close();
   service_.reset();
 }
 
@@ -136,7 +135,7 @@ void engine_core::look() {
   for (int round = 0; round < 8; ++round) {
     if (!examine_or_wait_for_memory(false) || !watch_what_matters()) return;
   }
-  asked_ = true;
+  schedule_.ask();
 }
 
 // Takes what is at the path through the stages; what is on trial goes on, or gives way to a newer build.
@@ -153,7 +152,7 @@ std::optional<setback> engine_core::examine(bool forced, start from) {
                      history_,
                      forced,
                      wanted_.chosen.state != nullptr && from != start::fresh && history_.running() != nullptr,
-                     held_,
+                     history_.is_held(),
                      nullptr,
                      forced || memory_.opening,
                      cancel_.still_ours() ? cancel_.get() : -1,
@@ -164,7 +163,7 @@ std::optional<setback> engine_core::examine(bool forced, start from) {
   std::optional<setback> no = run_stages(here, *next);
   if (!no)
     no = hand_over(*next, forced, from, {forced ? cause::asked : cause::changed, "a newer build took its place"});
-  if (current_ == nullptr) return setback{setback_kind::withdrawn};  // what the handover called destroyed the engine
+  if (answers_.closed()) return setback{setback_kind::withdrawn};  // what the handover called destroyed the engine
   attempt result{
       .no = no, .generation = number(), .times = next->times, .warnings = next->warnings, .state = next->state};
   const file_identity source = next->source;
@@ -177,7 +176,7 @@ std::optional<setback> engine_core::examine(bool forced, start from) {
   if (no && (no->kind == setback_kind::on_trial || no->kind == setback_kind::held_up)) {
     on_trial_ = std::move(next);
   } else if (was_on_trial && (!no || no->kind == setback_kind::refused_content)) {
-    asked_ = true;  // a change meanwhile may not have shown in the file's times
+    schedule_.ask();  // a change meanwhile may not have shown in the file's times
   }
   remember(result);
   offered_->uses(memory_.needed);
@@ -197,7 +196,7 @@ void engine_core::offer_running() {
 
 // Another thread asks for a look, a trial's or another engine's, and must not wait for this one's.
 void engine_core::be_asked() {
-  asked_ = true;
+  schedule_.ask();
   if (service_ != nullptr) service_->wake();
   alarm_.ring();
 }
@@ -230,7 +229,7 @@ bool engine_core::put_in_place(candidate& next, bool anyway, change how) {
   generation& made = next.made.front();
   const generation* const before = history_.running();
   const std::uint64_t old = before != nullptr ? before->number : 0;
-  if (!answers_.publish(current_, made.module->table(), made.number, anyway)) return false;
+  if (!answers_.publish(made.module->table(), made.number, anyway)) return false;
   // From here to the end nothing can fail: old code with callers inside must be in somebody's hands.
   if (how.why != cause::republished) {
     history_.forget_sent_away();  // what is there is there by a new decision
@@ -250,18 +249,20 @@ void engine_core::remember(const attempt& result) {
 
 bool engine_core::is_due(time_point now) {
   const bool changed = source_->take(now, memory_);
-  const bool asked = asked_.exchange(false);
+  const bool asked = schedule_.take();
   return changed || asked || memory_.look_at <= now;
 }
 
 // News first; what nobody waits for is left to the next step, so that the reload's caller can go on. But it is not left
 // for long: a file that changes all the time must not make the old generations pile up, nor keep the caller here.
 void engine_core::step() {
-  if (source_ == nullptr || (!asked_ && !left_ && !source_->pending() && clock::now() < deadline())) return;
+  if (source_ == nullptr ||
+      (!schedule_.is_asked() && !answers_.left() && !source_->pending() && clock::now() < deadline()))
+    return;
   if (forked()) return;
   {
     const at_work mine(*this, work_lock::how::try_once);
-    if (!mine->held() || current_ == nullptr) return;
+    if (!mine->held() || answers_.closed()) return;
     try {
       end_probation_if_due();
       const bool due = !answers_.paused() && is_due(clock::now());
@@ -271,9 +272,9 @@ void engine_core::step() {
       try_again_later();
     }
   }
-  if (left_) {
+  if (answers_.left()) {
     const at_work mine(*this, work_lock::how::try_once);
-    if (mine->held() && current_ != nullptr) let_go_of_all();
+    if (mine->held() && !answers_.closed()) let_go_of_all();
   }
   outbox_.deliver();
 }
@@ -281,7 +282,7 @@ void engine_core::step() {
 // What nobody waits for.
 void engine_core::maintain() {
   untidy_ = false;
-  if (watch_what_matters()) asked_ = true;
+  if (watch_what_matters()) schedule_.ask();
   if (generation* const running = history_.running(); running != nullptr && running->image.origin) {
     complete(running->image);
     reader_.prepare(running->image);
@@ -296,16 +297,16 @@ void engine_core::maintain() {
   }
 }
 
-time_point engine_core::deadline() const noexcept { return time_point(clock::duration(deadline_.load())); }
+time_point engine_core::deadline() const noexcept { return schedule_.deadline(); }
 
 // Called as the last thing under work_.
 void engine_core::set_deadline() {
-  time_point next = untidy_ ? time_point{} : std::min(history_.due(), on_probation_.until);
+  time_point next = untidy_ ? time_point{} : std::min(history_.due(), probation_.until());
   if (source_ != nullptr && !answers_.paused()) {
     next = std::min({next, memory_.look_at, source_->due()});
-    if (asked_ || source_->pending()) next = time_point{};
+    if (schedule_.is_asked() || source_->pending()) next = time_point{};
   }
-  deadline_ = next.time_since_epoch().count();
+  schedule_.set_deadline(next);
   alarm_.set(next);
 }
 

@@ -3,17 +3,14 @@
 //
 // SHARED
 // - Everything but what is named here is guarded by `work_`, held while the pipeline runs: see work_lock.hpp.
-// - `answers_` and `outbox_` have locks of their own, which are never held while anything of the user's runs.
-// - `current_`: see pin.hpp. `deadline_` and `asked_` are single values that stand alone; the default order
-// is for
-//   simplicity, none is on a call's path. `source_` says by itself which of its functions any thread may call.
+// - `answers_`, `outbox_` and `by_hand_` have locks of their own, which are never held while anything of the user's
+// runs.
+// - `schedule_`, `probation_` and `source_` say by themselves which of their functions any thread may call.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,17 +20,19 @@
 #include "reload/alarm.hpp"
 #include "reload/answers.hpp"
 #include "reload/dependencies/running_libraries.hpp"
+#include "reload/handover/handover.hpp"
 #include "reload/history/history.hpp"
+#include "reload/history/probation.hpp"
 #include "reload/memory.hpp"
 #include "reload/outbox.hpp"
 #include "reload/pipeline.hpp"
+#include "reload/schedule.hpp"
 #include "reload/snapshot/snapshot.hpp"
 #include "reload/watch/change_source.hpp"
 #include "reload/work_lock.hpp"
 #include "system/unique_fd.hpp"
 
 namespace autoreload {
-class handover;
 class service;
 }  // namespace autoreload
 
@@ -60,7 +59,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
 
   void poll();
   result<void> reload(start from = start::carried);
-  void on_handover(std::function<void(const void* from, const void* to)> run);
+  void on_handover(handover_function run) { by_hand_.set(std::move(run)); }
   /// Lets an older generation run again. The watcher doesn't load what gave way until its contents change.
   result<void> activate(std::uint64_t number);
   result<void> roll_back();
@@ -109,7 +108,6 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   };
   [[nodiscard]] std::optional<setback> hand_over(candidate& next, bool forced, start from, change how);
   [[nodiscard]] std::optional<setback> in_quiet(candidate& next, handover& work, bool forced, change& how);
-  [[nodiscard]] std::shared_ptr<const std::function<void(const void*, const void*)>> by_hand();
   [[nodiscard]] bool put_in_place(candidate& next, bool anyway, change how);
 
   // going back
@@ -131,9 +129,6 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   void tell(event happened);
 
   const order wanted_;
-  std::atomic<published*> current_;  // null once closed; redirect() is called without work_
-  published nobodys_{nullptr};       // what current_ leads to when the owner is gone before the work is done
-  std::atomic<bool> left_{false};    // the owner is gone
   const pid_t process_;
   const unique_fd cancel_;  // an eventfd that ends a trial load that somebody waits for, if there are any
 
@@ -142,25 +137,18 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   snapshotter reader_;
   writer_patience patience_;
   history history_{wanted_.chosen.history, wanted_.chosen.keep_old, wanted_.chosen.stuck_after};
-  bool held_ = false;  // new builds wait
-  struct {
-    std::uint64_t number = 0;  // the generation's; 0: none is on probation
-    time_point until = never;
-  } on_probation_;
-  std::atomic<std::uint64_t> calls_to_go_{0};  // until the probation is over. Any thread counts down
+  probation probation_{wanted_.chosen.probation};
   memory memory_;
   std::unique_ptr<running_library> offered_;  // to the libraries of other engines that need this one
   std::unique_ptr<candidate> on_trial_;
-  std::mutex by_hand_mutex_;  // guards the next
-  std::shared_ptr<const std::function<void(const void*, const void*)>> by_hand_;
+  by_hand by_hand_;
   bool untidy_ = false;  // what nobody waits for is still to be done
 
-  std::atomic<clock::rep> deadline_{never.time_since_epoch().count()};
+  schedule schedule_;
   answers answers_;
   outbox outbox_{wanted_.chosen.observer};
 
-  std::atomic<bool> asked_{false};  // somebody wants a look
-  alarm_clock alarm_;               // manual drive
+  alarm_clock alarm_;  // manual drive
   std::shared_ptr<service> service_;
 };
 

@@ -21,7 +21,7 @@ result<void> engine_core::may_change(const at_work& here) const {
         "reload() was called from inside a library's constructor or destructor, while another thread is reloading this "
         "one: each may be waiting for the other");
   }
-  if (current_ == nullptr) return error(stage::use, wanted_.path, "the engine is closed");
+  if (answers_.closed()) return error(stage::use, wanted_.path, "the engine is closed");
   return {};
 }
 
@@ -62,7 +62,7 @@ void engine_core::pause() { answers_.pause(true); }
 void engine_core::resume() {
   answers_.pause(false);
   if (forked()) return;
-  asked_ = true;
+  schedule_.ask();
   {  // sets the deadline; who is at work sets it, too
     const at_work here(*this, work_lock::nested() ? work_lock::how::try_once : work_lock::how::wait);
   }

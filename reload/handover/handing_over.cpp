@@ -10,18 +10,6 @@
 
 namespace autoreload::detail {
 
-void engine_core::on_handover(std::function<void(const void*, const void*)> run) {
-  std::shared_ptr<const handover_function> next;
-  if (run) next = std::make_shared<const handover_function>(std::move(run));
-  const std::lock_guard lock(by_hand_mutex_);
-  by_hand_.swap(next);
-}
-
-std::shared_ptr<const handover_function> engine_core::by_hand() {
-  const std::lock_guard lock(by_hand_mutex_);
-  return by_hand_;
-}
-
 // From the loaded candidate to the published generation. @return why it was not published
 std::optional<setback> engine_core::hand_over(candidate& next, bool forced, start from, change how) {
   generation& made = next.made.front();
@@ -41,14 +29,14 @@ std::optional<setback> engine_core::hand_over(candidate& next, bool forced, star
   made.crash_ticket =
       crash_table::add(made.number, wanted_.path, made.base, made.facts.segments, made.image.memory.get());
   std::optional<handover> work;
-  if (old != nullptr && from != start::fresh) work.emplace(wanted_, *old, next, by_hand());
+  if (old != nullptr && from != start::fresh) work.emplace(wanted_, *old, next, by_hand_.get());
   std::optional<setback> no;
   if (work && work->is_needed()) {
     no = in_quiet(next, *work, forced, how);
   } else if (!put_in_place(next, forced, std::move(how))) {
     no = setback{setback_kind::withdrawn};  // resume() looks again
   }
-  if (no || current_ == nullptr) return no;
+  if (no || answers_.closed()) return no;
   known.stays = true;
   generation& running = *history_.running();
   const char* const name = wanted_.chosen.handover.functions.loaded.c_str();
@@ -61,11 +49,11 @@ std::optional<setback> engine_core::in_quiet(candidate& next, handover& work, bo
   if (auto no = work.prepare()) return no;
   if (answers_.paused() && !forced) return setback{setback_kind::withdrawn};
   const generation& old = *history_.running();
-  quiet_moment quiet(answers_, current_, old.module->table());
+  quiet_moment quiet(answers_, old.module->table());
   if (const auto disturbed = quiet.begin(wanted_.chosen.handover.limit)) return setback_of(*disturbed, wanted_, old);
-  const auto still_wanted = [&] { return current_ != nullptr && (forced || !answers_.paused()); };
+  const auto still_wanted = [&] { return !answers_.closed() && (forced || !answers_.paused()); };
   if (auto no = work.migrate(still_wanted)) return no;
-  if (current_ == nullptr) return setback{setback_kind::withdrawn};
+  if (answers_.closed()) return setback{setback_kind::withdrawn};
   next.lap(&timings::handover);
   (void)put_in_place(next, true, std::move(how));  // a pause that came since the last step was taken does not undo it
   return {};

@@ -9,8 +9,10 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <autoreload/state.hpp>
@@ -22,6 +24,25 @@ namespace autoreload {
 
 /// What a host does by hand, with both tables.
 using handover_function = std::function<void(const void* from, const void* to)>;
+
+/// What a host wants to do by hand, if it does. Any thread may set it; `mutex_` guards the pointer.
+class by_hand {
+ public:
+  void set(handover_function run) {
+    std::shared_ptr<const handover_function> next;
+    if (run) next = std::make_shared<const handover_function>(std::move(run));
+    const std::lock_guard lock(mutex_);
+    run_.swap(next);
+  }
+  [[nodiscard]] std::shared_ptr<const handover_function> get() const {
+    const std::lock_guard lock(mutex_);
+    return run_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const handover_function> run_;
+};
 
 /// One handover. Both generations are loaded and outlive it.
 class handover {

@@ -45,7 +45,7 @@ class growing_rest {
 quiet_moment::~quiet_moment() {
   if (own_ != nullptr) detail::unpin(*own_);
   if (closed_) {
-    at_gate([&](detail::published& here) {
+    known_.at_gate([&](detail::published& here) {
       // A publication has opened it by now, or an owner that left.
       if (detail::is_closed(here)) publish(here, outgoing_);
     });
@@ -62,7 +62,7 @@ std::optional<disturbance> quiet_moment::begin(std::chrono::milliseconds limit) 
   if (!take_turn(until)) return disturbance{disturbance::kind::elsewhere};
   attach_thread();  // now, as it may want memory
   closed_ = true;
-  at_gate([&](detail::published& here) { detail::close_gate(here, outgoing_); });
+  known_.at_gate([&](detail::published& here) { detail::close_gate(here, outgoing_); });
   return wait(until);
 }
 
@@ -83,17 +83,17 @@ std::optional<disturbance> quiet_moment::wait(clock::time_point until) {
     // worth its barrier.
     std::optional<held_pin> inside = pin_of(outgoing_);
     if (!inside) {
-      at_gate([](detail::published& here) { detail::say_quiet(here); });
+      known_.at_gate([](detail::published& here) { detail::say_quiet(here); });
       if (!grace_barrier().passed) return disturbance{disturbance::kind::no_barrier};
       inside = pin_of(outgoing_);
       if (!inside) break;
-      at_gate([](detail::published& here) { detail::say_not_quiet(here); });
+      known_.at_gate([](detail::published& here) { detail::say_not_quiet(here); });
     }
     if (inside->thread == gettid()) return disturbance{disturbance::kind::self, inside->thread};
     if (clock::now() > until) return disturbance{disturbance::kind::inside, inside->thread};
   }
   // Should the engine be destroyed by what the handover calls, nobody unloads this generation under it.
-  at_gate([&](detail::published& here) { own_ = detail::pin(here).slot; });
+  known_.at_gate([&](detail::published& here) { own_ = detail::pin(here).slot; });
   return {};
 }
 

@@ -4,7 +4,6 @@
 
 #include <sys/types.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -33,8 +32,7 @@ struct disturbance {
 class quiet_moment {
  public:
   /// @param outgoing  the table that is current: calls go on in it unless another is published before the end
-  quiet_moment(answers& known, const std::atomic<detail::published*>& current, const void* outgoing)
-      : known_(known), current_(current), outgoing_(outgoing) {}
+  quiet_moment(answers& known, const void* outgoing) : known_(known), outgoing_(outgoing) {}
   quiet_moment(const quiet_moment&) = delete;
   quiet_moment& operator=(const quiet_moment&) = delete;
   ~quiet_moment();
@@ -46,13 +44,8 @@ class quiet_moment {
  private:
   [[nodiscard]] bool take_turn(std::chrono::steady_clock::time_point until);
   [[nodiscard]] std::optional<disturbance> wait(std::chrono::steady_clock::time_point until);
-  template <class Change>
-  void at_gate(Change change) {
-    known_.at_gate(current_, change);
-  }
 
   answers& known_;
-  const std::atomic<detail::published*>& current_;
   const void* const outgoing_;
   bool has_turn_ = false;
   bool closed_ = false;

@@ -83,7 +83,7 @@ result<void> engine_core::go_back(std::uint64_t number, const std::string& why) 
   if (loaded != nullptr) {
     const std::uint64_t contents = contents_of(*loaded);
     answers_.make_room();
-    if (!answers_.publish(current_, loaded->module->table(), number, true)) return {};
+    if (!answers_.publish(loaded->module->table(), number, true)) return {};
     history_.republish(number, text);
     history_.welcome(contents);
   } else {
@@ -95,12 +95,12 @@ result<void> engine_core::go_back(std::uint64_t number, const std::string& why) 
     history_.drop(number);
   }
   if (number < left && !newer.quarantined) history_.send_away(left, std::move(build));
-  on_probation_ = {};
-  calls_to_go_ = 0;
+  probation_.end();
   history_.protect(0);
   offer_running();
   memory_.needed_state = 0;
-  asked_ = untidy_ = true;
+  schedule_.ask();
+  untidy_ = true;
   tell({event_kind::activated, history_.running()->number, {}, text, std::nullopt, {}});
   return {};
 }
@@ -119,7 +119,7 @@ std::optional<setback> engine_core::load_again(const generation& old, change how
 
 void engine_core::hold() {
   (void)answer_request([&]() -> result<void> {
-    held_ = true;
+    history_.hold(true);
     tell({event_kind::held, number(), {}, "hold() was called", std::nullopt, {}});
     return {};
   });
@@ -127,10 +127,10 @@ void engine_core::hold() {
 
 void engine_core::release() {
   (void)answer_request([&]() -> result<void> {
-    held_ = false;
+    history_.hold(false);
     memory_.refused.reset();  // what waited was remembered there
     memory_.looked_at.reset();
-    asked_ = true;
+    schedule_.ask();
     tell({event_kind::released, number(), {}, "release() was called", std::nullopt, {}});
     return {};
   });
@@ -140,43 +140,29 @@ void engine_core::release() {
 
 // The one before is good, unless it was on probation itself.
 void engine_core::begin_probation(std::uint64_t before, std::uint64_t number) {
-  const probation_policy& policy = wanted_.chosen.probation;
-  if (!policy.wanted() || before == 0) return;
-  if (on_probation_.number == 0) history_.protect(before);
-  on_probation_.number = number;
-  on_probation_.until = policy.time.count() != 0 ? clock::now() + policy.time : never;
-  calls_to_go_ = policy.calls;
+  if (!wanted_.chosen.probation.wanted() || before == 0) return;
+  if (probation_.number() == 0) history_.protect(before);
+  probation_.begin(number, clock::now());
 }
 
 void engine_core::came_back(const void* table) {
-  if (calls_to_go_.load(std::memory_order_relaxed) == 0) return;
-  const published* const current = current_;
-  if (current == nullptr || current->confirmed != table) return;
-  std::uint64_t left = calls_to_go_;
-  while (left != 0 && !calls_to_go_.compare_exchange_weak(left, left - 1)) continue;
-  if (left == 1) be_asked();
+  if (probation_.counts() && answers_.confirms(table) && probation_.count_down()) be_asked();
 }
 
 void engine_core::end_probation_if_due() {
-  if (on_probation_.number == 0) return;
-  if (wanted_.chosen.probation.calls != 0 && calls_to_go_ == 0) {
-    end_probation(std::to_string(wanted_.chosen.probation.calls) + " guarded calls came back from it");
-  } else if (on_probation_.until <= clock::now()) {
-    end_probation("it ran for " + std::to_string(wanted_.chosen.probation.time.count()) + " ms");
-  }
+  if (const std::optional<std::string> why = probation_.passed(clock::now())) end_probation(*why);
 }
 
 void engine_core::end_probation(const std::string& why) {
-  tell({event_kind::approved, on_probation_.number, {}, why, std::nullopt, {}});
-  on_probation_ = {};
-  calls_to_go_ = 0;
+  tell({event_kind::approved, probation_.number(), {}, why, std::nullopt, {}});
+  probation_.end();
   history_.protect(0);
   untidy_ = true;
 }
 
 result<void> engine_core::approve() {
   return answer_request([&]() -> result<void> {
-    if (on_probation_.number == 0) {
+    if (probation_.number() == 0) {
       return error(stage::use, wanted_.path, "no generation is on probation")
           .advise("options::probation says when one is");
     }

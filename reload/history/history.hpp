@@ -84,6 +84,9 @@ class history {
   bool quarantine(std::uint64_t number, std::string went) noexcept;
   /// Keeps a generation loaded when another takes its place, until another number or 0 is given.
   void protect(std::uint64_t number) noexcept;
+  /// Whether the running one stays though new builds come.
+  void hold(bool yes) noexcept { held_ = yes; }
+  [[nodiscard]] bool is_held() const noexcept { return held_; }
   /// The running one leaves, and nothing takes its place.
   void close() noexcept;
 
@@ -112,6 +115,7 @@ class history {
   generations stored_;  // without modules
   std::uint64_t last_ = 0;
   std::uint64_t protected_ = 0;
+  bool held_ = false;
   std::vector<sent_away> sent_away_;
   time_point sweep_at_ = never;
   time_point waiting_since_ = never;
