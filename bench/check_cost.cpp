@@ -98,7 +98,7 @@ void trial(benchmark::State& state, const char* path, bool large) {
   autoreload::trial_options options;
   options.policy.time_limit = std::chrono::seconds(30);  // that the machine is busy is no verdict
   for (auto _ : state) {
-    const auto no = autoreload::trial_load(library.get(), path, options);
+    const auto no = autoreload::trial_load(library.get(), path, options).no;
     if (no || !memory.is_there()) {
       state.SkipWithError(no && no->why ? no->why->what() : "there is no memory");
       return;

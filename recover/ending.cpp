@@ -2,15 +2,13 @@
 // ending: what is told of a guarded call that did not come back.
 #include "recover/ending.hpp"
 
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <array>
 #include <csignal>
 #include <cstdio>
-#include <span>
 
-#include "crash/source_place.hpp"
+#include "crash/place_words.hpp"
 #include "system/signal_name.hpp"
 
 namespace autoreload {
@@ -22,14 +20,6 @@ std::string hexadecimal(std::uintptr_t number) {
   std::array<char, 32> digits{};
   std::snprintf(digits.data(), digits.size(), "0x%llx", static_cast<unsigned long long>(number));
   return digits.data();
-}
-
-std::string full_name(const line_place& place) {
-  std::string name;
-  const auto whole = [](std::string_view part) { return !part.empty() && part.front() == '/'; };
-  if (!whole(place.file) && !whole(place.directory) && !place.root.empty()) name += std::string(place.root) + "/";
-  if (!whole(place.file) && !place.directory.empty()) name += std::string(place.directory) + "/";
-  return name + std::string(place.file) + ":" + std::to_string(place.line);
 }
 
 std::string short_time(std::chrono::nanoseconds time) {
@@ -56,24 +46,11 @@ std::string crash(const call_ending& how, const std::string& generation, const s
 }  // namespace
 
 std::string words_for_place(const crash_table::entry& generation, std::uintptr_t place) {
-  const std::uintptr_t address = place - generation.base;
-  std::string plain = "address " + hexadecimal(address) + " of the library";
   const auto file = static_cast<int>(generation.snapshot);
   struct stat status {};
-  if (file < 0 || ::fstat(file, &status) != 0 || status.st_dev != generation.device ||
-      status.st_ino != generation.inode || status.st_size <= 0) {
-    return plain;
-  }
-  const auto size = static_cast<std::size_t>(status.st_size);
-  void* const mapped = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
-  if (mapped == MAP_FAILED) return plain;
-  const std::span<const std::byte> bytes(static_cast<const std::byte*>(mapped), size);
-  std::string name;
-  const function_place function = find_function(bytes, address);
-  name = function.name.empty() ? plain : std::string(function.name) + "+" + hexadecimal(function.offset);
-  if (const line_place line = find_line(bytes, address); !line.file.empty()) name += " (" + full_name(line) + ")";
-  ::munmap(mapped, size);
-  return name;
+  const bool there = file >= 0 && ::fstat(file, &status) == 0 && status.st_dev == generation.device &&
+                     status.st_ino == generation.inode;
+  return words_for_address(there ? file : -1, place - generation.base);
 }
 
 error words_for(const detail::landing& call, const std::string& path) {

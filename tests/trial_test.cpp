@@ -36,8 +36,8 @@ std::string fixture(const std::string& name) { return test::built("TRIAL_FIXTURE
 
 // As a result, for what it says.
 result<void> trial(int snapshot, const std::string& path, const trial_options& options) {
-  std::optional<setback> no = trial_load(snapshot, path, options);
-  if (no) return *std::move(no->why);
+  trial_outcome came = trial_load(snapshot, path, options);
+  if (came.no) return *std::move(came.no->why);
   return {};
 }
 
@@ -101,7 +101,8 @@ TEST(trial, calls_the_test_that_a_library_exports) {
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().reason(), "its test \"autoreload_selftest\" answered -7");
   EXPECT_EQ(failed.error().system(), "2 and 2 are 5");
-  EXPECT_EQ(refusal("test_crashes"), "its test \"autoreload_selftest\" died of SIGSEGV");
+  EXPECT_EQ(refusal("test_crashes").find("its test \"autoreload_selftest\" died of SIGSEGV in "), 0U);
+  EXPECT_NE(refusal("test_crashes").find("behaviour.c:"), std::string::npos) << refusal("test_crashes");
   EXPECT_EQ(refusal("test_exits"), "it called exit(0) while it was being tested");
   EXPECT_EQ(refusal("test_hangs", within(200ms)), "its test \"autoreload_selftest\" did not finish in 200 ms");
 }
@@ -112,7 +113,7 @@ TEST(trial, calls_the_test_that_the_host_names_instead) {
   named.policy.smoke = "check";
   EXPECT_EQ(refusal("test_passes", named), "it passed");
   EXPECT_EQ(called.get(), 2);
-  EXPECT_EQ(refusal("test_crashes", named), "its test \"check\" died of SIGSEGV");
+  EXPECT_EQ(refusal("test_crashes", named).find("its test \"check\" died of SIGSEGV"), 0U);
   EXPECT_EQ(refusal("good", named), "it has no function \"check\" to be tested by");
 }
 
@@ -155,7 +156,7 @@ TEST(trial, gives_up_on_a_library_that_stops_its_process) {
 }
 
 TEST(trial, refuses_a_destructor_that_crashes_unless_told_not_to_unload) {
-  EXPECT_EQ(refusal("crashes_at_unload"), "its destructor died of SIGSEGV");
+  EXPECT_EQ(refusal("crashes_at_unload").find("its destructor died of SIGSEGV in "), 0U);
   trial_options options;
   options.policy.destructors = false;
   EXPECT_EQ(refusal("crashes_at_unload", options), "it passed");

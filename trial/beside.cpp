@@ -15,7 +15,7 @@ namespace autoreload {
 
 trial_beside::trial_beside(int snapshot, const std::string& path, trial_options how, std::function<void()> ended)
     : cancel_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      answer_(setback{setback_kind::shortage, error(stage::trial, path, "no memory for a trial load")}) {
+      answer_{setback{setback_kind::shortage, error(stage::trial, path, "no memory for a trial load")}, {}} {
   if (!cancel_) throw std::system_error(errno, std::generic_category());
   how.cancel = cancel_.get();
   const undisturbed no_signals;  // the thread inherits that: the host's handlers are not to run on it

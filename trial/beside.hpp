@@ -2,13 +2,11 @@
 // beside: a trial load that nobody waits for.
 //
 // SHARED  the answer, which the trial's thread writes before it sets `ended_` (release), and which is read after that
-// was
-//         seen (acquire).
+//         was seen (acquire).
 #pragma once
 
 #include <atomic>
 #include <functional>
-#include <optional>
 #include <string>
 #include <thread>
 
@@ -31,11 +29,11 @@ class trial_beside {
 
   [[nodiscard]] bool has_ended() const noexcept { return ended_.load(std::memory_order_acquire); }
   /// See trial_load. Once it has ended.
-  [[nodiscard]] std::optional<setback> answer() const { return answer_; }
+  [[nodiscard]] trial_outcome answer() const { return answer_; }
 
  private:
   const unique_fd cancel_;
-  std::optional<setback> answer_;
+  trial_outcome answer_;
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "crash/place_words.hpp"
 #include "reload/snapshot/snapshot.hpp"
 #include "system/signal_name.hpp"
 
@@ -56,6 +57,10 @@ moment moment_of(const trial_report& report, const trial_options& options) {
       return {"the resolver of its symbol " + item_of(options.dependencies.size(), options.symbols),
               "while that was being looked up"};
     case trial_testing: return {"its test \"" + test_of(options) + "\"", "while it was being tested"};
+    case trial_calling: {
+      const std::string call = report.item < options.calls.size() ? to_string(options.calls[report.item]) : "one";
+      return {"the recorded call " + call, "while the recorded call " + call + " was made"};
+    }
     case trial_unloading: return {"its destructor", "while it was being unloaded"};
     default: return {"the trial helper", "before it began"};
   }
@@ -70,7 +75,8 @@ const char* other_helper() {
   return name != nullptr && *name != '\0' ? name : nullptr;
 }
 
-std::optional<setback> judge_trial(const trial_report& report, const std::string& path, const trial_options& options) {
+std::optional<setback> judge_trial(const trial_report& report, const std::string& path, const trial_options& options,
+                                   int snapshot) {
   using kind = setback_kind;
   const auto no = [&](kind what, std::string reason, std::string system, std::string advice) {
     return setback{what,
@@ -97,7 +103,7 @@ std::optional<setback> judge_trial(const trial_report& report, const std::string
     reason = subject + " did not finish in " + time_text(options.policy.time_limit);
     advice = "mend it, or raise trial_policy::time_limit; until then the running generation stays";
   } else if (WIFSIGNALED(report.status)) {
-    const int number = WTERMSIG(report.status);
+    const int number = report.crash_signal != 0 ? static_cast<int>(report.crash_signal) : WTERMSIG(report.status);
     const char* const name = signal_name(number);
     // The words of the two C++ runtimes.
     if (number == SIGABRT &&
@@ -107,6 +113,7 @@ std::optional<setback> judge_trial(const trial_report& report, const std::string
     } else {
       reason = subject + " died of " + (name != nullptr ? std::string(name) : "signal " + std::to_string(number));
     }
+    if (report.crash_known != 0) reason += " in " + words_for_address(snapshot, report.crash_address);
     if (report.phase == trial_loading)
       advice = "mend it, or the file, if that is damaged; until then the running generation stays";
     if (report.phase == trial_not_started) advice = "raise trial_policy::memory_limit, if that is low";

@@ -19,8 +19,8 @@ inline constexpr const char* own_test = "autoreload_selftest";
 /// Whether an errno says that something has run out which may be there again later.
 [[nodiscard]] bool is_passing(int number);
 
-/// What is wrong, or nothing.
+/// What is wrong, or nothing. @param snapshot  descriptor of the library's file, for the place of a crash
 [[nodiscard]] std::optional<setback> judge_trial(const trial_report& report, const std::string& path,
-                                                 const trial_options& options);
+                                                 const trial_options& options, int snapshot);
 
 }  // namespace autoreload

@@ -20,14 +20,34 @@ enum trial_phase {
   trial_testing,     // the library's own test runs
   trial_untested,    // the library lacks it
   trial_failed,      // its answer was `item`, and not 0
+  trial_calling,     // recorded call number `item` is made
   trial_unloading,   // its destructors run
   trial_done,
+};
+
+enum trial_returns { trial_returns_nothing, trial_returns_integer, trial_returns_real };
+
+// A call to be made, and its answer. The registers of both kinds are filled, whatever the order of the parameters: the
+// calling conventions of x86-64 and AArch64 count integers and floating-point numbers by themselves.
+struct trial_call {
+  uint64_t integers[6];
+  uint64_t reals[8];  // bits of a double; of a float in the lower half
+  uint32_t symbol;    // which of the words `c:SYMBOL`
+  uint32_t returns;
+  uint64_t result;    // the helper's: the register's bits
+  uint32_t answered;  // the helper's: it came back
+  uint32_t unused;
 };
 
 struct trial_report {
   // The helper's part.
   uint32_t phase;
   uint32_t item;
+  uint64_t crash_address;  // in the library's code, relative to its base
+  uint32_t crash_known;    // whether it is there
+  uint32_t crash_signal;
+  // The host's part.
+  uint32_t calls;  // that follow this struct
   // The supervisor's part.
   int32_t start_error;   // errno, when the helper could not be started
   int32_t status;        // as waitpid gave it
@@ -37,5 +57,10 @@ struct trial_report {
   uint32_t output_size;  // bytes of its standard error in all; the last ones are in `output`, as a ring
   char output[trial_text_size];
 };
+
+static inline struct trial_call* trial_calls(struct trial_report* report) { return (struct trial_call*)(report + 1); }
+static inline uint64_t trial_report_size(uint32_t calls) {
+  return sizeof(struct trial_report) + (uint64_t)calls * sizeof(struct trial_call);
+}
 
 #endif

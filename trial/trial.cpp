@@ -20,12 +20,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <span>
 #include <string_view>
 
 #include "reload/snapshot/snapshot.hpp"
 #include "system/aside.hpp"
 #include "system/file_limit.hpp"
 #include "system/unique_fd.hpp"
+#include "trial/calls.hpp"
 #include "trial/judgement.hpp"
 #include "trial/supervisor.hpp"
 
@@ -143,63 +145,90 @@ struct environment_copy {
   std::vector<char*> entries;
 };
 
-// Unmaps the report at the end.
-struct mapping {
-  ~mapping() {
-    if (address != MAP_FAILED) ::munmap(address, sizeof(trial_report));
+// The page that is shared with the helper, and what the calls need.
+class report_page {
+ public:
+  explicit report_page(std::size_t calls) : size_(trial_report_size(static_cast<std::uint32_t>(calls))) {
+    file_ = memory_file("autoreload-trial-report", MFD_NOEXEC_SEAL);
+    if (!file_ || ::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) return;
+    address_ = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
+    if (address_ != MAP_FAILED) get()->calls = static_cast<std::uint32_t>(calls);
   }
-  void* address = MAP_FAILED;
+  report_page(const report_page&) = delete;
+  report_page& operator=(const report_page&) = delete;
+  ~report_page() {
+    if (address_ != MAP_FAILED) ::munmap(address_, size_);
+  }
+  explicit operator bool() const noexcept { return address_ != MAP_FAILED; }
+  [[nodiscard]] trial_report* get() const noexcept { return static_cast<trial_report*>(address_); }
+  [[nodiscard]] int file() const noexcept { return file_.get(); }
+
+ private:
+  const std::size_t size_;
+  unique_fd file_;
+  void* address_ = MAP_FAILED;
 };
 
-}  // namespace
+// The helper's file, and what keeps it open.
+struct chosen_helper {
+  unique_fd own;
+  int file = -1;
+};
 
-std::optional<setback> trial_load(int snapshot, const std::string& path, const trial_options& options) {
-  const auto unable = [&](error why, int cause) {
-    return setback{is_passing(cause) ? setback_kind::shortage : setback_kind::refused_elsewhere, std::move(why)};
-  };
-  const auto failed = [&](const char* what) {
-    const int cause = errno;
-    return unable(error(stage::trial, path, what).system(std::strerror(cause)), cause);
-  };
+setback unable(error why, int cause) {
+  return {is_passing(cause) ? setback_kind::shortage : setback_kind::refused_elsewhere, std::move(why)};
+}
 
-  const quiet_file_limit quiet;
-  unique_fd other;
-  int helper = -1;
+setback failed(const char* what, const std::string& path, int cause) {
+  return unable(error(stage::trial, path, what).system(std::strerror(cause)), cause);
+}
+
+std::optional<setback> choose_helper(const std::string& path, chosen_helper& into) {
   if (const char* const name = other_helper()) {
-    other = unique_fd(::open(name, O_RDONLY | O_CLOEXEC));
-    if (!other) {
-      setback no = failed("the trial helper can't be opened");
+    into.own = unique_fd(::open(name, O_RDONLY | O_CLOEXEC));
+    if (!into.own) {
+      setback no = failed("the trial helper can't be opened", path, errno);
       no.why->advise("AUTORELOAD_TRIAL_HELPER names \"" + std::string(name) + "\"");
       return no;
     }
-    if (other.get() <= STDERR_FILENO) other = unique_fd(above_streams(other.get()));
-    helper = other.get();
-  } else {
-    auto embedded = embedded_helper();
-    if (!embedded) {
-      const int cause = errno;
-      return unable(embedded.error().rename(path), cause);
-    }
-    helper = *embedded;
+    if (into.own.get() <= STDERR_FILENO) into.own = unique_fd(above_streams(into.own.get()));
+    into.file = into.own.get();
+    return {};
   }
-
-  const int library = above_streams(snapshot);
-  const unique_fd moved(library != snapshot ? library : -1);
-  const unique_fd report_file = memory_file("autoreload-trial-report", MFD_NOEXEC_SEAL);
-  if (library < 0 || !report_file || ::ftruncate(report_file.get(), sizeof(trial_report)) != 0) {
-    return failed("no descriptors or no memory for a trial load");
+  auto embedded = embedded_helper();
+  if (!embedded) {
+    const int cause = errno;
+    return unable(embedded.error().rename(path), cause);
   }
-  mapping page;
-  page.address = ::mmap(nullptr, sizeof(trial_report), PROT_READ | PROT_WRITE, MAP_SHARED, report_file.get(), 0);
-  if (page.address == MAP_FAILED) return failed("no memory for a trial load");
+  into.file = *embedded;
+  return {};
+}
 
+std::vector<std::string> words_for(const trial_options& options, std::span<const std::string> functions, int report,
+                                   int library) {
   std::vector<std::string> words{
-      "autoreload-trial", std::to_string(report_file.get()), std::to_string(options.flags),
-      options.policy.destructors ? "1" : "0",
+      "autoreload-trial", std::to_string(report), std::to_string(options.flags), options.policy.destructors ? "1" : "0",
       options.load_path.empty() ? "/proc/self/fd/" + std::to_string(library) : options.load_path};
   for (const std::string& name : options.dependencies) words.push_back("d:" + name);
   for (const std::string& name : options.symbols) words.push_back("s:" + name);
-  words.push_back(options.policy.smoke.empty() ? std::string("o:") + own_test : "t:" + options.policy.smoke);
+  if (options.tests) {
+    words.push_back(options.policy.smoke.empty() ? std::string("o:") + own_test : "t:" + options.policy.smoke);
+  }
+  for (const std::string& name : functions) words.push_back("c:" + name);
+  return words;
+}
+
+// Runs the helper once. @return why it could not be; what it did is in the report
+std::optional<setback> run_helper(int snapshot, const std::string& path, const trial_options& options,
+                                  const report_page& page) {
+  chosen_helper helper;
+  if (auto no = choose_helper(path, helper)) return no;
+  const int library = above_streams(snapshot);
+  const unique_fd moved(library != snapshot ? library : -1);
+  if (library < 0) return failed("no descriptors for a trial load", path, errno);
+  const std::vector<std::string> functions = functions_of(options.calls);
+  write_calls(options.calls, functions, trial_calls(page.get()));
+  std::vector<std::string> words = words_for(options, functions, page.file(), library);
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
   for (std::string& word : words) arguments.push_back(word.data());
@@ -208,10 +237,10 @@ std::optional<setback> trial_load(int snapshot, const std::string& path, const t
   const environment_copy environment(checks.preload);
 
   trial_job work{};
-  work.report = static_cast<trial_report*>(page.address);
-  work.report_file = report_file.get();
+  work.report = page.get();
+  work.report_file = page.file();
   work.library = library;
-  work.helper = helper;
+  work.helper = helper.file;
   work.cancel = options.cancel;
   work.host = ::getpid();
   const auto time = std::clamp<std::chrono::milliseconds>(options.policy.time_limit, 0ms, 24h);
@@ -220,18 +249,42 @@ std::optional<setback> trial_load(int snapshot, const std::string& path, const t
   work.memory = options.policy.memory_limit == 0 || checks.present ? RLIM_INFINITY : options.policy.memory_limit;
   work.arguments = arguments.data();
   work.environment = environment.entries.data();
-  {
-    const undisturbed whole_call;
-    const pid_t supervisor = run_aside(supervise_trial, &work, 0);
-    if (supervisor < 0) {
-      errno = -supervisor;
-      return failed("no process for a trial load");
-    }
-    int status = 0;
-    while (::waitpid(supervisor, &status, __WALL) < 0 && errno == EINTR) {
-    }
+  const undisturbed whole_call;
+  const pid_t supervisor = run_aside(supervise_trial, &work, 0);
+  if (supervisor < 0) return failed("no process for a trial load", path, -supervisor);
+  int status = 0;
+  while (::waitpid(supervisor, &status, __WALL) < 0 && errno == EINTR) {
   }
-  return judge_trial(*work.report, path, options);
+  return {};
+}
+
+// The running generation makes the same calls. It is not on trial: what goes wrong there is no fault of the new build.
+std::string compare_with_running(const std::string& path, const trial_options& options, const report_page& made) {
+  trial_options how = options;
+  how.load_path = options.running.load_path;
+  how.dependencies = options.running.dependencies;
+  how.symbols.clear();
+  how.tests = false;
+  how.policy.destructors = false;
+  const report_page page(options.calls.size());
+  if (!page || run_helper(options.running.snapshot, path, how, page)) return {};
+  const trial_call* const after = trial_calls(made.get());
+  const std::optional<setback> no = judge_trial(*page.get(), path, how, options.running.snapshot);
+  if (!no) return differences(options.calls, trial_calls(page.get()), after);
+  if (no->kind != setback_kind::refused_content) return {};
+  return "the recorded calls can't be compared: in the running generation " + no->why->reason();
+}
+
+}  // namespace
+
+trial_outcome trial_load(int snapshot, const std::string& path, const trial_options& options) {
+  const quiet_file_limit quiet;
+  const report_page page(options.calls.size());
+  if (!page) return {failed("no descriptors or no memory for a trial load", path, errno), {}};
+  if (auto no = run_helper(snapshot, path, options, page)) return {std::move(no), {}};
+  if (auto no = judge_trial(*page.get(), path, options, snapshot)) return {std::move(no), {}};
+  const bool comparable = !options.calls.empty() && options.running.snapshot >= 0;
+  return {{}, comparable ? compare_with_running(path, options, page) : std::string{}};
 }
 
 }  // namespace autoreload

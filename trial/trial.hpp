@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <autoreload/backend.hpp>
+#include <autoreload/call_sample.hpp>
 #include <autoreload/error.hpp>
 #include <autoreload/trial.hpp>
 
@@ -21,6 +22,21 @@ struct trial_options {
   std::vector<std::string> dependencies;  ///< absolute paths of libraries to dlopen first
   std::vector<std::string> symbols;       ///< names to look up: an indirect function's resolver is code that runs then
   int cancel = -1;                        ///< a descriptor; when it becomes readable the trial is given up
+
+  bool tests = true;                 ///< run the library's own test
+  std::vector<recorded_call> calls;  ///< to be made, in order
+  /// The running generation, which makes them, too, in a helper of its own.
+  struct {
+    int snapshot = -1;                      ///< descriptor of its complete file; -1: there is none
+    std::string load_path;                  ///< as above
+    std::vector<std::string> dependencies;  ///< as above
+  } running;
+};
+
+/// What a trial load came to.
+struct trial_outcome {
+  std::optional<setback> no;  ///< why the library is refused, or why nothing is known
+  std::string remark;         ///< how it answers the calls otherwise than the running generation; empty: it doesn't
 };
 
 /// Loads the snapshot in a helper process, looks the symbols up, unloads it, and says how that ended badly, if it did.
@@ -38,10 +54,9 @@ struct trial_options {
 ///
 /// @param snapshot  descriptor of the complete file; not changed
 /// @param path      the library as the user named it, for errors
-/// @return nothing when it passed; else with an error of stage trial: the library's fault (its reason says what it
-/// did),
-///         that the helper could not run, or that it was given up
+/// @return no setback when it passed; else with an error of stage trial: the library's fault (its reason says what it
+///         did), that the helper could not run, or that it was given up
 /// Thread-safety: any thread, any number at a time.
-[[nodiscard]] std::optional<setback> trial_load(int snapshot, const std::string& path, const trial_options& options);
+[[nodiscard]] trial_outcome trial_load(int snapshot, const std::string& path, const trial_options& options);
 
 }  // namespace autoreload

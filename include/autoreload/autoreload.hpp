@@ -7,6 +7,7 @@
 
 #include <autoreload/backend.hpp>         // IWYU pragma: export
 #include <autoreload/backends.hpp>        // IWYU pragma: export
+#include <autoreload/call_sample.hpp>     // IWYU pragma: export
 #include <autoreload/crash_report.hpp>    // IWYU pragma: export
 #include <autoreload/error.hpp>           // IWYU pragma: export
 #include <autoreload/event.hpp>           // IWYU pragma: export

@@ -4,11 +4,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include <autoreload/language.hpp>
 
 namespace autoreload {
+
+class call_sample;
 
 /// A trial load runs the library's constructors in a helper process before the host does, so that one that crashes,
 /// exits, throws or hangs is refused while the running generation goes on. A value.
@@ -37,6 +40,11 @@ struct trial_policy {
   /// whose test crashes, hangs, exits or returns something else is refused, and so is one that lacks it. Empty: the
   /// function `autoreload_selftest`, if the library exports one.
   std::string smoke;
+  /// Calls that the host made, to be repeated in the helper on each new build, in order, once its own test has passed.
+  /// A build that crashes, exits or hangs in one is refused. The running generation is loaded in a helper of its own
+  /// and makes them, too: a warning says which calls are answered otherwise. Both begin with the variables that they
+  /// have when they are loaded. On x86-64 and AArch64; elsewhere nothing is repeated. Null: none.
+  std::shared_ptr<const call_sample> sample;
 };
 
 }  // namespace autoreload
