@@ -11,6 +11,7 @@
 #include <new>
 #include <string_view>
 
+#include "reload/timed_stages.hpp"
 #include "system/file_limit.hpp"
 #include "system/held_signal.hpp"
 
@@ -27,16 +28,11 @@ std::string in_words(const timings& times) {
     if (!is_long) std::snprintf(digits.data(), digits.size(), "%.0f", microseconds);
     return std::string(digits.data());
   };
-  struct part {
-    const char* name;
-    timings::duration time;
-  };
   std::string stages;
-  for (const part& one : {part{"snapshot", times.snapshot}, part{"inspect", times.inspect}, part{"guard", times.guard},
-                          part{"trial", times.trial}, part{"load", times.load}, part{"verify", times.verify},
-                          part{"handover", times.handover}, part{"publish", times.publish}}) {
-    if (one.time == timings::duration{}) continue;
-    stages += (stages.empty() ? "" : ", ") + std::string(one.name) + " " + number(one.time);
+  for (const timed_stage& one : timed_stages) {
+    const timings::duration time = times.*one.time;
+    if (time == timings::duration{}) continue;
+    stages += (stages.empty() ? "" : ", ") + std::string(one.name) + " " + number(time);
   }
   return number(times.total) + (is_long ? " ms" : " us") + (stages.empty() ? "" : " (" + stages + ")");
 }

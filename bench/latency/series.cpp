@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "../harness/harness.hpp"
+#include "reload/timed_stages.hpp"
 
 namespace bench {
 
@@ -54,17 +55,10 @@ void interleaved::run(std::size_t index, benchmark::State& state) {
   report_percentiles(state, each([](const sample& one) { return one.total; }));
   if (samples.front().stages) {
     using autoreload::timings;
-    const auto stage = [&](const char* name, timings::duration timings::*which) {
+    const auto stage = [&](const std::string& name, timings::duration timings::*which) {
       state.counters[name] = median(each([which](const sample& one) { return (*one.stages).*which; }));
     };
-    stage("snapshot_us", &timings::snapshot);
-    stage("inspect_us", &timings::inspect);
-    stage("guard_us", &timings::guard);
-    stage("trial_us", &timings::trial);
-    stage("load_us", &timings::load);
-    stage("verify_us", &timings::verify);
-    stage("handover_us", &timings::handover);
-    stage("publish_us", &timings::publish);
+    for (const autoreload::timed_stage& one : autoreload::timed_stages) stage(std::string(one.name) + "_us", one.time);
     stage("engine_us", &timings::total);
     // What is left: the writer's own rename or close, the wake-up of whoever watches, and the call's way to the news.
     state.counters["outside_us"] = median(each([](const sample& one) { return one.total - one.stages->total; }));
