@@ -65,6 +65,13 @@ std::uint64_t parse_count(std::string_view option, std::string_view text) {
   return number;
 }
 
+// The words of --watch. Inotify is what the engine takes by itself, unless it can't see there.
+autoreload::watch_mode parse_watch(std::string_view text) {
+  if (text == "inotify") return autoreload::watch_mode::automatic;
+  if (text == "poll") return autoreload::watch_mode::polling;
+  fail("--watch: \"" + std::string(text) + "\" is neither inotify nor poll");
+}
+
 // build/demo/autoreload-demo has its library in build/clib/, named from here if that is shorter.
 std::string library_beside() {
   namespace fs = std::filesystem;
@@ -92,12 +99,7 @@ demo_arguments parse_arguments(int count, char** words) {
     switch (found) {
       case interval: chosen.interval = parse_time("--interval", optarg); break;
       case rounds: chosen.rounds = parse_count("--rounds", optarg); break;
-      case watch:
-        if (std::string_view(optarg) != "inotify" && std::string_view(optarg) != "poll") {
-          fail(std::string("--watch: \"") + optarg + "\" is neither inotify nor poll");
-        }
-        chosen.polling = std::string_view(optarg) == "poll";
-        break;
+      case watch: chosen.watch = parse_watch(optarg); break;
       case poll_interval: chosen.poll_interval = parse_time("--poll-interval", optarg); break;
       case rebuild: chosen.rebuild = true; break;
       case usage: std::fputs(help, stdout); std::exit(EXIT_SUCCESS);

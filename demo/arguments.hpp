@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <string>
 
+#include <autoreload/options.hpp>
+
 struct demo_arguments {
   std::string library;
   std::chrono::nanoseconds interval{std::chrono::seconds(1)};
   std::chrono::nanoseconds poll_interval{std::chrono::seconds(1)};
   std::uint64_t rounds = 0;  // 0: without end
-  bool polling = false;
+  autoreload::watch_mode watch = autoreload::watch_mode::automatic;
   bool rebuild = false;  // when a source is saved
 };
 

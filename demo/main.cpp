@@ -44,8 +44,7 @@ class demo {
  public:
   explicit demo(const demo_arguments& chosen) : arguments_(chosen), library_(chosen.library, options()) {
     std::fprintf(stderr, "backend %s, %s of \"%s\"\n", std::string(backend::name).c_str(),
-                 library_.watching() == autoreload::watch_mode::inotify ? "inotify" : "polling",
-                 chosen.library.c_str());
+                 std::string(to_string(library_.watching())).c_str(), chosen.library.c_str());
     if (chosen.rebuild) builder_ = rebuild_on_save(chosen.library);
   }
 
@@ -76,7 +75,7 @@ class demo {
  private:
   autoreload::options options() {
     autoreload::options chosen;
-    chosen.watch = arguments_.polling ? autoreload::watch_mode::polling : autoreload::watch_mode::automatic;
+    chosen.watch = arguments_.watch;
     chosen.poll_interval = std::chrono::ceil<std::chrono::milliseconds>(arguments_.poll_interval);
     chosen.observer = [wake = wake_](const autoreload::event& happened) { tell(happened, wake); };
     return chosen;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string_view>
 
 #include <autoreload/backend.hpp>
 #include <autoreload/event.hpp>
@@ -24,6 +25,16 @@ enum class watch_mode : std::uint8_t {
   inotify,    ///< events from the kernel: reacts at once
   polling,    ///< compares the file's identity every poll_interval
 };
+
+/// The mode's name. Never fails, any thread.
+[[nodiscard]] constexpr std::string_view to_string(watch_mode mode) noexcept {
+  switch (mode) {
+    case watch_mode::automatic: return "automatic";
+    case watch_mode::inotify: return "inotify";
+    case watch_mode::polling: return "polling";
+  }
+  return "unknown";
+}
 
 /// Who does the work.
 enum class drive_mode : std::uint8_t {

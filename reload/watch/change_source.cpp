@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// change_source: inotify, polling, and the fall-back from the one to the other.
+// change_source: inotify, polling, and the fall-back from any source to polling.
 //
 // SHARED  polling's next look and whether it polls, which the worker writes and any thread may read: each stands alone.
 #include "reload/watch/change_source.hpp"
@@ -22,8 +22,11 @@ constexpr const char* descriptors_closed =
 
 class inotify_source final : public change_source {
  public:
-  inotify_source(std::string file, std::shared_ptr<watch_hub> hub, bool wary)
-      : file_(std::move(file)), hub_(std::move(hub)), watch_(hub_, wary) {}
+  inotify_source(const watch_order& wanted, std::shared_ptr<watch_hub> hub)
+      : file_(wanted.file),
+        warn_(wanted.warn),
+        hub_(std::move(hub)),
+        watch_(hub_, wanted.mode == watch_mode::automatic) {}
 
   result<bool> arm(const std::vector<std::string>& needed) override {
     if (!watch_.take_moved() && armed_for_ == needed) return false;
@@ -31,13 +34,18 @@ class inotify_source final : public change_source {
       std::vector<std::string> paths = needed;
       paths.push_back(file_);
       armed_for_ = needed;
-      return watch_.arm(paths);
+      result<bool> armed = watch_.arm(paths);
+      if (!armed) watch_.mark_moved();  // the next call tries again
+      return armed;
     } catch (const std::bad_alloc&) {
       watch_.mark_moved();
       throw;
     }
   }
-  bool take(time_point, const memory&) override { return watch_.take_changed(); }
+  bool take(time_point, const memory&) override {
+    if (watch_.take_renewed()) warn_(descriptors_closed);
+    return watch_.take_changed();
+  }
   [[nodiscard]] bool pending() const noexcept override { return watch_.has_changed(); }
   void drain() override { hub_->drain(); }
   [[nodiscard]] bool renew_if_closed(bool lost) override {
@@ -46,15 +54,12 @@ class inotify_source final : public change_source {
     return false;
   }
   [[nodiscard]] int readable() const override { return hub_->readable(); }
-  /// Whether somebody closed descriptors since the last call.
-  [[nodiscard]] bool take_renewed() noexcept { return watch_.take_renewed(); }
   [[nodiscard]] watch_mode mode() const noexcept override { return watch_mode::inotify; }
   void stop() noexcept override { watch_.detach(); }
-  /// Lets the next arm() try again.
-  void distrust() noexcept { watch_.mark_moved(); }
 
  private:
   const std::string file_;
+  const std::function<void(const std::string&)> warn_;
   const std::shared_ptr<watch_hub> hub_;
   watch watch_;
   std::optional<std::vector<std::string>> armed_for_;
@@ -83,46 +88,49 @@ class polling_source final : public change_source {
   std::atomic<time_point> due_ = std::chrono::steady_clock::now() + interval_;
 };
 
-// Inotify; and polling as long as inotify can't be armed, which is tried again at each look of polling's.
+// What a warning says: by which way it is watched, and instead of which.
+std::string polls_instead(const watch_order& wanted, watch_mode of) {
+  return "polling every " + std::to_string(wanted.interval.count()) + " ms instead of " + std::string(to_string(of));
+}
+
+// A better source; and polling as long as that one can't be armed, which is tried again at each look of polling's.
 class fallback_source final : public change_source {
  public:
-  fallback_source(watch_order wanted, std::shared_ptr<watch_hub> hub)
-      : wanted_(std::move(wanted)),
-        inotify_(wanted_.file, std::move(hub), wanted_.mode == watch_mode::automatic),
-        polling_(wanted_.file, wanted_.interval) {}
+  fallback_source(watch_order wanted, std::unique_ptr<change_source> better)
+      : wanted_(std::move(wanted)), better_(std::move(better)), polling_(wanted_.file, wanted_.interval) {}
 
   result<bool> arm(const std::vector<std::string>& needed) override {
-    result<bool> armed = inotify_.arm(needed);
+    result<bool> armed = better_->arm(needed);
     if (!armed) {
-      inotify_.distrust();
       polling_.rest();
       if (polls_.exchange(true)) return false;
-      wanted_.warn("polling every " + std::to_string(wanted_.interval.count()) +
-                   " ms instead of inotify, which is tried again each time: " + armed.error().what());
+      wanted_.warn(polls_instead(wanted_, better_->mode()) +
+                   ", which is tried again each time: " + armed.error().what());
       return false;
     }
-    if (polls_.exchange(false)) wanted_.warn("inotify is to be had again: no more polling");
+    if (polls_.exchange(false)) {
+      wanted_.warn(std::string(to_string(better_->mode())) + " is to be had again: no more polling");
+    }
     return armed;
   }
   bool take(time_point now, const memory& known) override {
-    if (inotify_.take_renewed()) wanted_.warn(descriptors_closed);
-    if (inotify_.take(now, known)) return true;
+    if (better_->take(now, known)) return true;
     if (!polls_ || now < polling_.due()) return false;
     const bool changed = polling_.take(now, known);
     const result<bool> armed = arm(known.needed);
     return changed || (armed && *armed);
   }
-  [[nodiscard]] bool pending() const noexcept override { return inotify_.pending(); }
-  [[nodiscard]] time_point due() const noexcept override { return polls_ ? polling_.due() : never; }
-  void drain() override { inotify_.drain(); }
-  [[nodiscard]] bool renew_if_closed(bool lost) override { return inotify_.renew_if_closed(lost); }
-  [[nodiscard]] int readable() const override { return inotify_.readable(); }
-  [[nodiscard]] watch_mode mode() const noexcept override { return polls_ ? polling_.mode() : inotify_.mode(); }
-  void stop() noexcept override { inotify_.stop(); }
+  [[nodiscard]] bool pending() const noexcept override { return better_->pending(); }
+  [[nodiscard]] time_point due() const noexcept override { return polls_ ? polling_.due() : better_->due(); }
+  void drain() override { better_->drain(); }
+  [[nodiscard]] bool renew_if_closed(bool lost) override { return better_->renew_if_closed(lost); }
+  [[nodiscard]] int readable() const override { return better_->readable(); }
+  [[nodiscard]] watch_mode mode() const noexcept override { return polls_ ? polling_.mode() : better_->mode(); }
+  void stop() noexcept override { better_->stop(); }
 
  private:
   const watch_order wanted_;
-  inotify_source inotify_;
+  const std::unique_ptr<change_source> better_;
   polling_source polling_;
   std::atomic<bool> polls_{false};
 };
@@ -134,9 +142,11 @@ std::unique_ptr<change_source> make_change_source(watch_order wanted) {
       wanted.mode == watch_mode::polling || (wanted.mode == watch_mode::automatic && needs_polling(wanted.file));
   if (!polls) {
     result<std::shared_ptr<watch_hub>> hub = wanted.hub();
-    if (hub) return std::make_unique<fallback_source>(std::move(wanted), *std::move(hub));
-    wanted.warn("polling every " + std::to_string(wanted.interval.count()) +
-                " ms instead of inotify: " + hub.error().what());
+    if (hub) {
+      auto inotify = std::make_unique<inotify_source>(wanted, *std::move(hub));
+      return std::make_unique<fallback_source>(std::move(wanted), std::move(inotify));
+    }
+    wanted.warn(polls_instead(wanted, watch_mode::inotify) + ": " + hub.error().what());
   }
   return std::make_unique<polling_source>(std::move(wanted.file), wanted.interval);
 }

@@ -91,9 +91,8 @@ class Watch : public support::EngineTest, public testing::WithParamInterface<wat
   const fs::path root_ = directory_.path();
 };
 
-INSTANTIATE_TEST_SUITE_P(By, Watch, testing::Values(watch_mode::inotify, watch_mode::polling), [](const auto& mode) {
-  return mode.param == watch_mode::inotify ? std::string("Inotify") : std::string("Polling");
-});
+INSTANTIATE_TEST_SUITE_P(By, Watch, testing::Values(watch_mode::inotify, watch_mode::polling),
+                         [](const auto& mode) { return std::string(to_string(mode.param)); });
 
 // ---- the file
 
@@ -472,7 +471,7 @@ TEST_P(Watch, ADirectoryThatMayBeEnteredLater) {
                   [&](const auto& ask_root) {
                     const library lib(at, watching());
                     EXPECT_FALSE(lib.loaded());
-                    EXPECT_EQ(lib.watching(), watch_mode::polling) << "the file's directory is out of sight";
+                    EXPECT_NE(lib.watching(), watch_mode::inotify) << "the file's directory is out of sight";
                     ask_root();
                     expect_build(lib, 1);
                     EXPECT_TRUE(support::comes_true([&] { return lib.watching() == GetParam(); }));
