@@ -21,7 +21,7 @@ printf 'SUBJECT_1 { global: subject_sum; local: *; };' > corpus/inspect/versions
 gcc $flags -Wl,--version-script=corpus/inspect/versions.map -o corpus/inspect/versions.so $subject
 rm corpus/inspect/versions.map
 for library in corpus/inspect/[!a]*.so; do strip "$library"; done
-../build/tools/autoreload-digest corpus/inspect/gcc-bfd.so corpus/inspect/digest.so
+../build/digest/autoreload-digest corpus/inspect/gcc-bfd.so corpus/inspect/digest.so
 
 # What a linker at work leaves, and what is no library at all.
 head -c 4096 /dev/zero > corpus/inspect/zeros
