@@ -41,10 +41,7 @@ class preparation {
       const auto running =
           file.path.empty() ? running_copy_named(name, policy_.self) : running_copy_of(file.file, policy_.self);
       if (file.path.empty() && !running) continue;
-      if (running && file.path.empty()) {
-        answer_.paths.push_back(running->file);
-        add_state(answer_.state, running->file);
-      }
+      if (running && file.path.empty()) answer_.rely_on(running->file);
       std::shared_ptr<private_library> library = running ? share(name, *running) : take(name, file, here);
       if (library == nullptr || (copy != nullptr && !rename(*copy, bytes, here.facts, name, library->alias))) continue;
       needs.push_back(std::move(library));
@@ -298,6 +295,11 @@ result<void> open_dependencies(const private_libraries& libraries, const std::st
     library->image.loaded();
   }
   return {};
+}
+
+std::optional<file_identity> dependencies::rely_on(const std::string& path) {
+  paths.push_back(path);
+  return add_state(state, path);
 }
 
 std::uint64_t state_of(const std::vector<std::string>& paths) {

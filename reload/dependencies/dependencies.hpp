@@ -61,6 +61,11 @@ struct dependencies {
   std::vector<std::string> warnings;  ///< what can't be reloaded, and why
   std::vector<left_library> left;     ///< what the loader will map from the file itself
   std::optional<setback> no;          ///< one of them can't be used
+
+  /// From now on this path counts, too: it is watched, and a change of it leads to another look. Call it before the
+  /// file is opened. Not thread-safe.
+  /// @return what is there, if anything
+  std::optional<file_identity> rely_on(const std::string& path);
 };
 
 /// What is asked of them, as of the library itself.

@@ -79,8 +79,7 @@ needed_file find_needed(const std::string& name, const std::vector<search_direct
       if (is_packaged(path)) return {.packaged = true};
       if (access(path.c_str(), F_OK) != 0) continue;
     }
-    into.paths.push_back(path);
-    const auto file = add_state(into.state, path);
+    const auto file = into.rely_on(path);
     if (!file) continue;
     if (!loader_would_take(path)) {
       if (run_path && !of_another_machine) of_another_machine = {path, *file, run_path};
