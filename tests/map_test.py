@@ -65,6 +65,16 @@ class Map(unittest.TestCase):
                 with self.subTest(page=page, name=name):
                     self.assertTrue(is_there(name, self.files))
 
+    def test_comments_name_only_what_is_there(self):
+        tops = "|".join(name.rstrip("/") for name in directories() if re.fullmatch(r"\w+/", name) and name != "tests/")
+        sources = [file for file in self.files
+                   if re.match(rf"({tops})/", file) and not file.startswith("subprojects/") and file.endswith(("cpp", "hpp"))]
+        self.assertGreater(len(sources), 100)
+        for source in sources:
+            for name in re.findall(rf"(?<![\w/])(?:{tops})/[\w/]+\.[ch]pp\b", read(source)):
+                with self.subTest(source=source, name=name):
+                    self.assertIn(name, self.files)
+
     def test_tells_a_name_that_is_gone(self):
         self.assertEqual(list(named("`reload/pipeline.cpp`, `dlopen`, `gone/`, `lib->foo()`")), ["reload/pipeline.cpp", "gone/"])
         self.assertTrue(is_there("pipeline.cpp", self.files))

@@ -25,7 +25,7 @@ inline constexpr int default_load_flags = RTLD_NOW | RTLD_LOCAL;
 /// - `m.handle()` is dlopen's handle, null once unloaded. The engine asks the loader about it by dlinfo and by
 ///   RTLD_NOLOAD, so the library must be in the program's own namespace, not in one of dlmopen's.
 /// - `m.unload()` closes; a second call does nothing. It says dlclose's own failure; it does not promise that the code
-///   left memory (see reload/retire.hpp for who checks that).
+///   left memory (see reload/retire/retire.hpp for who checks that).
 /// - moved-from or unloaded, m can only be destroyed, assigned to or asked for its (null) handle.
 ///
 /// Thread-safety: one thread at a time for each object; different objects at will.
