@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""map_test: docs/architecture.md and CONTRIBUTING.md name what is there, the map leaves no directory out, links lead somewhere."""
+"""map_test: docs/architecture.md, CONTRIBUTING.md and comments name what is there, the map leaves no directory out, and
+links lead somewhere."""
 
 import fnmatch
 import os
@@ -76,7 +77,8 @@ class Map(unittest.TestCase):
                     self.assertIn(name, self.files)
 
     def test_tells_a_name_that_is_gone(self):
-        self.assertEqual(list(named("`reload/pipeline.cpp`, `dlopen`, `gone/`, `lib->foo()`")), ["reload/pipeline.cpp", "gone/"])
+        self.assertEqual(list(named("`reload/pipeline.cpp`, `dlopen`, `gone/`, `lib->foo()`")),
+                         ["reload/pipeline.cpp", "gone/"])
         self.assertTrue(is_there("pipeline.cpp", self.files))
         self.assertFalse(is_there("line.cpp", self.files))
         self.assertFalse(is_there("gone/", self.files))
