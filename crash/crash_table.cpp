@@ -183,6 +183,10 @@ void keep_snapshots(bool keep) {
   trim();
 }
 
+std::array<std::span<const std::byte>, 2> own_memory() noexcept {
+  return {std::as_bytes(std::span(slots)), std::as_bytes(std::span(master))};
+}
+
 bool read(std::size_t at, entry& into) noexcept {
   const slot& from = slots[at];
   for (int attempt = 0; attempt < 100; ++attempt) {

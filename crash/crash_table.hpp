@@ -75,6 +75,9 @@ void remove(std::uint64_t ticket);
 /// Whether snapshots of unloaded generations are kept for their symbols. Off at first, since that costs memory.
 void keep_snapshots(bool keep);
 
+/// Where the table itself lies, which has addresses of all generations.
+[[nodiscard]] std::array<std::span<const std::byte>, 2> own_memory() noexcept;
+
 /// Reads the slot numbered `slot`, less than capacity. @return false when it is free or being written.
 /// Async-signal-safe.
 [[nodiscard]] bool read(std::size_t slot, entry& into) noexcept;

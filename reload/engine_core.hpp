@@ -136,7 +136,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::unique_ptr<change_source> source_;
   snapshotter reader_;
   writer_patience patience_;
-  history history_{wanted_.chosen.history, wanted_.chosen.keep_old, wanted_.chosen.stuck_after};
+  history history_{wanted_.chosen.history, wanted_.chosen.keep_old, wanted_.chosen.stuck_after, wanted_.chosen.unload};
   probation probation_{wanted_.chosen.probation};
   memory memory_;
   std::unique_ptr<running_library> offered_;  // to the libraries of other engines that need this one

@@ -10,6 +10,7 @@
 
 #include <autoreload/engine.hpp>
 #include <autoreload/history.hpp>
+#include <autoreload/unload.hpp>
 
 #include "reload/dependencies/dependencies.hpp"
 #include "reload/handover/guest.hpp"
@@ -47,6 +48,14 @@ struct generation {
   bool closed = false;    ///< dlclose was called; it is still mapped
   bool reported = false;  ///< that it stays
   bool stuck = false;     ///< that somebody doesn't come back from it was told
+  bool dismissed = false;  ///< its own function that prepares unloading was called: it does not run again
+  std::shared_ptr<unload_check> check;    ///< who may come back beside the pins, or null
+  std::unique_ptr<unload_search> search;  ///< the one for this generation, once nobody pins it
+  std::string held_by;                    ///< whom it told of, in its own form
+  std::chrono::steady_clock::time_point held_told{};
+
+  /// Nothing can go back to it any more.
+  [[nodiscard]] bool leaves() const noexcept { return closed || dismissed; }
 };
 
 /// Generations go from list to list by splice, which can't fail: none is lost, or unloaded under its callers, for want

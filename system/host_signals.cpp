@@ -28,6 +28,8 @@ void block_signals_but_faults() noexcept {
 serving::serving(const sigset_t& mask) noexcept : before_(std::exchange(served, &mask)) {}
 serving::~serving() { served = before_; }
 
+bool is_serving() noexcept { return served != nullptr; }
+
 hosts_signals::hosts_signals() noexcept : changed_(served != nullptr) {
   if (changed_) pthread_sigmask(SIG_SETMASK, served, &ours_);
 }

@@ -29,6 +29,9 @@ class serving {
   const sigset_t* before_;
 };
 
+/// Whether the calling thread is one of ours that serves a host now.
+[[nodiscard]] bool is_serving() noexcept;
+
 /// As long as it lives, the thread has the host's mask. Nothing on a thread that serves nobody: that is the host's own.
 class hosts_signals {
  public:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,6 +22,7 @@ namespace autoreload::detail {
 struct AUTORELOAD_API erased_module {
   virtual ~erased_module() = default;
   [[nodiscard]] virtual const void* table() const = 0;
+  [[nodiscard]] virtual std::size_t table_size() const = 0;  // bytes
   [[nodiscard]] virtual void* handle() const = 0;
   virtual result<void> unload() = 0;
 };
@@ -39,6 +41,7 @@ struct module_of final : erased_module {
 
   explicit module_of(module loaded) : loaded_(std::move(loaded)) {}
   [[nodiscard]] const void* table() const override { return &loaded_.api(); }
+  [[nodiscard]] std::size_t table_size() const override { return sizeof(Api); }
   [[nodiscard]] void* handle() const override { return loaded_.handle(); }
   result<void> unload() override { return loaded_.unload(); }
 

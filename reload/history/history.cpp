@@ -94,7 +94,7 @@ std::uint64_t history::last_good() const {
   const generation* best = nullptr;
   for (const generations* const list : {&stored_, &retiring_.waiting(), &kept_}) {
     for (const generation& one : *list) {
-      if (one.sent_away || (list == &retiring_.waiting() && one.closed)) continue;
+      if (one.sent_away || (list == &retiring_.waiting() && one.leaves())) continue;
       if (one.number == protected_) return protected_;
       if (best == nullptr || one.retired >= best->retired) best = &one;
     }

@@ -12,9 +12,11 @@
 #include <autoreload/history.hpp>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "reload/generation.hpp"
@@ -40,8 +42,10 @@ class history {
 
   /// @param keep_all  nothing is ever unloaded
   /// @param stuck_after  see options
-  history(const history_policy& policy, bool keep_all, std::chrono::milliseconds stuck_after)
-      : policy_(policy), keep_all_(keep_all), stuck_after_(stuck_after) {}
+  /// @param unload  see options
+  history(const history_policy& policy, bool keep_all, std::chrono::milliseconds stuck_after,
+          std::shared_ptr<unload_check> unload)
+      : policy_(policy), keep_all_(keep_all), stuck_after_(stuck_after), retiring_(std::move(unload)) {}
 
   [[nodiscard]] const generation* running() const { return running_.empty() ? nullptr : &running_.front(); }
   [[nodiscard]] generation* running() { return running_.empty() ? nullptr : &running_.front(); }

@@ -54,6 +54,7 @@ class remembered_module final : public detail::erased_module {
   }
   ~remembered_module() override { forget(); }
   [[nodiscard]] const void* table() const override { return module_->table(); }
+  [[nodiscard]] std::size_t table_size() const override { return module_->table_size(); }
   [[nodiscard]] void* handle() const override { return module_->handle(); }
   result<void> unload() override {
     forget();

@@ -77,7 +77,7 @@ bool belongs_to(const owner& library) {
 
 constexpr std::array<std::string_view, 4> systems_directories{"/lib/", "/usr/lib/", "/lib64/", "/usr/lib64/"};
 
-class holder {
+class needs_keeper {
  public:
   void hold_needs_of(const link_map& object) {
     const char* strings = nullptr;
@@ -150,7 +150,7 @@ std::string why_kept(const generation& one) {
 
 void hold_system_libraries(const generation& one) {
   static auto* const mutex = new std::mutex;
-  static auto* const all = new holder;
+  static auto* const all = new needs_keeper;
   link_map* object = nullptr;
   if (dlinfo(one.module->handle(), RTLD_DI_LINKMAP, &object) != 0) return;
   const std::lock_guard lock(*mutex);

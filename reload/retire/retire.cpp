@@ -18,6 +18,7 @@
 
 #include "crash/crash_table.hpp"
 #include "reload/load/loaded.hpp"
+#include "reload/retire/holders_left.hpp"
 #include "reload/retire/left_behind.hpp"
 #include "reload/retire/pin_registry.hpp"
 #include "reload/retire/whereabouts.hpp"
@@ -72,7 +73,16 @@ struct moment {
   std::vector<held_pin> pins;
   std::chrono::steady_clock::time_point now;
   std::chrono::milliseconds stuck_after;
+  bool wait;  // for searches
 };
+
+// Taken out first, and before anything else is marked as done: for want of memory this may be left at any point.
+void dismiss(generation& one, std::vector<retirement>& done) {
+  if (one.guest.unloading == nullptr) return;
+  one.dismissed = true;
+  std::string thrown = call_guest(std::exchange(one.guest.unloading, nullptr), "what is called before it is unloaded");
+  if (!thrown.empty()) done.push_back({one.number, false, std::move(thrown)});
+}
 
 fate fate_of(generation& one, const moment& at, std::vector<retirement>& done) {
   if (!one.closed) {
@@ -98,13 +108,10 @@ fate fate_of(generation& one, const moment& at, std::vector<retirement>& done) {
       done.push_back({one.number, false, std::move(kept)});
       return fate::stays;
     }
+    if (one.check != nullptr) dismiss(one, done);  // it may end its threads, and take its handlers back
+    if (is_held(one, at.wait, done)) return fate::waits;
     hold_system_libraries(one);
-    // Taken out first, and before anything else is marked as done: for want of memory this may be left at any point.
-    if (std::string thrown =
-            call_guest(std::exchange(one.guest.unloading, nullptr), "what is called before it is unloaded");
-        !thrown.empty()) {
-      done.push_back({one.number, false, std::move(thrown)});
-    }
+    dismiss(one, done);
     one.closed = true;
     one.reported = false;
     const hosts_signals while_destructors_run;
@@ -155,9 +162,9 @@ struct orphanage {
 };
 
 // Unloads what it can, and moves it to `left`. One that there is no memory to judge stays for the next time.
-void sweep_all(generations& waiting, std::chrono::milliseconds stuck_after, std::vector<retirement>& done,
+void sweep_all(generations& waiting, std::chrono::milliseconds stuck_after, bool wait, std::vector<retirement>& done,
                generations& left) {
-  const moment at{held_pins(), std::chrono::steady_clock::now(), stuck_after};
+  const moment at{held_pins(), std::chrono::steady_clock::now(), stuck_after, wait};
   done.reserve(done.size() + 3 * waiting.size());  // what has happened must not be forgotten for want of room
   for (auto next = waiting.begin(); next != waiting.end();) {
     const auto one = next++;
@@ -185,16 +192,19 @@ void orphanage::sweep() {
   if (mine.list.empty()) return;
   std::vector<retirement> nobody_asks;
   generations nobody_keeps;
-  if (grace_barrier().passed) sweep_all(mine.list, std::chrono::milliseconds(0), nobody_asks, nobody_keeps);
+  if (grace_barrier().passed) sweep_all(mine.list, std::chrono::milliseconds(0), false, nobody_asks, nobody_keeps);
 }
 
 }  // namespace
 
-retirer::retirer() { (void)orphanage::get(); }  // now, while a failure is only an exception
+retirer::retirer(std::shared_ptr<unload_check> check) : check_(std::move(check)) { (void)orphanage::get(); }  // now, while a failure is only an exception
 
 void retirer::add(generations& old, bool keep) noexcept {
   const auto now = std::chrono::steady_clock::now();
-  for (generation& one : old) one.retired = now;
+  for (generation& one : old) {
+    one.retired = now;
+    one.check = check_;
+  }
   if (keep) {  // reachable by its callers, if they kept pointers
     orphanage::get().keep(old, old.begin(), old.end());
     return;
@@ -203,10 +213,10 @@ void retirer::add(generations& old, bool keep) noexcept {
   fresh_ = true;
 }
 
-// Not one that dlclose was called for: who calls it would not keep it.
+// Not one that dlclose was called for: who calls it would not keep it. Nor one that has prepared itself to be unloaded.
 const generation* retirer::loaded(std::uint64_t number) const noexcept {
   const auto found = std::find_if(waiting_.begin(), waiting_.end(),
-                                  [&](const generation& one) { return one.number == number && !one.closed; });
+                                  [&](const generation& one) { return one.number == number && !one.leaves(); });
   return found == waiting_.end() ? nullptr : &*found;
 }
 
@@ -220,11 +230,13 @@ bool retirer::take_back(std::uint64_t number, generations& into) noexcept {
       std::find_if(waiting_.begin(), waiting_.end(), [&](const generation& one) { return &one == wanted; });
   if (found == waiting_.end()) return false;
   found->reported = found->stuck = false;
+  found->search.reset();
+  found->held_by.clear();
   into.splice(into.end(), waiting_, found);
   return true;
 }
 
-std::vector<retirement> retirer::sweep(std::chrono::milliseconds stuck_after) {
+std::vector<retirement> retirer::sweep(std::chrono::milliseconds stuck_after, bool wait) {
   std::vector<retirement> done;
   if (fresh_) {
     const grace period = grace_barrier();
@@ -233,12 +245,13 @@ std::vector<retirement> retirer::sweep(std::chrono::milliseconds stuck_after) {
       done.push_back({waiting_.back().number, false, without_membarrier(period)});
     }
   }
-  if (!waiting_.empty() && !fresh_) sweep_all(waiting_, stuck_after, done, unloaded_);
+  if (!waiting_.empty() && !fresh_) sweep_all(waiting_, stuck_after, wait, done, unloaded_);
   orphanage::get().sweep();
   return done;
 }
 
 generation::~generation() {
+  search.reset();  // it reads the image
   const hosts_signals while_destructors_run;
   module.reset();
   let_go(std::move(image));
@@ -250,7 +263,7 @@ void let_go(snapshot image) noexcept {
 
 void retirer::abandon() noexcept {
   try {
-    (void)sweep(std::chrono::milliseconds(0));
+    (void)sweep(std::chrono::milliseconds(0), true);
   } catch (const std::bad_alloc&) {  // then the next sweep of any engine
   }
   orphanage::get().adopt(waiting_);

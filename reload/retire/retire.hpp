@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,7 +29,8 @@ struct retirement {
 /// The generations of one engine that are no longer published. Not thread-safe: the engine's pipeline owns it.
 class retirer {
  public:
-  retirer();
+  /// @param check  who may come back beside the pins; null: nobody
+  explicit retirer(std::shared_ptr<unload_check> check);
   retirer(const retirer&) = delete;
   retirer& operator=(const retirer&) = delete;
   ~retirer() { abandon(); }
@@ -46,7 +48,8 @@ class retirer {
   /// Unloads every generation that nobody pins, and looks again at those that were closed but did not leave. One
   /// membarrier if anything was added since the last call. Doesn't wait for anybody.
   /// @param stuck_after  how long a pin may be held before it counts as a call that hangs; 0: it never does
-  [[nodiscard]] std::vector<retirement> sweep(std::chrono::milliseconds stuck_after);
+  /// @param wait         for the searches of who may come back beside the pins
+  [[nodiscard]] std::vector<retirement> sweep(std::chrono::milliseconds stuck_after, bool wait = false);
 
   /// Gives what can't be unloaded now to a place that every retirer of the process sweeps.
   void abandon() noexcept;
@@ -58,6 +61,7 @@ class retirer {
   [[nodiscard]] generations unloaded() noexcept { return std::exchange(unloaded_, {}); }
 
  private:
+  const std::shared_ptr<unload_check> check_;
   generations waiting_;
   generations unloaded_;
   bool fresh_ = false;  // something was added since the last grace_barrier

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// check: has a search run beside the engine, and bounds what searches cost.
+//
+// SHARED  the report and how long the search took, which the search's thread writes before it sets `ended_` (release),
+//         and which are read after that was seen (acquire), or after the thread was joined. `cancelled_` stands alone.
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <new>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "autoreload/holders.hpp"
+#include "system/aside.hpp"
+
+namespace autoreload {
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+// A search may take this part of the time: then there are 19 times its duration between two.
+constexpr int share = 20;
+
+class search_beside final : public unload_search {
+ public:
+  search_beside(held_image image, unload_policy policy) : image_(std::move(image)), policy_(policy) {}
+  search_beside(const search_beside&) = delete;
+  search_beside& operator=(const search_beside&) = delete;
+  ~search_beside() override {
+    cancelled_ = true;
+    if (thread_.joinable()) thread_.join();
+  }
+
+  std::optional<holder_report> look(bool wait) override {
+    if (!thread_.joinable()) {
+      if (!wait && last_ && clock::now() < not_before_) return last_;
+      begin();
+    }
+    if (!wait && !ended_.load(std::memory_order_acquire)) return std::nullopt;
+    if (thread_.joinable()) thread_.join();
+    not_before_ = clock::now() + took_ * (share - 1);
+    last_ = std::move(report_);
+    return last_;
+  }
+
+ private:
+  void begin() {
+    ended_ = false;
+    report_ = {};
+    report_.unseen = "anything, for want of memory";  // if it stays so
+    const undisturbed no_signals;  // the thread inherits that: the host's handlers are not to run on it
+    try {
+      thread_ = std::thread([this] { search(); });
+    } catch (const std::system_error&) {  // no thread to be had
+      search();
+    }
+  }
+
+  void search() noexcept {
+    const auto began = clock::now();
+    try {
+      pthread_setname_np(pthread_self(), "autoreload-look");
+      report_ = who_holds(image_, policy_, &cancelled_);
+    } catch (const std::bad_alloc&) {  // then the report is what was prepared for that
+    }
+    took_ = clock::now() - began;
+    ended_.store(true, std::memory_order_release);
+  }
+
+  const held_image image_;
+  const unload_policy policy_;
+  std::atomic<bool> cancelled_{false};
+  std::atomic<bool> ended_{false};
+  holder_report report_;
+  clock::duration took_{};
+  std::optional<holder_report> last_;
+  clock::time_point not_before_{};
+  std::thread thread_;
+};
+
+class check final : public unload_check {
+ public:
+  explicit check(unload_policy policy) : policy_(policy) {}
+  std::unique_ptr<unload_search> begin(const held_image& image) override {
+    return std::make_unique<search_beside>(image, policy_);
+  }
+
+ private:
+  const unload_policy policy_;
+};
+
+}  // namespace
+
+std::shared_ptr<unload_check> unload_when(unload_policy policy) {
+  return policy == unload_policy::pins ? nullptr : std::make_shared<check>(policy);
+}
+
+}  // namespace autoreload

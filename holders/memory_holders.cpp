@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+// memory_holders: leaves out what is no holder's, goes through the rest, and names what was found.
+#include "holders/memory_holders.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "holders/asleep.hpp"
+#include "holders/heap.hpp"
+#include "holders/loaders_words.hpp"
+#include "holders/mappings.hpp"
+#include "holders/memory.hpp"
+#include "holders/thread_data.hpp"
+
+namespace autoreload::holding {
+namespace {
+
+constexpr std::size_t most_words = 4096;
+
+template <class T>
+memory_range memory_of(const std::vector<T>& list) {
+  const auto begin = reinterpret_cast<std::uintptr_t>(list.data());
+  return {begin, begin + list.capacity() * sizeof(T)};
+}
+
+bool has_guard(const std::vector<mapping>& all, const mapping& one) {
+  const mapping* const before = one.where.begin == 0 ? nullptr : find_mapping(all, one.where.begin - 1);
+  return one.name == "[stack]" || (before != nullptr && !before->readable && !before->writable);
+}
+
+// What was looked at on stacks, what nobody uses below their pointers, and stacks without a thread.
+void leave_out_stacks(const std::vector<mapping>& all, const std::vector<live_stack>& stacks, left_out& out) {
+  for (const mapping& one : all) {
+    if (!one.writable || one.shared) continue;
+    std::uintptr_t lowest = 0;
+    for (const live_stack& stack : stacks) {
+      const std::uintptr_t pointer = stack.looked_at.begin;
+      if (pointer < one.where.begin || pointer >= one.where.end) continue;
+      out.add(stack.looked_at);
+      lowest = lowest == 0 ? pointer : std::min(lowest, pointer);
+    }
+    const bool guarded = has_guard(all, one);
+    if (lowest != 0 && guarded) out.add({one.where.begin, lowest});
+    if (lowest == 0 && guarded && one.name.empty() && is_idle_stack(one.where)) out.add(one.where);
+  }
+}
+
+class search {
+ public:
+  search(const naming& names, const target& what, const thread_findings& threads)
+      : names_(names),
+        what_(what),
+        threads_(threads),
+        all_(read_mappings()),
+        blocks_(thread_blocks(names.objects, threads.stacks)) {}
+
+  void run(const std::atomic<bool>* cancelled, holder_report& report) {
+    words_.reserve(most_words);
+    leave_out();
+    const bool done = each_piece(all_, out_, cancelled, [&](const memory_piece& piece) {
+      scan_words(piece.words.data(), piece.words.size(), piece.at, what_, [&](const word_found& word) {
+        words_.size() < most_words ? words_.push_back(word) : void(++report.more);
+      });
+    });
+    if (!done) return;
+    const loaders_words loaders(names_.image);
+    std::erase_if(words_, [&](const word_found& word) { return loaders.has(word); });
+    heap_blocks heap(all_);
+    heap.find(words_);
+    for (const word_found& word : words_) {
+      if (auto one = holder_at(word, heap)) report.holders.push_back(*std::move(one));
+    }
+  }
+
+ private:
+  void leave_out() {
+    const std::uintptr_t low = what_.base + what_.low;
+    out_.add({low, low + what_.span});
+    for (const memory_range& one : names_.image.ours) out_.add(one);
+    out_.add(stack_of_this_thread());
+    leave_out_stacks(all_, threads_.stacks, out_);
+    for (const thread_block& one : blocks_) {
+      if (one.object->base == what_.base) out_.add(one.where);  // the library's own variables
+    }
+    out_.add(memory_of(threads_.registers));
+    out_.sort();
+  }
+
+  std::optional<holder> holder_at(const word_found& word, const heap_blocks& heap) const {
+    holder made{holder_kind::memory, {}, word.at, word.offset, 0};
+    const std::string place = place_in_words(names_, word.offset, word.code);
+    const std::string leads = word.hidden ? " leads to " + place + ", hidden as setjmp() and atexit() do" : " leads to " + place;
+    const auto thread = std::find_if(blocks_.begin(), blocks_.end(), [&](const thread_block& one) {
+      return word.at >= one.where.begin && word.at < one.where.end;
+    });
+    if (thread != blocks_.end()) {
+      made.kind = holder_kind::thread_local_;
+      made.thread = thread->thread;
+      made.text = thread_variable_in_words(*thread, word.at) + leads;
+      return made;
+    }
+    if (const loaded_object* const object = find_object(names_.objects, word.at); object != nullptr) {
+      made.kind = holder_kind::variable;
+      made.text = variable_in_words(*object, word.at) + leads;
+      return made;
+    }
+    if (const heap_block* const block = heap.at(word.at); block != nullptr) {
+      if (block->free) return std::nullopt;
+      made.kind = holder_kind::heap;
+      made.text = block_in_words(*block, word.at) + leads;
+      return made;
+    }
+    std::array<char, 40> text;
+    std::snprintf(text.data(), text.size(), "memory at 0x%llx", static_cast<unsigned long long>(word.at));
+    made.text = text.data() + leads;
+    return made;
+  }
+
+  const naming& names_;
+  const target& what_;
+  const thread_findings& threads_;
+  std::vector<mapping> all_;
+  std::vector<thread_block> blocks_;
+  left_out out_;
+  std::vector<word_found> words_;
+};
+
+}  // namespace
+
+void memory_holders(const naming& names, const target& what, const thread_findings& threads,
+                    const std::atomic<bool>* cancelled, holder_report& report) {
+  search(names, what, threads).run(cancelled, report);
+}
+
+}  // namespace autoreload::holding

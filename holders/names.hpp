@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// names: what a person calls an address.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <autoreload/unload.hpp>
+
+#include "elf/sections.hpp"
+
+namespace autoreload::holding {
+
+/// The bytes of a file, as long as it lives; empty when it can't be read.
+class file_view {
+ public:
+  explicit file_view(int descriptor);
+  explicit file_view(const std::string& path);
+  file_view(const file_view&) = delete;
+  file_view& operator=(const file_view&) = delete;
+  ~file_view();
+  [[nodiscard]] file_bytes bytes() const noexcept { return bytes_; }
+
+ private:
+  void map(int descriptor);
+  file_bytes bytes_;
+};
+
+enum class symbol_kind : std::uint8_t { function, variable, thread_local_variable };
+
+/// Such as `mix()+0x1c` or `table+0x8`, C++ names as the source has them; empty when no symbol covers the address.
+/// @param address  as the file has it; of a thread-local variable, from the start of the thread's part
+[[nodiscard]] std::string symbol_at(file_bytes file, std::uint64_t address, symbol_kind kind);
+
+/// An object that the loader has mapped.
+struct loaded_object {
+  std::string name;          // its path; of the program, too
+  std::uintptr_t base = 0;
+  std::vector<memory_range> parts;
+  std::vector<memory_range> writable;
+  std::size_t thread_module = 0;  // number of its thread-local part, or 0
+  std::size_t thread_size = 0;    // bytes of it
+  std::uintptr_t thread_data = 0;  // of the calling thread, or 0
+
+  [[nodiscard]] bool has(std::uintptr_t address) const noexcept;
+  [[nodiscard]] bool writes(std::uintptr_t address) const noexcept;
+};
+
+/// All of them. Waits for no constructor.
+[[nodiscard]] std::vector<loaded_object> loaded_objects();
+
+/// The object that has an address, or null.
+[[nodiscard]] const loaded_object* find_object(const std::vector<loaded_object>& all, std::uintptr_t address) noexcept;
+
+/// Such as `variable handlers+0x8 of "/home/me/host"`.
+[[nodiscard]] std::string variable_in_words(const loaded_object& object, std::uintptr_t address);
+
+}  // namespace autoreload::holding

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// thread_data: follows glibc's table of thread-local blocks, which each thread's pointer leads to.
+#include "holders/thread_data.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "holders/asleep.hpp"
+#include "holders/mappings.hpp"
+
+namespace autoreload::holding {
+namespace {
+
+std::optional<std::uint64_t> word_at(std::uintptr_t address) {
+  std::uint64_t word = 0;
+  if (copy_memory(address, &word, sizeof word) != sizeof word) return std::nullopt;
+  return word;
+}
+
+// Where a thread's block of an object is; 0 as long as it has none.
+std::uintptr_t block_of([[maybe_unused]] std::uintptr_t thread_pointer, [[maybe_unused]] std::size_t module) {
+#if defined(__GLIBC__) && defined(__x86_64__)
+  const auto table = word_at(thread_pointer + 8);
+  if (!table || *table == 0) return 0;
+  const auto length = word_at(*table - 16);  // the entry before the first counts them
+  if (!length || module > *length) return 0;
+  const auto block = word_at(*table + 16 * module);
+  return block && *block != ~std::uint64_t{0} ? *block : 0;
+#else
+  return 0;
+#endif
+}
+
+}  // namespace
+
+std::vector<thread_block> thread_blocks(const std::vector<loaded_object>& objects,
+                                        const std::vector<live_stack>& stacks) {
+  std::vector<thread_block> all;
+  for (const live_stack& stack : stacks) {
+    if (stack.thread_pointer == 0) continue;
+    for (const loaded_object& object : objects) {
+      if (object.thread_module == 0 || object.thread_size == 0) continue;
+      const std::uintptr_t at = block_of(stack.thread_pointer, object.thread_module);
+      if (at != 0) all.push_back({stack.thread, &object, {at, at + object.thread_size}});
+    }
+  }
+  return all;
+}
+
+std::string thread_variable_in_words(const thread_block& block, std::uintptr_t address) {
+  const file_view file(block.object->name);
+  const std::string name =
+      symbol_at(file.bytes(), address - block.where.begin, symbol_kind::thread_local_variable);
+  return (name.empty() ? "thread-local data" : "thread-local variable " + name) + " of \"" + block.object->name +
+         "\" in " + thread_in_words(block.thread);
+}
+
+bool is_idle_stack([[maybe_unused]] memory_range mapping) {
+#if defined(__GLIBC__) && defined(__x86_64__)
+  // At its upper end lies the thread's descriptor: it begins with its own address, has that once more two words on, and
+  // the number of the thread, which the kernel clears at the thread's end.
+  constexpr std::size_t end_size = 8192;
+  constexpr std::size_t number_at = 720 / sizeof(std::uint64_t);
+  std::vector<std::uint64_t> words(std::min<std::size_t>(end_size, mapping.end - mapping.begin) / sizeof(std::uint64_t));
+  const std::uintptr_t from = mapping.end - words.size() * sizeof(std::uint64_t);
+  words.resize(copy_memory(from, words.data(), words.size() * sizeof(std::uint64_t)) / sizeof(std::uint64_t));
+  bool idle = false;
+  for (std::size_t i = 0; i + number_at < words.size() && !idle; ++i) {
+    const std::uint64_t here = from + i * sizeof(std::uint64_t);
+    idle = words[i] == here && words[i + 2] == here && static_cast<std::uint32_t>(words[i + number_at]) == 0;
+  }
+  std::fill(words.begin(), words.end(), 0);  // no copy is to be found
+  return idle;
+#else
+  return false;
+#endif
+}
+
+}  // namespace autoreload::holding

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// thread_data: where the thread-local variables of each thread lie.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <autoreload/unload.hpp>
+
+#include "holders/names.hpp"
+#include "holders/threads.hpp"
+
+namespace autoreload::holding {
+
+/// An object's thread-local variables in one thread.
+struct thread_block {
+  pid_t thread = 0;
+  const loaded_object* object = nullptr;
+  memory_range where;
+};
+
+/// As far as the threads' pointers are known. Nothing with another C library than glibc.
+[[nodiscard]] std::vector<thread_block> thread_blocks(const std::vector<loaded_object>& objects,
+                                                      const std::vector<live_stack>& stacks);
+
+/// Such as `thread-local variable handler of "/home/me/host" in thread 4711 ("audio")`.
+[[nodiscard]] std::string thread_variable_in_words(const thread_block& block, std::uintptr_t address);
+
+/// Whether a mapping is a stack that glibc keeps for its next thread: nobody uses what is on it.
+[[nodiscard]] bool is_idle_stack(memory_range mapping);
+
+}  // namespace autoreload::holding

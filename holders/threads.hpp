@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// threads: every thread of the process, and what of the library is in its registers and on its stack.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "holders/target.hpp"
+#include "holders/tracer.hpp"
+
+namespace autoreload::holding {
+
+/// A stack that was looked at, from its pointer on.
+struct live_stack {
+  pid_t thread = 0;
+  memory_range looked_at;
+  std::uintptr_t thread_pointer = 0;  // 0: not known
+};
+
+struct thread_findings {
+  std::vector<found_in_thread> words;
+  std::vector<live_stack> stacks;
+  std::vector<std::uint64_t> registers;  // of all threads that were stopped, but what leads into the library
+  std::size_t lost = 0;
+  std::string unseen;  // as in holder_report
+};
+
+/// Looks at each thread but the calling one, and at those that are started meanwhile.
+/// @param data_too    also for pointers to data
+/// @param own_thread  is left out, too
+/// @throws std::bad_alloc
+[[nodiscard]] thread_findings look_at_threads(const target& what, bool data_too, pid_t own_thread,
+                                              const std::atomic<bool>* cancelled);
+
+}  // namespace autoreload::holding

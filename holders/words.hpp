@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// words: makes holders of the words that were found.
+#pragma once
+
+#include <vector>
+
+#include <autoreload/unload.hpp>
+
+#include "holders/names.hpp"
+#include "holders/threads.hpp"
+
+namespace autoreload::holding {
+
+/// What is needed to name what was found.
+struct naming {
+  const held_image& image;
+  file_bytes file;  // the library's
+  const std::vector<loaded_object>& objects;
+};
+
+/// Such as `mix()+0x1c`, or `the library at +0x4010`.
+[[nodiscard]] std::string place_in_words(const naming& names, std::uint64_t offset, bool code);
+
+/// One holder for each thread, by the word that says most: where it runs, where it returns to, what it points to.
+[[nodiscard]] std::vector<holder> threads_in_words(const naming& names, const thread_findings& found);
+
+/// The signals whose handlers lie in the library.
+[[nodiscard]] std::vector<holder> signal_handlers(const naming& names);
+
+}  // namespace autoreload::holding
