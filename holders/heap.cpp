@@ -58,10 +58,10 @@ template <class Visit>
 bool heap_blocks::walk(const region& where, Visit&& visit) const {
   for (std::uintptr_t chunk = where.first; chunk < where.end;) {
     const std::uint64_t size = word_at(chunk + 8) & ~flags;
-    if (!is_size(size) || size > where.end - chunk) return false;
+    if (!is_size(size) || (size > where.end - chunk && !where.grows)) return false;
     visit(chunk, size);
     chunk += size;
-    if (chunk == where.end) return true;
+    if (chunk >= where.end) return true;
   }
   return false;
 }
@@ -86,7 +86,7 @@ std::optional<heap_blocks::region> heap_blocks::arena_of(std::uintptr_t address)
 std::optional<heap_blocks::region> heap_blocks::region_of(std::uintptr_t address) const {
   const mapping* const home = find_mapping(all_, address);
   if (home == nullptr) return std::nullopt;
-  if (home->name == "[heap]") return region{home->where.begin, home->where.end};
+  if (home->name == "[heap]") return region{home->where.begin, home->where.end, true};
   if (const auto arena = arena_of(address)) return arena;
   // Large blocks may lie one behind the other.
   for (std::uintptr_t chunk = home->where.begin; chunk < home->where.end;) {

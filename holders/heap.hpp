@@ -37,6 +37,7 @@ class heap_blocks {
   struct region {
     std::uintptr_t first;  // chunk
     std::uintptr_t end;
+    bool grows = false;  // it may have become longer since
   };
   [[nodiscard]] std::optional<region> region_of(std::uintptr_t address) const;
   [[nodiscard]] std::optional<region> arena_of(std::uintptr_t address) const;

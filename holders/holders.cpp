@@ -8,6 +8,7 @@
 
 #include "holders/memory_holders.hpp"
 #include "holders/names.hpp"
+#include "holders/thread_data.hpp"
 #include "holders/threads.hpp"
 #include "holders/words.hpp"
 
@@ -54,9 +55,10 @@ holder_report who_holds(const held_image& image, unload_policy policy, const std
   const target what(image);
   const bool all = policy == unload_policy::all;
   const thread_findings threads = look_at_threads(what, all, image.own_thread, cancelled);
-  const std::vector<loaded_object> objects = loaded_objects();
+  const std::vector<loaded_object> objects = loaded_objects(image.base);
   const file_view file(image.file);
-  const naming names{image, file.bytes(), objects};
+  const std::vector<thread_block> blocks = thread_blocks(objects, threads.stacks);
+  const naming names{image, file.bytes(), objects, blocks};
   report.unseen = threads.unseen;
   report.more = threads.lost;
   report.holders = threads_in_words(names, threads);

@@ -8,10 +8,14 @@
 //          what carries the library's handle.
 //        - struct fork_handler: three functions and the library's handle. dlclose clears it, too.
 //        - the destructors of thread-local objects: function (hidden), object, link map. dlclose waits for them.
+//        - the table of thread keys: a count that is odd while the key is in use, and the destructor, which stays there
+//          when the key is deleted. The table has no name, but a key of our own shows where it is.
 //        The library's handle is the address of __dso_handle, a variable of the library that holds its own address.
 #include "holders/loaders_words.hpp"
 
 #include <dlfcn.h>
+#include <limits.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <array>
@@ -36,6 +40,34 @@ std::size_t size_of_block(std::uintptr_t block) {
   return size >= 32 && size <= most ? size - word_size : 0;
 }
 
+void nothing(void*) noexcept {}
+
+memory_range table_of_keys(const std::vector<loaded_object>& objects) {
+#ifdef __GLIBC__
+  const loaded_object* const library = find_object(objects, reinterpret_cast<std::uintptr_t>(&pthread_key_create));
+  pthread_key_t key{};
+  if (library == nullptr || pthread_key_create(&key, &nothing) != 0) return {};
+  const auto wanted = reinterpret_cast<std::uintptr_t>(&nothing);
+  memory_range table;
+  for (const memory_range& part : library->writable) {
+    std::vector<std::uint64_t> words((part.end - part.begin) / word_size);
+    words.resize(copy_memory(part.begin, words.data(), words.size() * word_size) / word_size);
+    const auto found = std::find(words.begin(), words.end(), wanted);
+    if (found != words.end()) {
+      const std::uintptr_t at = part.begin + static_cast<std::uintptr_t>(found - words.begin()) * word_size;
+      table.begin = at - word_size - key * 2 * word_size;
+      table.end = table.begin + PTHREAD_KEYS_MAX * 2 * word_size;
+    }
+    std::fill(words.begin(), words.end(), 0);  // no copy of them is to be found
+  }
+  pthread_key_delete(key);
+  return table;
+#else
+  (void)objects;
+  return {};
+#endif
+}
+
 }  // namespace
 
 std::uintptr_t loaders_record([[maybe_unused]] std::uintptr_t address) noexcept {
@@ -48,8 +80,8 @@ std::uintptr_t loaders_record([[maybe_unused]] std::uintptr_t address) noexcept 
   return 0;
 }
 
-loaders_words::loaders_words(const held_image& image)
-    : what_(image), record_(reinterpret_cast<std::uintptr_t>(image.handle)) {
+loaders_words::loaders_words(const held_image& image, const std::vector<loaded_object>& objects)
+    : what_(image), record_(reinterpret_cast<std::uintptr_t>(image.handle)), keys_(table_of_keys(objects)) {
 #ifdef __GLIBC__
   if (record_ == 0 && what_.count > 0) record_ = loaders_record(image.base + what_.low);
   if (record_ == 0) return;
@@ -86,11 +118,16 @@ bool loaders_words::is_registration(std::uintptr_t at) const {
   return word(2) == record_;  // a thread-local object's destructor
 }
 
+bool loaders_words::is_deleted_key(std::uintptr_t at) const {
+  if (at < keys_.begin || at >= keys_.end || (at - keys_.begin) % (2 * word_size) != word_size) return false;
+  return word_at(at - word_size) % 2 == 0;
+}
+
 bool loaders_words::has(const word_found& word) const {
   if (record_ == 0) return false;
   const auto inside = [&](const memory_range& one) { return word.at >= one.begin && word.at < one.end; };
   if (std::any_of(blocks_.begin(), blocks_.end(), inside)) return true;
-  return word_at(word.at - word_size) == record_ || is_registration(word.at);
+  return word_at(word.at - word_size) == record_ || is_registration(word.at) || is_deleted_key(word.at);
 }
 
 }  // namespace autoreload::holding

@@ -49,12 +49,13 @@ std::optional<mapping> mapping_of(std::string_view line) {
 
 }  // namespace
 
-std::vector<mapping> read_mappings() {
+std::vector<mapping> read_mappings(const target& but) {
   const std::string text = read_all("/proc/self/maps");
   std::vector<mapping> all;
   for (std::string_view rest = text; !rest.empty();) {
     const std::size_t end = std::min(rest.find('\n'), rest.size() - 1);
-    if (auto one = mapping_of(rest.substr(0, end))) all.push_back(*std::move(one));
+    auto one = mapping_of(rest.substr(0, end));
+    if (one && one->where.begin - (but.base + but.low) >= but.span) all.push_back(*std::move(one));
     rest.remove_prefix(end + 1);
   }
   return all;

@@ -11,6 +11,7 @@
 
 #include <autoreload/unload.hpp>
 
+#include "holders/target.hpp"
 #include "system/unique_fd.hpp"
 
 namespace autoreload::holding {
@@ -25,7 +26,8 @@ struct mapping {
 };
 
 /// In order of their addresses; empty when there is no /proc.
-[[nodiscard]] std::vector<mapping> read_mappings();
+/// @param but  the library's own are left out: a copy of their addresses would be found as a pointer into it
+[[nodiscard]] std::vector<mapping> read_mappings(const target& but);
 
 /// The mapping that has an address, or null.
 [[nodiscard]] const mapping* find_mapping(const std::vector<mapping>& all, std::uintptr_t address) noexcept;

@@ -52,8 +52,7 @@ class search {
       : names_(names),
         what_(what),
         threads_(threads),
-        all_(read_mappings()),
-        blocks_(thread_blocks(names.objects, threads.stacks)) {}
+        all_(read_mappings(what)) {}
 
   void run(const std::atomic<bool>* cancelled, holder_report& report) {
     words_.reserve(most_words);
@@ -64,7 +63,7 @@ class search {
       });
     });
     if (!done) return;
-    const loaders_words loaders(names_.image);
+    const loaders_words loaders(names_.image, names_.objects);
     std::erase_if(words_, [&](const word_found& word) { return loaders.has(word); });
     heap_blocks heap(all_);
     heap.find(words_);
@@ -80,7 +79,7 @@ class search {
     for (const memory_range& one : names_.image.ours) out_.add(one);
     out_.add(stack_of_this_thread());
     leave_out_stacks(all_, threads_.stacks, out_);
-    for (const thread_block& one : blocks_) {
+    for (const thread_block& one : names_.blocks) {
       if (one.object->base == what_.base) out_.add(one.where);  // the library's own variables
     }
     out_.add(memory_of(threads_.registers));
@@ -91,10 +90,7 @@ class search {
     holder made{holder_kind::memory, {}, word.at, word.offset, 0};
     const std::string place = place_in_words(names_, word.offset, word.code);
     const std::string leads = word.hidden ? " leads to " + place + ", hidden as setjmp() and atexit() do" : " leads to " + place;
-    const auto thread = std::find_if(blocks_.begin(), blocks_.end(), [&](const thread_block& one) {
-      return word.at >= one.where.begin && word.at < one.where.end;
-    });
-    if (thread != blocks_.end()) {
+    if (const thread_block* const thread = names_.block_at(word.at); thread != nullptr) {
       made.kind = holder_kind::thread_local_;
       made.thread = thread->thread;
       made.text = thread_variable_in_words(*thread, word.at) + leads;
@@ -121,7 +117,6 @@ class search {
   const target& what_;
   const thread_findings& threads_;
   std::vector<mapping> all_;
-  std::vector<thread_block> blocks_;
   left_out out_;
   std::vector<word_found> words_;
 };

@@ -108,17 +108,20 @@ bool loaded_object::writes(std::uintptr_t address) const noexcept {
                      [&](const memory_range& one) { return address >= one.begin && address < one.end; });
 }
 
-std::vector<loaded_object> loaded_objects() {
-  std::vector<loaded_object> all;
+std::vector<loaded_object> loaded_objects(std::uintptr_t bare) {
+  struct listing {
+    std::uintptr_t bare;
+    std::vector<loaded_object> all;
+  } list{bare, {}};
   const auto visit = [](dl_phdr_info* info, std::size_t size, void* into) -> int {
-    auto& list = *static_cast<std::vector<loaded_object>*>(into);
+    auto& here = *static_cast<listing*>(into);
     loaded_object one;
     one.name = info->dlpi_name != nullptr ? info->dlpi_name : "";
     one.base = info->dlpi_addr;
     for (int i = 0; i < info->dlpi_phnum; ++i) {
       const ElfW(Phdr)& part = info->dlpi_phdr[i];
       if (part.p_type == PT_TLS) one.thread_size = part.p_memsz;
-      if (part.p_type != PT_LOAD) continue;
+      if (part.p_type != PT_LOAD || one.base == here.bare) continue;
       const std::uintptr_t begin = info->dlpi_addr + part.p_vaddr;
       one.parts.push_back({begin, begin + part.p_memsz});
       if ((part.p_flags & PF_W) != 0) one.writable.push_back({begin, begin + part.p_memsz});
@@ -127,16 +130,17 @@ std::vector<loaded_object> loaded_objects() {
       one.thread_module = info->dlpi_tls_modid;
       one.thread_data = reinterpret_cast<std::uintptr_t>(info->dlpi_tls_data);
     }
-    list.push_back(std::move(one));
+    here.all.push_back(std::move(one));
     return 0;
   };
-  dl_iterate_phdr(visit, &all);
+  dl_iterate_phdr(visit, &list);
+  std::vector<loaded_object>& all = list.all;
   if (!all.empty() && all.front().name.empty()) {
     char path[4096];
     const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
     if (size > 0) all.front().name.assign(path, static_cast<std::size_t>(size));
   }
-  return all;
+  return std::move(all);
 }
 
 const loaded_object* find_object(const std::vector<loaded_object>& all, std::uintptr_t address) noexcept {

@@ -51,7 +51,8 @@ struct loaded_object {
 };
 
 /// All of them. Waits for no constructor.
-[[nodiscard]] std::vector<loaded_object> loaded_objects();
+/// @param bare  the base of the one that is looked for: it has no parts here, as copies of its addresses would be found
+[[nodiscard]] std::vector<loaded_object> loaded_objects(std::uintptr_t bare);
 
 /// The object that has an address, or null.
 [[nodiscard]] const loaded_object* find_object(const std::vector<loaded_object>& all, std::uintptr_t address) noexcept;

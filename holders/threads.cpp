@@ -52,7 +52,7 @@ class look {
 
   void at(const std::vector<pid_t>& threads) {
     stacks_.clear();
-    for (const mapping& one : read_mappings()) {
+    for (const mapping& one : read_mappings(job_->what)) {
       if (one.readable && one.writable) stacks_.push_back(one.where);
     }
     job_->stacks = stacks_;

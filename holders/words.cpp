@@ -2,6 +2,7 @@
 // words: says who a holder is, for a person.
 #include "holders/words.hpp"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
@@ -59,6 +60,13 @@ rank rank_of(const naming& names, const word_found& word) {
 
 }  // namespace
 
+const thread_block* naming::block_at(std::uintptr_t address) const noexcept {
+  const auto found = std::find_if(blocks.begin(), blocks.end(), [&](const thread_block& one) {
+    return address >= one.where.begin && address < one.where.end;
+  });
+  return found == blocks.end() ? nullptr : &*found;
+}
+
 std::string place_in_words(const naming& names, std::uint64_t offset, bool code) {
   std::string symbol = symbol_at(names.file, offset, code ? symbol_kind::function : symbol_kind::variable);
   if (!symbol.empty()) return symbol;
@@ -87,6 +95,12 @@ std::vector<holder> threads_in_words(const naming& names, const thread_findings&
     // The instruction behind a call may be another function's first.
     const std::uint64_t inside = one.is == rank::returns ? one.word.offset - 1 : one.word.offset;
     const std::string place = place_in_words(names, inside, one.word.code);
+    if (const thread_block* const block = names.block_at(one.word.at); block != nullptr) {
+      made.kind = holder_kind::thread_local_;
+      made.text = thread_variable_in_words(*block, one.word.at) + " leads to " + place;
+      all.push_back(std::move(made));
+      continue;
+    }
     switch (one.is) {
       case rank::runs: made.text += " runs in " + place; break;
       case rank::returns: made.text += " returns into " + place; break;

@@ -7,6 +7,7 @@
 #include <autoreload/unload.hpp>
 
 #include "holders/names.hpp"
+#include "holders/thread_data.hpp"
 #include "holders/threads.hpp"
 
 namespace autoreload::holding {
@@ -16,6 +17,10 @@ struct naming {
   const held_image& image;
   file_bytes file;  // the library's
   const std::vector<loaded_object>& objects;
+  const std::vector<thread_block>& blocks;  // thread-local
+
+  /// The block that has an address, or null.
+  [[nodiscard]] const thread_block* block_at(std::uintptr_t address) const noexcept;
 };
 
 /// Such as `mix()+0x1c`, or `the library at +0x4010`.
