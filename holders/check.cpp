@@ -37,17 +37,23 @@ class search_beside final : public unload_search {
 
   std::optional<holder_report> look(bool wait) override {
     if (!thread_.joinable()) {
-      if (!wait && last_ && clock::now() < not_before_) return last_;
+      if (!wait && last_ && clock::now() < not_before_) return inverted(*last_);
       begin();
     }
     if (!wait && !ended_.load(std::memory_order_acquire)) return std::nullopt;
     if (thread_.joinable()) thread_.join();
     not_before_ = clock::now() + took_ * (share - 1);
-    last_ = std::move(report_);
-    return last_;
+    last_ = inverted(report_);
+    return std::exchange(report_, {});
   }
 
  private:
+  // What is kept must not be found by the next search, as one more pointer to the blocks that it names.
+  static holder_report inverted(holder_report report) {
+    for (holder& one : report.holders) one.at = ~one.at;
+    return report;
+  }
+
   void begin() {
     ended_ = false;
     report_ = {};

@@ -105,9 +105,10 @@ bool heap_blocks::is_free(std::uintptr_t chunk, std::uint64_t size, std::uintptr
   return chunk + size >= end || (word_at(chunk + size + 8) & used_before) == 0;
 }
 
-void heap_blocks::find(const std::vector<word_found>& words) {
+void heap_blocks::find(const unseen_list<word_found>& words) {
 #ifdef __GLIBC__
-  std::vector<std::uintptr_t> wanted;
+  unseen_list<std::uintptr_t> wanted;
+  wanted.reserve(words.size());
   for (const word_found& word : words) wanted.push_back(word.at);
   std::sort(wanted.begin(), wanted.end());
   for (auto next = wanted.begin(); next != wanted.end();) {
@@ -117,7 +118,7 @@ void heap_blocks::find(const std::vector<word_found>& words) {
       continue;
     }
     const auto last = std::lower_bound(next, wanted.end(), home->end);
-    std::vector<heap_block> here;
+    unseen_list<heap_block> here;
     const bool whole = walk(*home, [&](std::uintptr_t chunk, std::uint64_t size) {
       while (next != last && *next < chunk + header) ++next;
       if (next == last || *next >= chunk + size + 8) return;

@@ -12,6 +12,7 @@
 #include "holders/mappings.hpp"
 #include "holders/memory.hpp"
 #include "holders/target.hpp"
+#include "holders/unseen.hpp"
 
 namespace autoreload::holding {
 
@@ -27,7 +28,7 @@ class heap_blocks {
   explicit heap_blocks(const std::vector<mapping>& all);
 
   /// Finds the blocks that these words lie in. Goes through each heap that has one of them.
-  void find(const std::vector<word_found>& words);
+  void find(const unseen_list<word_found>& words);
   /// One that was found, or null.
   [[nodiscard]] const heap_block* at(std::uintptr_t address) const;
   /// The block that begins at an address, if one does. Reads two words.
@@ -51,7 +52,7 @@ class heap_blocks {
   copied_words window_;
   mutable std::uintptr_t window_at_ = 0;
   mutable std::size_t window_size_ = 0;
-  std::vector<heap_block> found_;  // in order
+  unseen_list<heap_block> found_;  // in order
 };
 
 /// Such as `heap block of 64 bytes at 0x55d1a0, byte 16`.

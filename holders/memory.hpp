@@ -12,6 +12,7 @@
 #include <autoreload/unload.hpp>
 
 #include "holders/mappings.hpp"
+#include "holders/unseen.hpp"
 
 namespace autoreload::holding {
 
@@ -37,7 +38,7 @@ class left_out {
   }
 
  private:
-  std::vector<memory_range> ranges_;
+  unseen_list<memory_range> ranges_;
 };
 
 /// Room for copies of memory. Mapped as shared, so that it is not looked at itself; and given back at the end, so that

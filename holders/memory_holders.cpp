@@ -11,6 +11,7 @@
 #include "holders/loaders_words.hpp"
 #include "holders/mappings.hpp"
 #include "holders/memory.hpp"
+#include "holders/own_heap.hpp"
 #include "holders/thread_data.hpp"
 
 namespace autoreload::holding {
@@ -30,14 +31,15 @@ bool has_guard(const std::vector<mapping>& all, const mapping& one) {
 }
 
 // What was looked at on stacks, what nobody uses below their pointers, and stacks without a thread.
-void leave_out_stacks(const std::vector<mapping>& all, const std::vector<live_stack>& stacks, left_out& out) {
+void leave_out_stacks(const std::vector<mapping>& all, const std::vector<live_stack>& stacks, bool used_too,
+                      left_out& out) {
   for (const mapping& one : all) {
     if (!one.writable || one.shared) continue;
     std::uintptr_t lowest = 0;
     for (const live_stack& stack : stacks) {
       const std::uintptr_t pointer = stack.looked_at.begin;
       if (pointer < one.where.begin || pointer >= one.where.end) continue;
-      out.add(stack.looked_at);
+      if (used_too) out.add(stack.looked_at);
       lowest = lowest == 0 ? pointer : std::min(lowest, pointer);
     }
     const bool guarded = has_guard(all, one);
@@ -56,8 +58,8 @@ class search {
 
   void run(const std::atomic<bool>* cancelled, holder_report& report) {
     words_.reserve(most_words);
-    leave_out();
-    const bool done = each_piece(all_, out_, cancelled, [&](const memory_piece& piece) {
+    const left_out out = not_looked_at(true);
+    const bool done = each_piece(all_, out, cancelled, [&](const memory_piece& piece) {
       scan_words(piece.words.data(), piece.words.size(), piece.at, what_, [&](const word_found& word) {
         words_.size() < most_words ? words_.push_back(word) : void(++report.more);
       });
@@ -67,23 +69,54 @@ class search {
     std::erase_if(words_, [&](const word_found& word) { return loaders.has(word); });
     heap_blocks heap(all_);
     heap.find(words_);
+    leave_out_own(heap, cancelled);
     for (const word_found& word : words_) {
       if (auto one = holder_at(word, heap)) report.holders.push_back(*std::move(one));
     }
   }
 
  private:
-  void leave_out() {
+  // The library's own variables, those of each thread included.
+  [[nodiscard]] std::vector<memory_range> variables() const {
     const std::uintptr_t low = what_.base + what_.low;
-    out_.add({low, low + what_.span});
-    for (const memory_range& one : names_.image.ours) out_.add(one);
-    out_.add(stack_of_this_thread());
-    leave_out_stacks(all_, threads_.stacks, out_);
+    std::vector<memory_range> own{{low, low + what_.span}};
     for (const thread_block& one : names_.blocks) {
-      if (one.object->base == what_.base) out_.add(one.where);  // the library's own variables
+      if (one.object->base == what_.base) own.push_back(one.where);
     }
-    out_.add(memory_of(threads_.registers));
-    out_.sort();
+    return own;
+  }
+
+  // @param stacks  what is in use of the threads' stacks as well: that was looked at already
+  [[nodiscard]] left_out not_looked_at(bool stacks) const {
+    left_out out;
+    for (const memory_range& one : variables()) out.add(one);
+    for (const memory_range& one : names_.image.ours) out.add(one);
+    out.add(stack_of_this_thread());
+    leave_out_stacks(all_, threads_.stacks, stacks, out);
+    out.add(memory_of(threads_.registers));
+    out.sort();
+    return out;
+  }
+
+  // Blocks to which nobody leads but the library.
+  void leave_out_own(const heap_blocks& heap, const std::atomic<bool>* cancelled) {
+    const auto in_heap = [&](const word_found& word) {
+      const heap_block* const block = heap.at(word.at);
+      return block != nullptr && !block->free;
+    };
+    if (std::none_of(words_.begin(), words_.end(), in_heap)) return;
+    own_heap own(all_, heap);
+    if (!own.follow(variables(), cancelled)) return;
+    if (std::none_of(words_.begin(), words_.end(), [&](const word_found& word) { return own.has(word.at); })) return;
+    left_out out = not_looked_at(false);
+    own.leave_out_blocks(out);
+    out.sort();
+    const bool done = each_piece(all_, out, cancelled,
+                                 [&](const memory_piece& piece) { own.look_for_others(piece.words, piece.at); });
+    if (!done) return;
+    own.look_for_others(threads_.registers, 0);
+    own.follow_others();
+    std::erase_if(words_, [&](const word_found& word) { return own.is_own(word.at); });
   }
 
   std::optional<holder> holder_at(const word_found& word, const heap_blocks& heap) const {
@@ -117,8 +150,7 @@ class search {
   const target& what_;
   const thread_findings& threads_;
   std::vector<mapping> all_;
-  left_out out_;
-  std::vector<word_found> words_;
+  unseen_list<word_found> words_;
 };
 
 }  // namespace
