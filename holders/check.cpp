@@ -3,6 +3,7 @@
 //
 // SHARED  the report and how long the search took, which the search's thread writes before it sets `ended_` (release),
 //         and which are read after that was seen (acquire), or after the thread was joined. `cancelled_` stands alone.
+#include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -32,10 +33,12 @@ class search_beside final : public unload_search {
   search_beside& operator=(const search_beside&) = delete;
   ~search_beside() override {
     cancelled_ = true;
+    forget_after_fork();
     if (thread_.joinable()) thread_.join();
   }
 
   std::optional<holder_report> look(bool wait) override {
+    forget_after_fork();
     if (!thread_.joinable()) {
       if (!wait && last_ && clock::now() < not_before_) return inverted(*last_);
       begin();
@@ -54,7 +57,13 @@ class search_beside final : public unload_search {
     return report;
   }
 
+  // A forked child has no such thread, and must not wait for it.
+  void forget_after_fork() noexcept {
+    if (thread_.joinable() && process_ != getpid()) thread_.detach();
+  }
+
   void begin() {
+    process_ = getpid();
     ended_ = false;
     report_ = {};
     report_.unseen = "anything, for want of memory";  // if it stays so
@@ -85,6 +94,7 @@ class search_beside final : public unload_search {
   clock::duration took_{};
   std::optional<holder_report> last_;
   clock::time_point not_before_{};
+  pid_t process_ = 0;  // that has the thread
   std::thread thread_;
 };
 

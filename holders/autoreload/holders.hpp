@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 
+#include <autoreload/language.hpp>
 #include <autoreload/unload.hpp>
 
 namespace autoreload {

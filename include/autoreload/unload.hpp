@@ -32,7 +32,9 @@ struct held_segment {
 
 /// A loaded library of which somebody asks who may still come back to it. A value.
 struct held_image {
-  std::uintptr_t base = 0;             ///< what the loader added to the file's addresses
+  /// What the loader added to the file's addresses. A pointer to just this address doesn't count: the loader's users
+  /// keep it everywhere, and only the file's header is there.
+  std::uintptr_t base = 0;
   std::vector<held_segment> segments;  ///< what is mapped of it
   const void* handle = nullptr;        ///< dlopen's, or null where it is not known
   int file = -1;                       ///< descriptor of the library's file, for names; -1: names are left out

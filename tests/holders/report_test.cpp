@@ -195,6 +195,29 @@ TEST(Report, WhenTheEngineEndsWhatIsHeldStaysAndWhatIsNotGoes) {
   }
 }
 
+// The search's thread is not there in the child, whatever it was doing.
+TEST(Report, AForkedChildDoesNotWaitForASearchOfItsParent) {
+  in_a_child([]() -> std::string {
+    std::optional<stage> here;
+    here.emplace(answering, "", autoreload::unload_when(autoreload::unload_policy::all));
+    keep_answer(*here);
+    if (!here->replace()) return "not replaced";
+    for (int round = 0; round < 20; ++round) {
+      here->library().poll();
+      const pid_t child = fork();
+      if (child == 0) {
+        alarm(20);
+        here.reset();
+        _exit(0);
+      }
+      int status = 0;
+      waitpid(child, &status, 0);
+      if (status != 0) return "the child hung: " + std::to_string(status);
+    }
+    return "";
+  });
+}
+
 TEST(Report, ASearchIsNotRepeatedSoonerThanItsCostAllows) {
   const loaded library("int number(void) { return 1; }");
   const std::size_t size = std::size_t{256} << 20;
