@@ -4,8 +4,8 @@
 // ROWS    holders/threads/N: policy `threads` with N threads that sleep; holders/all_threads/N: policy `all` with them,
 //         which stops each; holders/running/N: policy `threads` with N threads that run, which stops each, too, and
 //         `gap_us`, the longest time that one of them missed in a search, in the middle of all searches.
-//         holders/memory/N: policy `all` in a program that uses N MB of memory; holders/held/N: the same when a block of
-//         a heap of N MB has a pointer into the library, so that it is named.
+//         holders/memory/N: policy `all` in a program that uses N MB of memory; holders/held/N: the same when a block
+//         of a heap of N MB has a pointer into the library, so that it is named.
 #include <dlfcn.h>
 #include <malloc.h>
 #include <semaphore.h>

@@ -57,8 +57,8 @@ thread_position position_of(pid_t thread) {
   const std::string call = read_of(thread, "syscall");
   at.there = !status.empty() && !call.empty();
   if (!at.there) return at;
-  at.switches = number_after(status, "\nvoluntary_ctxt_switches:\t") +
-                number_after(status, "\nnonvoluntary_ctxt_switches:\t");
+  at.switches =
+      number_after(status, "\nvoluntary_ctxt_switches:\t") + number_after(status, "\nnonvoluntary_ctxt_switches:\t");
   // `running`, or `NUMBER six arguments STACK INSTRUCTION`, or `-1 STACK INSTRUCTION`.
   const std::vector<std::string_view> words = words_of(call);
   if (words.size() < 3) {
@@ -66,7 +66,8 @@ thread_position position_of(pid_t thread) {
     return at;
   }
   std::from_chars(words[0].data(), words[0].data() + words[0].size(), at.call);
-  for (std::size_t i = 0; words.size() == 9 && i < at.arguments.size(); ++i) at.arguments[i] = hexadecimal(words[i + 1]);
+  for (std::size_t i = 0; words.size() == 9 && i < at.arguments.size(); ++i)
+    at.arguments[i] = hexadecimal(words[i + 1]);
   at.stack_pointer = hexadecimal(words[words.size() - 2]);
   return at;
 }

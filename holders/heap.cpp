@@ -74,7 +74,7 @@ std::optional<heap_blocks::region> heap_blocks::arena_of(std::uintptr_t address)
   const auto comes_to_the_end = [&](std::uintptr_t first) {
     return walk({base + first, base + size}, [](std::uintptr_t, std::uint64_t) {});
   };
-  for (const std::uintptr_t first : {0x20, 0x30, 0x40}) {
+  for (const std::uintptr_t first : {0x20U, 0x30U, 0x40U}) {
     if (comes_to_the_end(first)) return region{base + first, base + size};
   }
   for (std::uintptr_t first = 0x800; first < 0xa00; first += header) {

@@ -15,9 +15,8 @@
 namespace autoreload {
 namespace {
 
-constexpr std::size_t most_named = 16;
-
 void limit(holder_report& report) {
+  constexpr std::size_t most_named = holding::most_named;
   if (report.holders.size() <= most_named) return;
   report.more += report.holders.size() - most_named;
   report.holders.resize(most_named);

@@ -105,15 +105,15 @@ bool loaders_words::is_library_handle(std::uint64_t word) const {
 
 // Whether the word is part of one that carries the library's handle.
 bool loaders_words::is_registration(std::uintptr_t at) const {
-  constexpr std::uint64_t kind = 4;  // ef_cxa
+  constexpr std::uint64_t kind = 4;     // ef_cxa
   std::array<std::uint64_t, 7> near{};  // from three words before it to three words behind
   const std::uintptr_t from = at - 3 * word_size;
   if (copy_memory(from, near.data(), sizeof near) != sizeof near) return false;
   const auto word = [&](int offset) { return near[static_cast<std::size_t>(3 + offset)]; };
   for (int handle = 0; handle <= 3; ++handle) {
     if (!is_library_handle(word(handle))) continue;
-    return (handle <= 2 && word(handle - 3) == kind)                         // exit_function
-           || what_.leads_to(word(handle)) == leads::data;                   // fork_handler
+    return (handle <= 2 && word(handle - 3) == kind)        // exit_function
+           || what_.leads_to(word(handle)) == leads::data;  // fork_handler
   }
   return word(2) == record_;  // a thread-local object's destructor
 }

@@ -13,7 +13,8 @@
 namespace autoreload::holding {
 
 /// What dlclose itself takes back: the loader's record of the library, and the registrations that carry the library's
-/// handle (atexit, C++ destructors, pthread_atfork). Also the destructor of a thread key that was deleted. Nothing with another C library than glibc.
+/// handle (atexit, C++ destructors, pthread_atfork). Also the destructor of a thread key that was deleted. Nothing with
+/// another C library than glibc.
 class loaders_words {
  public:
   loaders_words(const held_image& image, const std::vector<loaded_object>& objects);

@@ -44,17 +44,14 @@ void leave_out_stacks(const std::vector<mapping>& all, const std::vector<live_st
     }
     const bool guarded = has_guard(all, one);
     if (lowest != 0 && guarded) out.add({one.where.begin, lowest});
-    if (lowest == 0 && guarded && one.name.empty() && is_idle_stack(one.where)) out.add(one.where);
+    if (lowest == 0 && guarded && one.name.empty()) out.add({one.where.begin, end_of_idle_stack(one.where)});
   }
 }
 
 class search {
  public:
   search(const naming& names, const target& what, const thread_findings& threads)
-      : names_(names),
-        what_(what),
-        threads_(threads),
-        all_(read_mappings(what)) {}
+      : names_(names), what_(what), threads_(threads), all_(read_mappings(what)) {}
 
   void run(const std::atomic<bool>* cancelled, holder_report& report) {
     words_.reserve(most_words);
@@ -70,8 +67,16 @@ class search {
     heap_blocks heap(all_);
     heap.find(words_);
     leave_out_own(heap, cancelled);
+    std::erase_if(words_, [&](const word_found& word) {
+      const heap_block* const block = heap.at(word.at);
+      return block != nullptr && block->free;
+    });
     for (const word_found& word : words_) {
-      if (auto one = holder_at(word, heap)) report.holders.push_back(*std::move(one));
+      if (report.holders.size() < most_named) {
+        report.holders.push_back(holder_at(word, heap));
+      } else {
+        ++report.more;  // to name one may take a look through a large file
+      }
     }
   }
 
@@ -119,10 +124,11 @@ class search {
     std::erase_if(words_, [&](const word_found& word) { return own.is_own(word.at); });
   }
 
-  std::optional<holder> holder_at(const word_found& word, const heap_blocks& heap) const {
+  holder holder_at(const word_found& word, const heap_blocks& heap) const {
     holder made{holder_kind::memory, {}, word.at, word.offset, 0};
     const std::string place = place_in_words(names_, word.offset, word.code);
-    const std::string leads = word.hidden ? " leads to " + place + ", hidden as setjmp() and atexit() do" : " leads to " + place;
+    const std::string leads =
+        word.hidden ? " leads to " + place + ", hidden as setjmp() and atexit() do" : " leads to " + place;
     if (const thread_block* const thread = names_.block_at(word.at); thread != nullptr) {
       made.kind = holder_kind::thread_local_;
       made.thread = thread->thread;
@@ -135,7 +141,6 @@ class search {
       return made;
     }
     if (const heap_block* const block = heap.at(word.at); block != nullptr) {
-      if (block->free) return std::nullopt;
       made.kind = holder_kind::heap;
       made.text = block_in_words(*block, word.at) + leads;
       return made;

@@ -65,8 +65,8 @@ std::string readable(std::string_view name) {
   const std::string text(name);
   if (!text.starts_with("_Z")) return text;
   int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> plain(
-      abi::__cxa_demangle(text.c_str(), nullptr, nullptr, &status), &std::free);
+  const std::unique_ptr<char, decltype(&std::free)> plain(abi::__cxa_demangle(text.c_str(), nullptr, nullptr, &status),
+                                                          &std::free);
   return plain != nullptr && status == 0 ? plain.get() : text;
 }
 

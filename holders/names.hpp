@@ -38,12 +38,12 @@ enum class symbol_kind : std::uint8_t { function, variable, thread_local_variabl
 
 /// An object that the loader has mapped.
 struct loaded_object {
-  std::string name;          // its path; of the program, too
+  std::string name;  // its path; of the program, too
   std::uintptr_t base = 0;
   std::vector<memory_range> parts;
   std::vector<memory_range> writable;
-  std::size_t thread_module = 0;  // number of its thread-local part, or 0
-  std::size_t thread_size = 0;    // bytes of it
+  std::size_t thread_module = 0;   // number of its thread-local part, or 0
+  std::size_t thread_size = 0;     // bytes of it
   std::uintptr_t thread_data = 0;  // of the calling thread, or 0
 
   [[nodiscard]] bool has(std::uintptr_t address) const noexcept;

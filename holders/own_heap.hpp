@@ -59,7 +59,7 @@ class own_heap {
 
   const std::vector<mapping>& all_;
   const heap_blocks& heap_;
-  unseen_list<block> blocks_;                           // in order, once they are all there
+  unseen_list<block> blocks_;                             // in order, once they are all there
   std::unordered_map<std::uint64_t, std::size_t> known_;  // by where they begin, inverted
   unseen_list<pointer_of_others> others_;
   std::vector<std::size_t> waiting_;

@@ -2,6 +2,8 @@
 // thread_data: follows glibc's table of thread-local blocks, which each thread's pointer leads to.
 #include "holders/thread_data.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <optional>
 
@@ -31,6 +33,38 @@ std::uintptr_t block_of([[maybe_unused]] std::uintptr_t thread_pointer, [[maybe_
 #endif
 }
 
+#if defined(__GLIBC__) && defined(__x86_64__)
+// At its upper end lies the thread's descriptor: it begins with its own address, has that once more two words on, and
+// the number of the thread, which the kernel clears at the thread's end.
+bool is_end_of_idle_stack(memory_range mapping, std::uintptr_t end) {
+  constexpr std::size_t end_size = 8192;
+  constexpr std::size_t number_at = 720 / sizeof(std::uint64_t);
+  const std::size_t size = std::min<std::size_t>(end_size, end - mapping.begin);
+  std::vector<std::uint64_t> words(size / sizeof(std::uint64_t));
+  const std::uintptr_t from = end - words.size() * sizeof(std::uint64_t);
+  words.resize(copy_memory(from, words.data(), words.size() * sizeof(std::uint64_t)) / sizeof(std::uint64_t));
+  bool idle = false;
+  for (std::size_t i = 0; i + number_at < words.size() && !idle; ++i) {
+    const std::uint64_t here = from + i * sizeof(std::uint64_t);
+    idle = words[i] == here && words[i + 2] == here && static_cast<std::uint32_t>(words[i + number_at]) == 0;
+  }
+  std::fill(words.begin(), words.end(), 0);  // no copy is to be found
+  return idle;
+}
+
+// Without its guard; 0: not known.
+std::size_t usual_stack_size() {
+  pthread_attr_t attributes;
+  std::size_t size = 0;
+  std::size_t guard = 0;
+  if (pthread_getattr_default_np(&attributes) != 0) return 0;
+  const bool known =
+      pthread_attr_getstacksize(&attributes, &size) == 0 && pthread_attr_getguardsize(&attributes, &guard) == 0;
+  pthread_attr_destroy(&attributes);
+  return known && guard < size ? size - guard : 0;
+}
+#endif
+
 }  // namespace
 
 std::vector<thread_block> thread_blocks(const std::vector<loaded_object>& objects,
@@ -49,30 +83,21 @@ std::vector<thread_block> thread_blocks(const std::vector<loaded_object>& object
 
 std::string thread_variable_in_words(const thread_block& block, std::uintptr_t address) {
   const file_view file(block.object->name);
-  const std::string name =
-      symbol_at(file.bytes(), address - block.where.begin, symbol_kind::thread_local_variable);
+  const std::string name = symbol_at(file.bytes(), address - block.where.begin, symbol_kind::thread_local_variable);
   return (name.empty() ? "thread-local data" : "thread-local variable " + name) + " of \"" + block.object->name +
          "\" in " + thread_in_words(block.thread);
 }
 
-bool is_idle_stack([[maybe_unused]] memory_range mapping) {
+std::uintptr_t end_of_idle_stack([[maybe_unused]] memory_range mapping) {
 #if defined(__GLIBC__) && defined(__x86_64__)
-  // At its upper end lies the thread's descriptor: it begins with its own address, has that once more two words on, and
-  // the number of the thread, which the kernel clears at the thread's end.
-  constexpr std::size_t end_size = 8192;
-  constexpr std::size_t number_at = 720 / sizeof(std::uint64_t);
-  std::vector<std::uint64_t> words(std::min<std::size_t>(end_size, mapping.end - mapping.begin) / sizeof(std::uint64_t));
-  const std::uintptr_t from = mapping.end - words.size() * sizeof(std::uint64_t);
-  words.resize(copy_memory(from, words.data(), words.size() * sizeof(std::uint64_t)) / sizeof(std::uint64_t));
-  bool idle = false;
-  for (std::size_t i = 0; i + number_at < words.size() && !idle; ++i) {
-    const std::uint64_t here = from + i * sizeof(std::uint64_t);
-    idle = words[i] == here && words[i + 2] == here && static_cast<std::uint32_t>(words[i + number_at]) == 0;
-  }
-  std::fill(words.begin(), words.end(), 0);  // no copy is to be found
-  return idle;
+  if (is_end_of_idle_stack(mapping, mapping.end)) return mapping.end;
+  // The kernel makes one mapping of a stack and of what lies behind it. Most stacks have the same size.
+  static const std::size_t usual = usual_stack_size();
+  if (usual == 0 || usual >= mapping.end - mapping.begin) return 0;
+  const std::uintptr_t end = mapping.begin + usual;
+  return is_end_of_idle_stack(mapping, end) ? end : 0;
 #else
-  return false;
+  return 0;
 #endif
 }
 

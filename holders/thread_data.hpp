@@ -26,7 +26,8 @@ struct thread_block {
 /// Such as `thread-local variable handler of "/home/me/host" in thread 4711 ("audio")`.
 [[nodiscard]] std::string thread_variable_in_words(const thread_block& block, std::uintptr_t address);
 
-/// Whether a mapping is a stack that glibc keeps for its next thread: nobody uses what is on it.
-[[nodiscard]] bool is_idle_stack(memory_range mapping);
+/// Where a stack ends with which a mapping begins and which glibc keeps for its next thread: nobody uses what is on it.
+/// 0: there is none.
+[[nodiscard]] std::uintptr_t end_of_idle_stack(memory_range mapping);
 
 }  // namespace autoreload::holding

@@ -66,7 +66,8 @@ class look {
     }
     for (std::size_t i = 0; i < to_stop.size() && !stopped(); i += tracing_job::most_threads) {
       const std::size_t end = std::min(i + tracing_job::most_threads, to_stop.size());
-      stop_and_look({to_stop.begin() + static_cast<std::ptrdiff_t>(i), to_stop.begin() + static_cast<std::ptrdiff_t>(end)});
+      stop_and_look(
+          {to_stop.begin() + static_cast<std::ptrdiff_t>(i), to_stop.begin() + static_cast<std::ptrdiff_t>(end)});
     }
   }
 

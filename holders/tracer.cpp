@@ -106,9 +106,8 @@ void note(tracing_job& job, pid_t thread, const word_found& word) noexcept {
 }
 
 void scan_registers(tracing_job& job, const traced_thread& one) noexcept {
-  scan_words(one.registers.data(), one.register_count, 0, job.what, [&](const word_found& word) {
-    note(job, one.thread, word);
-  });
+  scan_words(one.registers.data(), one.register_count, 0, job.what,
+             [&](const word_found& word) { note(job, one.thread, word); });
 }
 
 void look_at_stopped(tracing_job& job, traced_thread& one) noexcept {
@@ -189,8 +188,7 @@ void scan_stack(tracing_job& job, pid_t thread, memory_range where) noexcept {
 void unmap_job::operator()(tracing_job* job) const noexcept { ::munmap(job, sizeof *job); }
 
 shared_job make_tracing_job(const target& of) {
-  void* const memory =
-      ::mmap(nullptr, sizeof(tracing_job), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* const memory = ::mmap(nullptr, sizeof(tracing_job), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   return shared_job(new (memory) tracing_job(of));
 }

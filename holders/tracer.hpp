@@ -45,10 +45,10 @@ enum class outcome : std::uint8_t {
 struct traced_thread {
   pid_t thread = 0;
   outcome came = outcome::untried;
-  int error = 0;                     // why it was refused
+  int error = 0;  // why it was refused
   std::uintptr_t stack_pointer = 0;
-  std::uintptr_t stack_end = 0;      // as far as it was looked at
-  std::uintptr_t thread_pointer = 0; // 0: not known
+  std::uintptr_t stack_end = 0;       // as far as it was looked at
+  std::uintptr_t thread_pointer = 0;  // 0: not known
   std::array<std::uint64_t, 34> registers{};
   std::size_t register_count = 0;
 };
@@ -66,14 +66,14 @@ struct tracing_job {
   explicit tracing_job(const target& of) : what(of) {}
 
   target what;
-  bool data_too = false;                        // also pointers to data, not only to code
-  std::span<const memory_range> stacks;         // of the process's writable mappings, in order
+  bool data_too = false;                 // also pointers to data, not only to code
+  std::span<const memory_range> stacks;  // of the process's writable mappings, in order
   std::array<traced_thread, most_threads> threads{};
   std::size_t thread_count = 0;
   std::array<found_in_thread, most_found> found{};
   std::size_t found_count = 0;
-  std::size_t lost = 0;                         // found, but no room was left
-  std::array<std::uint64_t, 8192> buffer{};     // of the child
+  std::size_t lost = 0;                      // found, but no room was left
+  std::array<std::uint64_t, 8192> buffer{};  // of the child
 };
 
 /// A job in memory that a child shares. @throws std::bad_alloc

@@ -20,8 +20,7 @@ struct unseen_allocator {
   unseen_allocator(const unseen_allocator<U>&) noexcept {}  // NOLINT: an allocator converts
   [[nodiscard]] T* allocate(std::size_t count) {
     if (count > ~std::size_t{0} / sizeof(T)) throw std::bad_alloc();
-    void* const memory =
-        mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void* const memory = mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     return static_cast<T*>(memory);
   }

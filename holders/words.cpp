@@ -121,7 +121,7 @@ std::vector<holder> signal_handlers(const naming& names) {
     struct sigaction now {};
     if (sigaction(number, nullptr, &now) != 0) continue;
     const auto handler = (now.sa_flags & SA_SIGINFO) != 0 ? reinterpret_cast<std::uintptr_t>(now.sa_sigaction)
-                                                           : reinterpret_cast<std::uintptr_t>(now.sa_handler);
+                                                          : reinterpret_cast<std::uintptr_t>(now.sa_handler);
     if (what.leads_to(handler) == leads::nowhere) continue;
     const std::uint64_t offset = handler - names.image.base;
     all.push_back({holder_kind::signal_handler,

@@ -2,6 +2,7 @@
 // words: makes holders of the words that were found.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include <autoreload/unload.hpp>
@@ -11,6 +12,9 @@
 #include "holders/threads.hpp"
 
 namespace autoreload::holding {
+
+/// Holders that are named in a report; the others are counted.
+inline constexpr std::size_t most_named = 16;
 
 /// What is needed to name what was found.
 struct naming {

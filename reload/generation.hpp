@@ -45,11 +45,11 @@ struct generation {
   // Once another took its place.
   std::string went;  // why
   std::chrono::steady_clock::time_point retired{};
-  bool closed = false;    ///< dlclose was called; it is still mapped
-  bool reported = false;  ///< that it stays
-  bool stuck = false;     ///< that somebody doesn't come back from it was told
-  bool dismissed = false;  ///< its own function that prepares unloading was called: it does not run again
-  std::shared_ptr<unload_check> check;    ///< who may come back beside the pins, or null
+  bool closed = false;                  ///< dlclose was called; it is still mapped
+  bool reported = false;                ///< that it stays
+  bool stuck = false;                   ///< that somebody doesn't come back from it was told
+  bool dismissed = false;               ///< its own function that prepares unloading was called: it does not run again
+  std::shared_ptr<unload_check> check;  ///< who may come back beside the pins, or null
   std::unique_ptr<unload_search> search;  ///< the one for this generation, once nobody pins it
   std::string held_by;                    ///< whom it told of, in its own form
   std::chrono::steady_clock::time_point held_told{};

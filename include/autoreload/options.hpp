@@ -100,7 +100,8 @@ struct options {
   std::shared_ptr<abi_checker> guard;
   /// Carries the library's own variables from each generation to the next. None: they start anew.
   std::shared_ptr<state_carrier> state;
-  /// Looks who may still come back to an old generation, beside the pins, before it is unloaded. None: pins alone count.
+  /// Looks who may still come back to an old generation, beside the pins, before it is unloaded. None: pins alone
+  /// count.
   std::shared_ptr<unload_check> unload;
   /// How one generation hands over to the next, where there is something to hand over.
   handover_options handover;

@@ -59,11 +59,11 @@ enum class holder_kind : std::uint8_t {
 
 /// Somebody who may come back. A value.
 struct holder {
-  holder_kind kind{};         ///< what it is
-  std::string text;           ///< for a person: `thread 4711 ("audio") returns into mix()+0x1c`
-  std::uintptr_t at = 0;      ///< where the word lies that leads into the library; 0: in a register or in the kernel
-  std::uint64_t offset = 0;   ///< where it leads to, from the library's base
-  pid_t thread = 0;           ///< whose stack, register or thread-local variable it is; 0: no thread's
+  holder_kind kind{};        ///< what it is
+  std::string text;          ///< for a person: `thread 4711 ("audio") returns into mix()+0x1c`
+  std::uintptr_t at = 0;     ///< where the word lies that leads into the library; 0: in a register or in the kernel
+  std::uint64_t offset = 0;  ///< where it leads to, from the library's base
+  pid_t thread = 0;          ///< whose stack, register or thread-local variable it is; 0: no thread's
 };
 
 /// What a search found.

@@ -98,7 +98,8 @@ bool is_held(generation& one, bool wait, std::vector<retirement>& done) {
   }
   // What could not be looked at delays nothing for good: the pins are what the promise rests on.
   if (!report->complete()) {
-    done.push_back({one.number, false, "unloaded by its pins alone, as this could not be looked at: " + report->unseen});
+    done.push_back(
+        {one.number, false, "unloaded by its pins alone, as this could not be looked at: " + report->unseen});
   }
   one.search.reset();
   return false;

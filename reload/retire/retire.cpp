@@ -197,7 +197,9 @@ void orphanage::sweep() {
 
 }  // namespace
 
-retirer::retirer(std::shared_ptr<unload_check> check) : check_(std::move(check)) { (void)orphanage::get(); }  // now, while a failure is only an exception
+retirer::retirer(std::shared_ptr<unload_check> check) : check_(std::move(check)) {
+  (void)orphanage::get();
+}  // now, while a failure is only an exception
 
 void retirer::add(generations& old, bool keep) noexcept {
   const auto now = std::chrono::steady_clock::now();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // left_test: each thing that a library can leave behind: without the policy the program crashes, with it it does not.
+#include <semaphore.h>
 #include <csetjmp>
 #include <list>
 #include <memory>
-#include <semaphore.h>
 
 #include "story.hpp"
 
@@ -61,12 +61,14 @@ TEST(Left, AThreadThatTheLibraryStartedAndThatSleeps) {
 TEST(Left, AQsortUnderWayInAnotherThread) {
   static secret<int(const void*, const void*)> compare;
   static std::thread sorter;
-  play one{"#include <time.h>\nstatic int compare(const void *a, const void *b) { struct timespec t = {0, 2000000}; "
-           "nanosleep(&t, 0); return *(const int*)a - *(const int*)b; } void *leave(void *x) { (void)x; return "
-           "(void*)compare; }"};
+  play one{
+      "#include <time.h>\nstatic int compare(const void *a, const void *b) { struct timespec t = {0, 2000000}; "
+      "nanosleep(&t, 0); return *(const int*)a - *(const int*)b; } void *leave(void *x) { (void)x; return "
+      "(void*)compare; }"};
   one.policy = autoreload::unload_policy::threads;
   one.leave = [](void* (*leave)(void*)) {
-    compare = secret<int(const void*, const void*)>(reinterpret_cast<int (*)(const void*, const void*)>(leave(nullptr)));
+    compare =
+        secret<int(const void*, const void*)>(reinterpret_cast<int (*)(const void*, const void*)>(leave(nullptr)));
     sorter = std::thread([] {
       static int numbers[100];
       for (int i = 0; i < 100; ++i) numbers[i] = 100 - i;
@@ -85,8 +87,9 @@ TEST(Left, AQsortUnderWayInAnotherThread) {
 // ---- whom the kernel calls
 
 TEST(Left, ASignalHandler) {
-  play one{"#include <signal.h>\nstatic volatile int got; static void on_signal(int s) { (void)s; ++got; }"
-           "void *leave(void *x) { (void)x; signal(SIGUSR1, on_signal); return 0; }"};
+  play one{
+      "#include <signal.h>\nstatic volatile int got; static void on_signal(int s) { (void)s; ++got; }"
+      "void *leave(void *x) { (void)x; signal(SIGUSR1, on_signal); return 0; }"};
   one.policy = autoreload::unload_policy::threads;
   one.leave = [](void* (*leave)(void*)) { leave(nullptr); };
   one.come_back = [] { return raise(SIGUSR1) == 0; };
@@ -96,10 +99,11 @@ TEST(Left, ASignalHandler) {
 }
 
 TEST(Left, AnIntervalTimersHandler) {
-  play one{"#include <signal.h>\n#include <sys/time.h>\nstatic volatile int got;"
-           "static void on_time(int s) { (void)s; ++got; }"
-           "void *leave(void *x) { (void)x; signal(SIGALRM, on_time); struct itimerval t = {{0, 20000}, {0, 400000}};"
-           "setitimer(ITIMER_REAL, &t, 0); return 0; }"};
+  play one{
+      "#include <signal.h>\n#include <sys/time.h>\nstatic volatile int got;"
+      "static void on_time(int s) { (void)s; ++got; }"
+      "void *leave(void *x) { (void)x; signal(SIGALRM, on_time); struct itimerval t = {{0, 20000}, {0, 400000}};"
+      "setitimer(ITIMER_REAL, &t, 0); return 0; }"};
   one.policy = autoreload::unload_policy::threads;
   one.leave = [](void* (*leave)(void*)) { leave(nullptr); };
   one.come_back = [] {
@@ -118,12 +122,13 @@ TEST(Left, AnIntervalTimersHandler) {
 // The C library keeps the function on the heap, and calls it on a thread that it starts each time.
 TEST(Left, ATimerThatCallsAFunctionOnAThread) {
   static timer_t timer;
-  play one{"#include <signal.h>\n#include <time.h>\nstatic volatile int got;"
-           "static void on_time(union sigval v) { (void)v; ++got; }"
-           "void *leave(void *timer) { struct sigevent e = {0}; e.sigev_notify = SIGEV_THREAD;"
-           "e.sigev_notify_function = on_time; struct itimerspec t = {{0, 20000000}, {0, 400000000}};"
-           "timer_create(CLOCK_MONOTONIC, &e, timer); timer_settime(*(timer_t*)timer, 0, &t, 0); return 0; }",
-           "-lrt"};
+  play one{
+      "#include <signal.h>\n#include <time.h>\nstatic volatile int got;"
+      "static void on_time(union sigval v) { (void)v; ++got; }"
+      "void *leave(void *timer) { struct sigevent e = {0}; e.sigev_notify = SIGEV_THREAD;"
+      "e.sigev_notify_function = on_time; struct itimerspec t = {{0, 20000000}, {0, 400000000}};"
+      "timer_create(CLOCK_MONOTONIC, &e, timer); timer_settime(*(timer_t*)timer, 0, &t, 0); return 0; }",
+      "-lrt"};
   one.leave = [](void* (*leave)(void*)) { leave(&timer); };
   one.come_back = [] {
     for (int i = 0; i < 100; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -136,8 +141,9 @@ TEST(Left, ATimerThatCallsAFunctionOnAThread) {
 
 TEST(Left, AHandlerForTheProgramsEnd) {
   // Not by atexit: that is called when the library is unloaded, see own_test.cpp.
-  play one{"#include <stdlib.h>\nstatic volatile int got; static void bye(int s, void *x) { (void)s; (void)x; ++got; }"
-           "void *leave(void *x) { on_exit(bye, x); return 0; }"};
+  play one{
+      "#include <stdlib.h>\nstatic volatile int got; static void bye(int s, void *x) { (void)s; (void)x; ++got; }"
+      "void *leave(void *x) { on_exit(bye, x); return 0; }"};
   one.leave = [](void* (*leave)(void*)) { leave(nullptr); };
   one.come_back = []() -> bool { std::exit(story::good); };
   one.expected = "leads to bye(), hidden";
@@ -146,9 +152,10 @@ TEST(Left, AHandlerForTheProgramsEnd) {
 
 TEST(Left, AThreadKeysDestructor) {
   static pthread_key_t key;
-  play one{"#include <pthread.h>\nstatic volatile int got; static void gone(void *x) { (void)x; ++got; }"
-           "void *leave(void *key) { pthread_key_create((pthread_key_t*)key, gone); return 0; }",
-           "-pthread"};
+  play one{
+      "#include <pthread.h>\nstatic volatile int got; static void gone(void *x) { (void)x; ++got; }"
+      "void *leave(void *key) { pthread_key_create((pthread_key_t*)key, gone); return 0; }",
+      "-pthread"};
   one.leave = [](void* (*leave)(void*)) { leave(&key); };
   one.come_back = [] {
     std::thread([] { pthread_setspecific(key, &key); }).join();
@@ -161,8 +168,9 @@ TEST(Left, AThreadKeysDestructor) {
 
 // ---- who has a pointer
 
-constexpr const char* answering = "static int answer(void) { return 42; }\n"
-                                  "void *leave(void *x) { (void)x; return (void*)answer; }";
+constexpr const char* answering =
+    "static int answer(void) { return 42; }\n"
+    "void *leave(void *x) { (void)x; return (void*)answer; }";
 using function = int (*)();
 
 function answer_of(void* (*leave)(void*)) { return reinterpret_cast<function>(leave(nullptr)); }

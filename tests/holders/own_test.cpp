@@ -34,7 +34,8 @@ TEST(Own, RegistrationsThatCarryTheLibrarysHandle) {
 
 TEST(Own, ThreadLocalVariablesThatPointIntoIt) {
   expect_to_leave(
-      "static int number_of_it; static __thread int *place = &number_of_it; static __thread const char *text = \"text\";"
+      "static int number_of_it; static __thread int *place = &number_of_it; static __thread const char *text = "
+      "\"text\";"
       "void *leave(void *x) { return place != 0 && text != 0 ? x : 0; }");
 }
 
@@ -49,12 +50,11 @@ TEST(Own, ElementsOnTheHeapThatOnlyTheLibraryLeadsTo) {
 
 TEST(Own, ElementsThatAThreadOfTheHostAllocated) {
   const int status = in_child([&] {
-    stage here("#include <stdlib.h>\nstatic void act(void) {} static void (**kept)(void);"
-               "void *leave(void *x) { kept = malloc(64); *kept = act; return x; }",
-               "", autoreload::unload_when(autoreload::unload_policy::all));
-    std::thread([&] {
-      story::leave_behind(here, {{}, {}, [](void* (*leave)(void*)) { leave(nullptr); }});
-    }).join();
+    stage here(
+        "#include <stdlib.h>\nstatic void act(void) {} static void (**kept)(void);"
+        "void *leave(void *x) { kept = malloc(64); *kept = act; return x; }",
+        "", autoreload::unload_when(autoreload::unload_policy::all));
+    std::thread([&] { story::leave_behind(here, {{}, {}, [](void* (*leave)(void*)) { leave(nullptr); }}); }).join();
     if (!here.replace()) return static_cast<int>(story::not_replaced);
     if (here.until([&] { return here.unloaded(); })) return static_cast<int>(story::good);
     say("told: " + here.told());
@@ -71,10 +71,11 @@ node* hosts_list;
 
 // The library leads to it, but so does the host.
 TEST(Own, AnElementThatTheHostLeadsToAsWellIsAHolder) {
-  story::play one{"#include <stdlib.h>\nstruct node { struct node *next; int (*act)(void); }; static struct node *volatile mine;"
-                  "static int act(void) { return 42; }"
-                  "void *leave(void *x) { (void)x; struct node *inner = malloc(sizeof *inner); inner->next = 0;"
-                  "inner->act = act; mine = malloc(sizeof *mine); mine->next = inner; mine->act = 0; return mine; }"};
+  story::play one{
+      "#include <stdlib.h>\nstruct node { struct node *next; int (*act)(void); }; static struct node *volatile mine;"
+      "static int act(void) { return 42; }"
+      "void *leave(void *x) { (void)x; struct node *inner = malloc(sizeof *inner); inner->next = 0;"
+      "inner->act = act; mine = malloc(sizeof *mine); mine->next = inner; mine->act = 0; return mine; }"};
   one.leave = [](void* (*leave)(void*)) { hosts_list = static_cast<node*>(leave(nullptr)); };
   one.come_back = [] { return hosts_list->next->act() == 42; };
   one.let_go = [] { hosts_list = nullptr; };

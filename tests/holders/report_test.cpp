@@ -56,9 +56,7 @@ class loaded {
   [[nodiscard]] T* find(const char* name) const {
     return reinterpret_cast<T*>(dlsym(handle_, name));
   }
-  [[nodiscard]] autoreload::held_image image() const {
-    return *autoreload::image_at(dlsym(handle_, "number"));
-  }
+  [[nodiscard]] autoreload::held_image image() const { return *autoreload::image_at(dlsym(handle_, "number")); }
 
  private:
   support::temp_directory directory_;
@@ -122,7 +120,7 @@ TEST(Report, WhereNothingMayBeTracedWhoSleepsIsSeenAndWhoRunsIsSaid) {
 
 TEST(Report, WhereTheSystemCallThatReadsMemoryIsForbiddenItIsReadOtherwise) {
   in_a_child([]() -> std::string {
-      const loaded library("int number(void) { return 1; }");
+    const loaded library("int number(void) { return 1; }");
     kept = library.find<int()>("number");
     if (!forbid(SYS_process_vm_readv, EPERM)) return "skip: no seccomp";
     const std::string text = words_of(who_holds(library.image(), autoreload::unload_policy::all));
@@ -133,8 +131,7 @@ TEST(Report, WhereTheSystemCallThatReadsMemoryIsForbiddenItIsReadOtherwise) {
 // What can't be looked at delays nothing for good.
 TEST(Report, AnEngineThatMayNotTraceGoesByThePinsAndSaysSo) {
   in_a_child([]() -> std::string {
-    stage here("void *leave(void *x) { return x; }", "",
-               autoreload::unload_when(autoreload::unload_policy::threads));
+    stage here("void *leave(void *x) { return x; }", "", autoreload::unload_when(autoreload::unload_policy::threads));
     std::atomic<bool> over{false};
     std::thread busy([&] {
       while (!over) {
@@ -156,9 +153,8 @@ constexpr const char* answering =
 int (*kept_answer)();
 
 void keep_answer(stage& here) {
-  story::leave_behind(here, {{}, {}, [](void* (*leave)(void*)) {
-                               kept_answer = reinterpret_cast<int (*)()>(leave(nullptr));
-                             }});
+  story::leave_behind(
+      here, {{}, {}, [](void* (*leave)(void*)) { kept_answer = reinterpret_cast<int (*)()>(leave(nullptr)); }});
 }
 
 TEST(Report, AGenerationThatIsHeldMayRunAgain) {

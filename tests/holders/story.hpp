@@ -18,8 +18,8 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <thread>
+#include <utility>
 
 #include "tests/support.hpp"
 
@@ -112,7 +112,16 @@ class stage {
 };
 
 /// In a child: the end of a child that is not killed.
-enum ending : int { good = 0, not_replaced = 10, not_told, told_otherwise, not_as_it_was, stays, unloaded_too_soon, thrown };
+enum ending : int {
+  good = 0,
+  not_replaced = 10,
+  not_told,
+  told_otherwise,
+  not_as_it_was,
+  stays,
+  unloaded_too_soon,
+  thrown
+};
 
 inline void say(const std::string& text) {
   const std::string line = text + "\n";

@@ -26,9 +26,7 @@ using autoreload::holder_report;
 int function_of_the_program() { return 1; }
 
 // Nobody holds it: the library is the C library's own, whose code every thread is in. So any other one.
-held_image some_image() {
-  return *autoreload::image_at(reinterpret_cast<const void*>(&function_of_the_program));
-}
+held_image some_image() { return *autoreload::image_at(reinterpret_cast<const void*>(&function_of_the_program)); }
 
 // Threads that wait in every way that a program waits in, for something that comes when all is over.
 class waiters {
