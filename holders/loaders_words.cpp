@@ -71,11 +71,13 @@ memory_range table_of_keys(const std::vector<loaded_object>& objects) {
 }  // namespace
 
 std::uintptr_t loaders_record([[maybe_unused]] std::uintptr_t address) noexcept {
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 35)
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 35)
   dl_find_object found{};
   if (_dl_find_object(reinterpret_cast<void*>(address), &found) == 0) {
     return reinterpret_cast<std::uintptr_t>(found.dlfo_link_map);
   }
+#endif
 #endif
   return 0;
 }
