@@ -111,7 +111,7 @@ bool loaders_words::is_registration(std::uintptr_t at) const {
   std::array<std::uint64_t, 7> near{};  // from three words before it to three words behind
   const std::uintptr_t from = at - 3 * word_size;
   if (copy_memory(from, near.data(), sizeof near) != sizeof near) return false;
-  const auto word = [&](int offset) { return near[static_cast<std::size_t>(3 + offset)]; };
+  const auto word = [&](int offset) { return near.at(static_cast<unsigned>(3 + offset)); };
   for (int handle = 0; handle <= 3; ++handle) {
     if (!is_library_handle(word(handle))) continue;
     return (handle <= 2 && word(handle - 3) == kind)        // exit_function

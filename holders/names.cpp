@@ -62,7 +62,7 @@ place find_in(const elf_sections& sections, std::string_view table, std::uint64_
 }
 
 std::string readable(std::string_view name) {
-  const std::string text(name);
+  std::string text(name);
   if (!text.starts_with("_Z")) return text;
   int status = 0;
   const std::unique_ptr<char, decltype(&std::free)> plain(abi::__cxa_demangle(text.c_str(), nullptr, nullptr, &status),

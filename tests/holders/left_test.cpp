@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // left_test: each thing that a library can leave behind: without the policy the program crashes, with it it does not.
 #include <semaphore.h>
+#include <atomic>
 #include <csetjmp>
 #include <list>
 #include <memory>
@@ -15,18 +16,35 @@ using story::secret;
 
 // ---- who runs in it
 
+// What library and host both see. It is the host's, so nobody's pointer to it keeps the library.
+struct shared {
+  std::atomic<int> beats{0};
+  std::atomic<int> wish{0};
+};
+shared both;
+
+// Goes on until the library has done something once more; that ends by a crash, if its code is gone.
+bool it_goes_on() {
+  const int before = both.beats;
+  const auto deadline = std::chrono::steady_clock::now() + support::patience;
+  while (both.beats < before + 2) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
 constexpr const char* worker = R"(
 #include <pthread.h>
 #include <time.h>
-#include <unistd.h>
+struct shared { volatile int beats, wish; };
+static struct shared *both;
 static pthread_t thread;
 static volatile int quit;
-static volatile long beats;
-static volatile int waits;
 static void breathe(void) { struct timespec t = {0, 2000000}; nanosleep(&t, 0); }
-static void *work(void *x) { while (!quit) { if (waits) breathe(); ++beats; } return x; }
+static void *work(void *x) { while (!quit) { if (both->wish) breathe(); ++both->beats; } return x; }
 static void stop(void) { quit = 1; pthread_join(thread, 0); }
-void *leave(void *how) { waits = how != 0; pthread_create(&thread, 0, work, 0); return (void*)stop; }
+void *leave(void *x) { both = x; pthread_create(&thread, 0, work, 0); return (void*)stop; }
 )";
 
 play with_a_worker(bool that_waits) {
@@ -34,13 +52,10 @@ play with_a_worker(bool that_waits) {
   play one{worker, "-pthread"};
   one.policy = autoreload::unload_policy::threads;
   one.leave = [that_waits](void* (*leave)(void*)) {
-    static int yes;
-    stop = secret<void()>(reinterpret_cast<void (*)()>(leave(that_waits ? &yes : nullptr)));
+    both.wish = that_waits ? 1 : 0;
+    stop = secret<void()>(reinterpret_cast<void (*)()>(leave(&both)));
   };
-  one.come_back = [] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // for the worker to go on
-    return true;
-  };
+  one.come_back = it_goes_on;
   one.let_go = [] { stop.get()(); };
   return one;
 }
@@ -62,20 +77,22 @@ TEST(Left, AQsortUnderWayInAnotherThread) {
   static secret<int(const void*, const void*)> compare;
   static std::thread sorter;
   play one{
-      "#include <time.h>\nstatic int compare(const void *a, const void *b) { struct timespec t = {0, 2000000}; "
-      "nanosleep(&t, 0); return *(const int*)a - *(const int*)b; } void *leave(void *x) { (void)x; return "
-      "(void*)compare; }"};
+      "#include <time.h>\nstruct shared { volatile int beats, wish; }; static struct shared *both;"
+      "static int compare(const void *a, const void *b) { ++both->beats; while (!both->wish) {"
+      "struct timespec t = {0, 1000000}; nanosleep(&t, 0); } return *(const int*)a - *(const int*)b; }"
+      "void *leave(void *x) { both = x; return (void*)compare; }"};
   one.policy = autoreload::unload_policy::threads;
   one.leave = [](void* (*leave)(void*)) {
-    compare =
-        secret<int(const void*, const void*)>(reinterpret_cast<int (*)(const void*, const void*)>(leave(nullptr)));
+    compare = secret<int(const void*, const void*)>(reinterpret_cast<int (*)(const void*, const void*)>(leave(&both)));
     sorter = std::thread([] {
       static int numbers[100];
       for (int i = 0; i < 100; ++i) numbers[i] = 100 - i;
       std::qsort(numbers, 100, sizeof(int), compare.get());
     });
+    while (both.beats == 0) std::this_thread::yield();
   };
   one.come_back = [] {
+    both.wish = 1;
     sorter.join();
     return true;
   };
@@ -100,16 +117,13 @@ TEST(Left, ASignalHandler) {
 
 TEST(Left, AnIntervalTimersHandler) {
   play one{
-      "#include <signal.h>\n#include <sys/time.h>\nstatic volatile int got;"
-      "static void on_time(int s) { (void)s; ++got; }"
-      "void *leave(void *x) { (void)x; signal(SIGALRM, on_time); struct itimerval t = {{0, 20000}, {0, 400000}};"
+      "#include <signal.h>\n#include <sys/time.h>\nstatic volatile int *got;"
+      "static void on_time(int s) { (void)s; ++*got; }"
+      "void *leave(void *x) { got = x; signal(SIGALRM, on_time); struct itimerval t = {{0, 20000}, {0, 400000}};"
       "setitimer(ITIMER_REAL, &t, 0); return 0; }"};
   one.policy = autoreload::unload_policy::threads;
-  one.leave = [](void* (*leave)(void*)) { leave(nullptr); };
-  one.come_back = [] {
-    for (int i = 0; i < 100; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    return true;
-  };
+  one.leave = [](void* (*leave)(void*)) { leave(&both.beats); };
+  one.come_back = it_goes_on;
   one.let_go = [] {
     const itimerval none{};
     setitimer(ITIMER_REAL, &none, nullptr);
@@ -123,17 +137,15 @@ TEST(Left, AnIntervalTimersHandler) {
 TEST(Left, ATimerThatCallsAFunctionOnAThread) {
   static timer_t timer;
   play one{
-      "#include <signal.h>\n#include <time.h>\nstatic volatile int got;"
-      "static void on_time(union sigval v) { (void)v; ++got; }"
-      "void *leave(void *timer) { struct sigevent e = {0}; e.sigev_notify = SIGEV_THREAD;"
-      "e.sigev_notify_function = on_time; struct itimerspec t = {{0, 20000000}, {0, 400000000}};"
-      "timer_create(CLOCK_MONOTONIC, &e, timer); timer_settime(*(timer_t*)timer, 0, &t, 0); return 0; }",
+      "#include <signal.h>\n#include <time.h>\n"
+      "static void on_time(union sigval v) { ++*(volatile int*)v.sival_ptr; }"
+      "void *leave(void *x) { static timer_t timer; struct sigevent e = {0}; e.sigev_notify = SIGEV_THREAD;"
+      "e.sigev_value.sival_ptr = x; e.sigev_notify_function = on_time; struct itimerspec t = {{0, 20000000}, {0, "
+      "400000000}};"
+      "timer_create(CLOCK_MONOTONIC, &e, &timer); timer_settime(timer, 0, &t, 0); return timer; }",
       "-lrt"};
-  one.leave = [](void* (*leave)(void*)) { leave(&timer); };
-  one.come_back = [] {
-    for (int i = 0; i < 100; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    return true;
-  };
+  one.leave = [](void* (*leave)(void*)) { timer = leave(&both.beats); };
+  one.come_back = it_goes_on;
   one.let_go = [] { timer_delete(timer); };
   one.expected = "leads to on_time()";
   expect(one);
