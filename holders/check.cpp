@@ -4,6 +4,7 @@
 // SHARED  the report and how long the search took, which the search's thread writes before it sets `ended_` (release),
 //         and which are read after that was seen (acquire), or after the thread was joined. `cancelled_` stands alone.
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -16,6 +17,7 @@
 #include <utility>
 
 #include "autoreload/holders.hpp"
+#include "holders/asleep.hpp"
 #include "system/aside.hpp"
 
 namespace autoreload {
@@ -41,7 +43,7 @@ class search_beside final : public unload_search {
     forget_after_fork();
     if (!thread_.joinable()) {
       if (!wait && last_ && clock::now() < not_before_) return inverted(*last_);
-      begin();
+      begin(wait);
     }
     if (!wait && !ended_.load(std::memory_order_acquire)) return std::nullopt;
     if (thread_.joinable()) thread_.join();
@@ -62,8 +64,9 @@ class search_beside final : public unload_search {
     if (thread_.joinable() && process_ != getpid()) thread_.detach();
   }
 
-  void begin() {
+  void begin(bool waited_for) {
     process_ = getpid();
+    asker_ = waited_for ? static_cast<pid_t>(syscall(SYS_gettid)) : 0;
     ended_ = false;
     report_ = {};
     report_.unseen = "anything, for want of memory";  // if it stays so
@@ -71,13 +74,24 @@ class search_beside final : public unload_search {
     try {
       thread_ = std::thread([this] { search(); });
     } catch (const std::system_error&) {  // no thread to be had
+      asker_ = 0;
       search();
+    }
+  }
+
+  // Who waits for the answer comes to rest first: on the way there it is deeper in its stack, where calls that have
+  // returned have left their words.
+  void let_asker_sleep() const {
+    for (int round = 0; asker_ != 0 && round < 1000; ++round) {
+      if (!holding::position_of(asker_).running) return;
+      std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
   }
 
   void search() noexcept {
     const auto began = clock::now();
     try {
+      let_asker_sleep();
       pthread_setname_np(pthread_self(), "autoreload-look");
       report_ = who_holds(image_, policy_, &cancelled_);
     } catch (const std::bad_alloc&) {  // then the report is what was prepared for that
@@ -95,6 +109,7 @@ class search_beside final : public unload_search {
   std::optional<holder_report> last_;
   clock::time_point not_before_{};
   pid_t process_ = 0;  // that has the thread
+  pid_t asker_ = 0;    // the thread that waits for the answer, or 0
   std::thread thread_;
 };
 
