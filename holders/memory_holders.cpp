@@ -19,19 +19,13 @@ namespace {
 
 constexpr std::size_t most_words = 4096;
 
-template <class T>
-memory_range memory_of(const std::vector<T>& list) {
-  const auto begin = reinterpret_cast<std::uintptr_t>(list.data());
-  return {begin, begin + list.capacity() * sizeof(T)};
-}
-
 bool has_guard(const std::vector<mapping>& all, const mapping& one) {
   const mapping* const before = one.where.begin == 0 ? nullptr : find_mapping(all, one.where.begin - 1);
   return one.name == "[stack]" || (before != nullptr && !before->readable && !before->writable);
 }
 
 // What was looked at on stacks, what nobody uses below their pointers, and stacks without a thread.
-void leave_out_stacks(const std::vector<mapping>& all, const std::vector<live_stack>& stacks, bool used_too,
+void leave_out_stacks(const std::vector<mapping>& all, const unseen_list<live_stack>& stacks, bool used_too,
                       left_out& out) {
   for (const mapping& one : all) {
     if (!one.writable || one.shared) continue;
@@ -98,7 +92,6 @@ class search {
     for (const memory_range& one : names_.image.ours) out.add(one);
     out.add(stack_of_this_thread());
     leave_out_stacks(all_, threads_.stacks, stacks, out);
-    out.add(memory_of(threads_.registers));
     out.sort();
     return out;
   }

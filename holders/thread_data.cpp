@@ -68,7 +68,7 @@ std::size_t usual_stack_size() {
 }  // namespace
 
 std::vector<thread_block> thread_blocks(const std::vector<loaded_object>& objects,
-                                        const std::vector<live_stack>& stacks) {
+                                        const unseen_list<live_stack>& stacks) {
   std::vector<thread_block> all;
   for (const live_stack& stack : stacks) {
     if (stack.thread_pointer == 0) continue;

@@ -21,7 +21,7 @@ struct thread_block {
 
 /// As far as the threads' pointers are known. Nothing with another C library than glibc.
 [[nodiscard]] std::vector<thread_block> thread_blocks(const std::vector<loaded_object>& objects,
-                                                      const std::vector<live_stack>& stacks);
+                                                      const unseen_list<live_stack>& stacks);
 
 /// Such as `thread-local variable handler of "/home/me/host" in thread 4711 ("audio")`.
 [[nodiscard]] std::string thread_variable_in_words(const thread_block& block, std::uintptr_t address);

@@ -139,7 +139,7 @@ class look {
 
   shared_job job_;
   const std::atomic<bool>* cancelled_;
-  std::vector<memory_range> stacks_;
+  unseen_list<memory_range> stacks_;
 };
 
 }  // namespace

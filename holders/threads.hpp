@@ -11,6 +11,7 @@
 
 #include "holders/target.hpp"
 #include "holders/tracer.hpp"
+#include "holders/unseen.hpp"
 
 namespace autoreload::holding {
 
@@ -22,9 +23,9 @@ struct live_stack {
 };
 
 struct thread_findings {
-  std::vector<found_in_thread> words;
-  std::vector<live_stack> stacks;
-  std::vector<std::uint64_t> registers;  // of all threads that were stopped, but what leads into the library
+  unseen_list<found_in_thread> words;
+  unseen_list<live_stack> stacks;
+  unseen_list<std::uint64_t> registers;  // of all threads that were stopped, but what leads into the library
   std::size_t lost = 0;
   std::string unseen;  // as in holder_report
 };
