@@ -19,6 +19,7 @@
 #include "autoreload/holders.hpp"
 #include "holders/asleep.hpp"
 #include "system/aside.hpp"
+#include "system/loader_state.hpp"
 
 namespace autoreload {
 namespace {
@@ -127,7 +128,10 @@ class check final : public unload_check {
 }  // namespace
 
 std::shared_ptr<unload_check> unload_when(unload_policy policy) {
-  return policy == unload_policy::pins ? nullptr : std::make_shared<check>(policy);
+  if (policy == unload_policy::pins) return nullptr;
+  // A generation that is held outlives its engine, and its search the plugin that may have this code. So that stays.
+  keep_resident(reinterpret_cast<const void*>(&unload_when));
+  return std::make_shared<check>(policy);
 }
 
 }  // namespace autoreload
