@@ -58,6 +58,8 @@ PROGRAMS = (
             seconds=(60, 10)),
     Program("check_cost", "what each check costs", short=("--benchmark_repetitions=2", "--benchmark_min_time=0.01"),
             seconds=(30, 5)),
+    Program("holders_cost", "the search for holders", short=("--benchmark_repetitions=2", "--benchmark_min_time=0.01"),
+            seconds=(40, 15)),
     Program("save", "from the save of a source to the new code", command=("{program}", "--benchmark_out={out}"),
             full=("--rounds=10",), short=("--rounds=3", "--row=/gcc/bfd/"), seconds=(400, 40)),
     Program("guard_cost", "the ABI guard", full=("--benchmark_repetitions=5", "--benchmark_min_time=0.1"),
