@@ -65,7 +65,6 @@ answer inspect_bytes(const context& here, candidate& next) {
     return no;
   }
   next.facts = std::move(seen.facts);
-  next.facts.thread_destructors = mentions({next.bytes, next.facts.segments, 0}, "__cxa_thread_atexit");
   next.warnings = std::move(seen.warnings);
   return {};
 }
@@ -88,7 +87,7 @@ answer wait_for_release(const context& here, candidate&) {
 
 answer copy_bytes(const context& here, candidate& next) {
   const options& chosen = here.wanted.chosen;
-  const loader_name name = name_for(chosen.name, {next.bytes, next.facts.segments, 0});
+  const loader_name name = name_for(chosen.name, next.facts, next.bytes);
   if (result<void> kept = here.reader.keep(next.image, {name, chosen.trust}); !kept) {
     return setback{setback_kind::shortage, std::move(kept.error().rename(here.wanted.path))};
   }

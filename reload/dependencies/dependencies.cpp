@@ -126,7 +126,7 @@ class preparation {
     }
     auto library = std::make_shared<private_library>();
     library->path = file.path;
-    const loader_name named = name_for(policy_.name, {taken.bytes, seen.facts.segments, 0});
+    const loader_name named = name_for(policy_.name, seen.facts, taken.bytes);
     if (result<void> kept = taker.keep(taken.image, {named, policy_.trust}); !kept) {
       cant_use(file.path, {setback_kind::shortage, std::move(kept.error())});
       return nullptr;
