@@ -30,7 +30,7 @@ namespace {
 constexpr std::chrono::milliseconds without_lease{300};  // a file lies still for so long before it is taken
 constexpr std::chrono::seconds held_open{1};             // and before it is read, if somebody holds it open
 constexpr std::size_t small = 65536;                     // read whole: one more question would take longer than that
-constexpr std::uint64_t likely = 1024 * 1024;            // memory for a copy of this size is got ahead
+constexpr std::uint64_t likely = 4 * 1024 * 1024;        // memory for a copy of this size is got ahead
 
 std::string system_text(int number) { return std::generic_category().message(number); }
 
