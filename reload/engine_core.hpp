@@ -8,6 +8,7 @@
 // - `schedule_`, `probation_` and `source_` say by themselves which of their functions any thread may call.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -53,11 +54,16 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   void close();
 
   /// Does what is due: reload, report, unload. Throws only what an observer throws.
-  void step();
+  void step() {
+    spare_time any;
+    step(any);
+  }
+  /// The same, as far as there is time.
+  void step(spare_time& time);
   /// When step() is next worth a call, unless an event comes first.
   [[nodiscard]] time_point deadline() const noexcept;
 
-  void poll();
+  void poll(std::chrono::nanoseconds budget);
   result<void> reload(start from = start::carried);
   void on_handover(handover_function run) { by_hand_.set(std::move(run)); }
   /// Lets an older generation run again. The watcher doesn't load what gave way until its contents change.
@@ -98,9 +104,9 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
 
   // looking
   [[nodiscard]] bool is_due(time_point now);
-  void look();
-  [[nodiscard]] std::optional<setback> examine(bool forced, start from);
-  [[nodiscard]] std::optional<setback> examine_or_wait_for_memory(bool forced, start from = start::carried);
+  void look(spare_time& time);
+  [[nodiscard]] std::optional<setback> examine(bool forced, start from, spare_time& time);
+  [[nodiscard]] std::optional<setback> examine_or_wait_for_memory(bool forced, start from, spare_time& time);
   void try_again_later() noexcept;
   struct change {
     cause why;
@@ -123,7 +129,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   void remember(const attempt& result);
   void offer_running();
   void be_asked();
-  void maintain();
+  void maintain(spare_time& time);
   void sweep();
   void set_deadline();
   void tell(event happened);
@@ -142,7 +148,15 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::unique_ptr<running_library> offered_;  // to the libraries of other engines that need this one
   std::unique_ptr<candidate> on_trial_;
   by_hand by_hand_;
-  bool untidy_ = false;  // what nobody waits for is still to be done
+  struct {
+    bool watched = false;  // what it depends on may be something else by now
+    bool copied = false;   // the copy lacks debug information, and the next one its memory
+    [[nodiscard]] bool any() const noexcept { return watched || copied; }
+  } untidy_;  // what nobody waits for and is still to be done
+  struct {
+    std::array<usual_duration, stage_count> stages;
+    usual_duration handover, watching, copying, unloading;
+  } usual_;  // what each took
 
   schedule schedule_;
   answers answers_;

@@ -251,11 +251,21 @@ constexpr stage_of_the_way stages[] = {
 
 }  // namespace
 
+setback put_off(candidate& next) {
+  next.put_off = true;
+  return {setback_kind::put_off};
+}
+
+static_assert(std::size(stages) == stage_count);
+
 std::optional<setback> run_stages(const context& here, candidate& next) {
+  if (std::exchange(next.put_off, false)) next.lap_began = std::chrono::steady_clock::now();
   for (; next.stage < std::size(stages); ++next.stage) {
     const stage_of_the_way& stage = stages[next.stage];
     if (!stage.is_wanted(here.wanted.chosen) || (here.again != nullptr && !stage.again)) continue;
-    if (answer no = stage.run(here, next)) return no;
+    answer no;
+    if (!here.time.spend(here.usual[next.stage], [&] { no = stage.run(here, next); })) return put_off(next);
+    if (no) return no;
     next.lap(stage.time);
   }
   return {};

@@ -43,7 +43,8 @@ result<void> engine_core::reload(start from) {
     // waiting: so not for ever.
     const at_work here(*this, work_lock::nested() ? work_lock::how::wait_briefly : work_lock::how::wait);
     if (result<void> may = may_change(here); !may) return may;
-    no = examine_or_wait_for_memory(true, from);
+    spare_time any;
+    no = examine_or_wait_for_memory(true, from, any);
   }
   outbox_.deliver();
   step();
@@ -91,9 +92,9 @@ engine::~engine() {
 }
 
 // An observer may destroy the engine that calls it.
-void engine::poll() {
+void engine::poll(std::chrono::nanoseconds budget) {
   const std::shared_ptr<engine_core> kept = core_;
-  kept->poll();
+  kept->poll(budget);
 }
 result<void> engine::reload(start from) {
   const std::shared_ptr<engine_core> kept = core_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -72,7 +73,7 @@ class AUTORELOAD_API engine {
   engine(const engine&) = delete;
   engine& operator=(const engine&) = delete;
 
-  void poll();
+  void poll(std::chrono::nanoseconds budget);
   result<void> reload(start from = start::carried);
   void on_handover(std::function<void(const void* from, const void* to)> run);
   void pause();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -142,7 +143,16 @@ class reloadable {
   /// Manual drive: looks, reloads if there is something new, unloads what nobody uses any more, and delivers events.
   /// Does not block but for the work itself; a trial load runs beside, and a later poll() goes on with the build. In
   /// background mode it only delivers events that are due.
-  void poll() { engine_.poll(); }
+  ///
+  /// What nobody waits for comes with the next poll() after the one that loads something: unloading, debug information,
+  /// memory for the next copy. The descriptor stays readable until it is done.
+  /// @param budget  how long this may take: what there is no time for comes with a later poll(). Each call does at
+  /// least
+  ///                one piece of the work that there is, so that all of it is done in the end; a piece is begun when it
+  ///                is as long as usual and would end in time. Pieces that can't be cut are copying the library and
+  ///                checking it (about 1 ms for each MB), dlopen with the library's constructors, the observer's own
+  ///                time, and a handover
+  void poll(std::chrono::nanoseconds budget = std::chrono::nanoseconds::max()) { engine_.poll(budget); }
   /// Manual drive: a descriptor for poll(2), epoll or an event loop, readable when poll() has something to do. Owned by
   /// the engine: don't read or close it. -1 in background mode.
   [[nodiscard]] int descriptor() const { return engine_.descriptor(); }
