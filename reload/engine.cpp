@@ -82,7 +82,7 @@ void engine_core::open() {
   if (service_ != nullptr) service_->add(shared_from_this());
 }
 
-void engine_core::close() {
+void engine_core::close(const void* stack) {
   const std::shared_ptr<service> served = service_;
   if (served != nullptr) served->remove(this);
   // A trial that another thread waits for would hold this up for its whole time limit. A forked child has the same
@@ -91,6 +91,7 @@ void engine_core::close() {
   {
     const at_work here(*this, work_lock::how::wait);
     if (here->held() || here->inside()) {
+      answers_.with_published([&](published& at) { frames_.close(at, wanted_.api.not_loaded, stack); });
       let_go_of_all();
     } else {
       // Inside a library's constructor or destructor, while another thread is at work here and waits for the loader:
@@ -263,19 +264,18 @@ bool engine_core::is_due(time_point now) {
 
 // News first; what nobody waits for is left to the next step, so that the reload's caller can go on. But it is not left
 // for long: a file that changes all the time must not make the old generations pile up, nor keep the caller here.
-void engine_core::step(spare_time& time) {
+void engine_core::step(spare_time& time, const void* stack) {
+  const bool first_frame = stack != nullptr && frames_.is_empty();
   if (source_ == nullptr ||
-      (!schedule_.is_asked() && !answers_.left() && !source_->pending() && clock::now() < deadline()))
+      (!first_frame && !schedule_.is_asked() && !answers_.left() && !source_->pending() && clock::now() < deadline())) {
     return;
+  }
   if (forked()) return;
   {
     const at_work mine(*this, work_lock::how::try_once);
     if (!mine->held() || answers_.closed()) return;
     try {
-      end_probation_if_due();
-      const bool due = !answers_.paused() && is_due(clock::now());
-      if (!due || untidy_.any()) maintain(time);
-      if (due) look(time);
+      work(time, stack);
     } catch (const std::bad_alloc&) {
       try_again_later();
     }
@@ -285,6 +285,39 @@ void engine_core::step(spare_time& time) {
     if (mine->held() && !answers_.closed()) let_go_of_all();
   }
   outbox_.deliver();
+}
+
+void engine_core::work(spare_time& time, const void* stack) {
+  struct frame {  // also when there's no memory for the rest
+    engine_core& core;
+    const void* stack;
+    ~frame() {
+      if (stack == nullptr || core.answers_.closed()) return;
+      try {
+        core.answers_.with_published([&](published& at) { core.frames_.begin(at, core.history_.running()); });
+      } catch (const std::bad_alloc&) {  // then calls through frame() throw until the next poll()
+      }
+    }
+  } const at_the_end{*this, stack};
+  if (stack != nullptr) end_frame(stack);
+  end_probation_if_due();
+  const bool due = !answers_.paused() && is_due(clock::now());
+  if (!due || untidy_.any()) maintain(time);
+  if (due) look(time);
+}
+
+void engine_core::end_frame(const void* stack) {
+  answers_.with_published([&](published& at) {
+    if (frames_.end(at, wanted_.api.not_loaded, stack)) return;
+    if (std::exchange(told_of_frame_, true)) return;
+    tell({event_kind::warning,
+          number(),
+          {},
+          "poll() was called from inside a call, from another thread than before, or while somebody keeps what frame() "
+          "gave: the generation stays until a later poll()",
+          std::nullopt,
+          {}});
+  });
 }
 
 // What nobody waits for, as far as there is time.
@@ -333,7 +366,7 @@ void engine_core::set_deadline() {
   alarm_.set(next);
 }
 
-void engine_core::poll(std::chrono::nanoseconds budget) {
+void engine_core::poll(std::chrono::nanoseconds budget, const void* stack) {
   if (forked()) return;
   if (service_ == nullptr) {
     const bool lost = alarm_.renew_if_closed();  // first, while its number may be free
@@ -342,9 +375,9 @@ void engine_core::poll(std::chrono::nanoseconds budget) {
     alarm_.hush();
     spare_time time(budget);
     const std::uint64_t before = number();
-    step(time);
+    step(time, stack);
     // What nobody waits for comes with a later call, once the new generation was called.
-    if (number() == before) step(time);
+    if (number() == before) step(time, stack);
   }
   outbox_.deliver();
 }

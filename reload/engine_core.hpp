@@ -27,6 +27,7 @@
 #include "reload/memory.hpp"
 #include "reload/outbox.hpp"
 #include "reload/pipeline.hpp"
+#include "reload/retire/frame_keeper.hpp"
 #include "reload/schedule.hpp"
 #include "reload/snapshot/snapshot.hpp"
 #include "reload/watch/change_source.hpp"
@@ -50,20 +51,21 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
 
   /// Watches, looks for the first time, and joins the service.
   void open();
-  /// Leaves the service, unpublishes and retires the running generation.
-  void close();
+  /// Leaves the service, unpublishes and retires the running generation. @param stack  as poll()'s
+  void close(const void* stack);
 
   /// Does what is due: reload, report, unload. Throws only what an observer throws.
   void step() {
     spare_time any;
     step(any);
   }
-  /// The same, as far as there is time.
-  void step(spare_time& time);
+  /// The same, as far as there is time. @param stack  of a poll(): its thread's frame ends and begins here; or null
+  void step(spare_time& time, const void* stack = nullptr);
   /// When step() is next worth a call, unless an event comes first.
   [[nodiscard]] time_point deadline() const noexcept;
 
-  void poll(std::chrono::nanoseconds budget);
+  /// @param stack  the caller's frame: see look_at_own_stack()
+  void poll(std::chrono::nanoseconds budget, const void* stack);
   result<void> reload(start from = start::carried);
   void on_handover(handover_function run) { by_hand_.set(std::move(run)); }
   /// Lets an older generation run again. The watcher doesn't load what gave way until its contents change.
@@ -129,6 +131,8 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   void remember(const attempt& result);
   void offer_running();
   void be_asked();
+  void work(spare_time& time, const void* stack);
+  void end_frame(const void* stack);
   void maintain(spare_time& time);
   void sweep();
   void set_deadline();
@@ -148,6 +152,8 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::unique_ptr<running_library> offered_;  // to the libraries of other engines that need this one
   std::unique_ptr<candidate> on_trial_;
   by_hand by_hand_;
+  frame_keeper frames_;         // manual drive
+  bool told_of_frame_ = false;  // that one could not be ended
   struct {
     bool watched = false;  // what it depends on may be something else by now
     bool copied = false;   // the copy lacks debug information, and the next one its memory

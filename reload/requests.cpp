@@ -77,24 +77,27 @@ engine::engine(loader api, std::string path, options chosen, published& current)
   try {
     core_->open();
   } catch (...) {  // an observer's, too: there may be a generation by then
-    core_->close();
+    core_->close(__builtin_frame_address(0));
     throw;
   }
 }
 
 engine::~engine() {
+  __builtin_unwind_init();
   if (core_->forked()) {
     // The thread, the locks' owners and the inotify instance are the parent's: leave them and the library alone.
     new std::shared_ptr<engine_core>(std::move(core_));
     return;
   }
-  core_->close();
+  core_->close(__builtin_frame_address(0));
 }
 
 // An observer may destroy the engine that calls it.
-void engine::poll(std::chrono::nanoseconds budget) {
+// The caller's registers go to this frame, where they are looked at: see own_stack.hpp.
+[[gnu::noinline]] void engine::poll(std::chrono::nanoseconds budget) {
+  __builtin_unwind_init();
   const std::shared_ptr<engine_core> kept = core_;
-  kept->poll(budget);
+  kept->poll(budget, __builtin_frame_address(0));
 }
 result<void> engine::reload(start from) {
   const std::shared_ptr<engine_core> kept = core_;

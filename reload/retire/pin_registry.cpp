@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include <autoreload/pin.hpp>
+#include <cstdio>
+#include <cstdlib>
 
 #include "reload/retire/grace_period.hpp"
 #include "reload/retire/shared_registry.hpp"
@@ -91,6 +93,16 @@ pinned pin_slowly(published& current, substitute otherwise) {
   const void* const table = membarrier_works ? announce<false>(*free, current, no_seam{}, otherwise)
                                              : announce<true>(*free, current, no_seam{}, otherwise);
   return {table, free};
+}
+
+void check_frame_thread(const published& current) {
+  const pid_t polled_by = current.polled_by.load(std::memory_order_relaxed);
+  if (polled_by == 0 || polled_by == gettid()) return;
+  std::fputs(
+      "autoreload: frame() was called by a thread that did not call poll() last: other threads call through a "
+      "frame_pin() of their own, or through `->`\n",
+      stderr);
+  std::abort();
 }
 
 }  // namespace detail

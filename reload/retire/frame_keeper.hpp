@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// frame_keeper: keeps what reloadable::frame() gives, from one poll() to the next.
+//
+// A call through frame() announces nothing. It is safe because its generation is pinned from the end of one poll() to
+// the next, by the thread that polls. That one is in no call then, or its stack shows it: such a pin stays.
+//
+// SHARED  `published::frame`, which the polling thread alone writes and calls through; other threads read it by mistake
+//         only. `polled_by`, for the check of that mistake. The rest is guarded by the engine's lock.
+#pragma once
+
+#include <sys/types.h>
+
+#include <vector>
+
+#include <autoreload/pin.hpp>
+
+#include "reload/generation.hpp"
+#include "reload/retire/own_stack.hpp"
+
+namespace autoreload {
+
+class frame_keeper {
+ public:
+  frame_keeper() = default;
+  frame_keeper(const frame_keeper&) = delete;
+  frame_keeper& operator=(const frame_keeper&) = delete;
+
+  /// Whether no frame has begun yet.
+  [[nodiscard]] bool is_empty() const noexcept { return held_.empty(); }
+  /// Begins a frame of the calling thread, in which calls go into what is published. Nothing if it is that already.
+  /// @param running  what is published, or null
+  void begin(detail::published& current, const generation* running);
+  /// Ends it, and those before it that could not end: what the calling thread is not inside of may be unloaded. Calls
+  /// through frame() throw until the next begin().
+  /// @param stack  see look_at_own_stack()
+  /// @return whether all could be ended
+  bool end(detail::published& current, const void* not_loaded, const void* stack) noexcept;
+  /// The owner is gone: nobody calls through frame() any more, but for the calling thread, if it is in a call still.
+  void close(detail::published& current, const void* not_loaded, const void* stack) noexcept;
+
+ private:
+  struct one {
+    detail::pinned pin;
+    pid_t thread;
+    std::vector<address_range> places;  // its code, that of what it needs, and its table
+  };
+  std::vector<one> held_;  // the last is the frame that goes on
+};
+
+}  // namespace autoreload
