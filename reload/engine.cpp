@@ -302,7 +302,9 @@ void engine_core::work(spare_time& time, const void* stack) {
   if (stack != nullptr) end_frame(stack);
   end_probation_if_due();
   const bool due = !answers_.paused() && is_due(clock::now());
-  if (!due || untidy_.any()) maintain(time);
+  // A build that was put off comes first: else the work around it would take each call's only piece.
+  const bool goes_on = on_trial_ != nullptr && on_trial_->put_off;
+  if (!due || (untidy_.any() && !goes_on)) maintain(time);
   if (due) look(time);
 }
 
@@ -313,8 +315,8 @@ void engine_core::end_frame(const void* stack) {
     tell({event_kind::warning,
           number(),
           {},
-          "poll() was called from inside a call, from another thread than before, or while somebody keeps what frame() "
-          "gave: the generation stays until a later poll()",
+          "poll() was called from inside a call, or by another thread than before: the generation that it calls stays "
+          "until a later poll()",
           std::nullopt,
           {}});
   });

@@ -274,7 +274,7 @@ std::optional<setback> run_stages(const context& here, candidate& next) {
 bool candidate::is_at(const std::string& file) const {
   struct stat status {};
   return stat(file.c_str(), &status) == 0 && file_identity::of(status) == source &&
-         state_of(needs.paths) == needs.state;
+         (!needs.looked_for || state_of(needs.paths) == needs.state);
 }
 
 std::uint64_t digest_of(const candidate& next) {

@@ -14,33 +14,42 @@
 namespace autoreload {
 namespace {
 
-void add_code(std::vector<address_range>& places, std::uintptr_t base, const elf_facts& facts) {
+void add_code(std::vector<address_range>& code, std::uintptr_t base, const elf_facts& facts) {
   for (const load_segment& segment : facts.segments) {
     if ((segment.flags & PF_X) == 0) continue;
-    places.push_back({base + segment.address, base + segment.address + segment.memory_size});
+    code.push_back({base + segment.address, base + segment.address + segment.memory_size});
   }
 }
 
-void add_needs(std::vector<address_range>& places, const private_libraries& needs) {
+void add_needs(std::vector<address_range>& code, const private_libraries& needs) {
   for (const auto& library : needs) {
     link_map* map = nullptr;
     if (library->handle != nullptr && dlinfo(library->handle, RTLD_DI_LINKMAP, &map) == 0) {
-      add_code(places, map->l_addr, library->facts);
+      add_code(code, map->l_addr, library->facts);
     }
-    add_needs(places, library->needs);
+    add_needs(code, library->needs);
   }
 }
 
 bool is_alive(pid_t thread) noexcept { return syscall(SYS_tgkill, getpid(), thread, 0) == 0; }
 
+std::vector<address_range> code_of(const generation& one) {
+  std::vector<address_range> code;
+  add_code(code, one.base, one.facts);
+  add_needs(code, one.needs);
+  return code;
+}
+
 // Of the table the start alone: nobody has the address of a member without that of the struct for long.
-std::vector<address_range> places_of(const generation& one) {
-  std::vector<address_range> places;
-  add_code(places, one.base, one.facts);
-  add_needs(places, one.needs);
-  const auto table = reinterpret_cast<std::uintptr_t>(one.module->table());
-  places.push_back({table, table + sizeof(void*)});
-  return places;
+address_range place_of(const void* table) {
+  const auto start = reinterpret_cast<std::uintptr_t>(table);
+  return {start, start + sizeof(void*)};
+}
+
+// A `reloadable` may be on the stack itself.
+address_range place_of(const detail::published& current) {
+  const auto start = reinterpret_cast<std::uintptr_t>(&current);
+  return {start, start + sizeof current};
 }
 
 }  // namespace
@@ -54,34 +63,45 @@ void frame_keeper::begin(detail::published& current, const generation* running) 
     return;
   }
   held_.reserve(held_.size() + 1);
-  one next{{}, self, running != nullptr ? places_of(*running) : std::vector<address_range>()};
+  one next{{}, self, running != nullptr ? code_of(*running) : std::vector<address_range>()};
   next.pin = detail::pin(current);
   current.frame.store(next.pin.table, std::memory_order_relaxed);
   held_.push_back(std::move(next));
 }
 
-bool frame_keeper::end(detail::published& current, const void* not_loaded, const void* stack) noexcept {
+bool frame_keeper::is_inside(const one& frame, const void* stack, address_range but) {
+  return !frame.code.empty() && look_at_own_stack(stack, frame.code, but) != on_stack::nothing;
+}
+
+bool frame_keeper::end(detail::published& current, const void* not_loaded, const void* stack) {
   const pid_t self = gettid();
   const void* const frame = current.frame.load(std::memory_order_relaxed);
+  const address_range but = place_of(current);
+  bool nobody_inside = true;
   std::erase_if(held_, [&](const one& before) {
-    // Another thread's stack can't be read while it runs: that one polls again, or ends, or its generation stays.
-    if (before.thread != self && is_alive(before.thread)) return false;
-    if (before.thread == self && !before.places.empty() && look_at_own_stack(stack, before.places) != on_stack::nothing)
+    if (before.thread == self) {
+      const bool called = is_inside(before, stack, but);
+      nobody_inside &= !called;
+      if (called || look_at_own_stack(stack, {place_of(before.pin.table)}, but) != on_stack::nothing) return false;
+    } else if (is_alive(before.thread)) {
+      // Its stack can't be read while it runs: it polls again, or ends, or its generation stays.
+      nobody_inside = false;
       return false;
+    }
     if (before.pin.table == frame) current.frame.store(not_loaded, std::memory_order_relaxed);
     detail::unpin(*before.pin.slot);
     return true;
   });
-  return held_.empty();
+  return nobody_inside;
 }
 
-void frame_keeper::close(detail::published& current, const void* not_loaded, const void* stack) noexcept {
-  (void)end(current, not_loaded, stack);
-  const pid_t self = gettid();
+void frame_keeper::close(detail::published& current, const void* not_loaded, const void* stack) {
+  const address_range but = place_of(current);
   for (const one& before : held_) {
-    if (before.thread != self) detail::unpin(*before.pin.slot);
+    if (before.thread != gettid() || !is_inside(before, stack, but)) detail::unpin(*before.pin.slot);
   }
   held_.clear();
+  current.frame.store(not_loaded, std::memory_order_relaxed);
 }
 
 }  // namespace autoreload

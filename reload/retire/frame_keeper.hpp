@@ -33,17 +33,21 @@ class frame_keeper {
   /// Ends it, and those before it that could not end: what the calling thread is not inside of may be unloaded. Calls
   /// through frame() throw until the next begin().
   /// @param stack  see look_at_own_stack()
-  /// @return whether all could be ended
-  bool end(detail::published& current, const void* not_loaded, const void* stack) noexcept;
+  /// @return false when a call is still under way in one of them, or may be: another thread polled before. Who merely
+  ///         keeps the table's address, or left it behind in its frame, is waited for without a word
+  [[nodiscard]] bool end(detail::published& current, const void* not_loaded, const void* stack);
   /// The owner is gone: nobody calls through frame() any more, but for the calling thread, if it is in a call still.
-  void close(detail::published& current, const void* not_loaded, const void* stack) noexcept;
+  /// That generation stays for good.
+  void close(detail::published& current, const void* not_loaded, const void* stack);
 
  private:
   struct one {
     detail::pinned pin;
     pid_t thread;
-    std::vector<address_range> places;  // its code, that of what it needs, and its table
+    std::vector<address_range> code;  // its own, and that of what it needs
   };
+  [[nodiscard]] static bool is_inside(const one& frame, const void* stack, address_range but);
+
   std::vector<one> held_;  // the last is the frame that goes on
 };
 

@@ -44,16 +44,19 @@ bounds bounds_of_this_thread() noexcept {
 
 }  // namespace
 
-on_stack look_at_own_stack(const void* frame, const std::vector<address_range>& ranges) noexcept {
+on_stack look_at_own_stack(const void* frame, const std::vector<address_range>& ranges, address_range but) noexcept {
   constexpr std::uintptr_t word = sizeof(std::uintptr_t);
   constexpr std::uintptr_t registers = 16 * word;  // x86-64 saves them below the frame's address, aarch64 above
   const auto at = reinterpret_cast<std::uintptr_t>(frame) & ~(word - 1);
   const bounds stack = bounds_of_this_thread();
   if (at < stack.lowest + registers || at >= stack.base) return on_stack::unknown;
-  return any_word_in(reinterpret_cast<const std::uintptr_t*>(at - registers),
-                     reinterpret_cast<const std::uintptr_t*>(stack.base & ~(word - 1)), ranges)
-             ? on_stack::address
-             : on_stack::nothing;
+  const std::uintptr_t start = at - registers, end = stack.base & ~(word - 1);
+  const auto words_at = [](std::uintptr_t address) { return reinterpret_cast<const std::uintptr_t*>(address); };
+  const bool is_here = but.start >= start && but.end <= end;
+  const bool found = is_here ? any_word_in(words_at(start), words_at(but.start), ranges) ||
+                                   any_word_in(words_at(but.end), words_at(end), ranges)
+                             : any_word_in(words_at(start), words_at(end), ranges);
+  return found ? on_stack::address : on_stack::nothing;
 }
 
 }  // namespace autoreload

@@ -21,6 +21,8 @@ enum class on_stack : std::uint8_t {
 /// Reads the calling thread's stack from a frame to its base, word by word: about 1 ns each. Any thread.
 /// @param frame  __builtin_frame_address(0) of a caller that has called __builtin_unwind_init(), so that the registers
 ///               of those above it are in its frame
-[[nodiscard]] on_stack look_at_own_stack(const void* frame, const std::vector<address_range>& ranges) noexcept;
+/// @param but    what lies there and may hold such addresses
+[[nodiscard]] on_stack look_at_own_stack(const void* frame, const std::vector<address_range>& ranges,
+                                         address_range but) noexcept;
 
 }  // namespace autoreload
