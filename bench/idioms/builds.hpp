@@ -59,6 +59,7 @@ class reloaded_callee {
   }
 
   [[nodiscard]] const library& get() const noexcept { return library_; }
+  void poll() { library_.poll(); }
 
   /// Delivers the next build, loads it, and unloads the one before.
   void replace() {
