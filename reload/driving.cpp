@@ -48,7 +48,7 @@ void engine_core::work(spare_time& time, const void* stack) {
     ~frame() {
       if (stack == nullptr || core.answers_.closed()) return;
       try {
-        core.answers_.with_published([&](published& at) { core.frames_.begin(at, core.history_.running()); });
+        core.answers_.with_published([&](published& at) { core.frames_.begin(at, core.history_.running(), stack); });
       } catch (const std::bad_alloc&) {  // then calls through frame() throw until the next poll()
       }
     }

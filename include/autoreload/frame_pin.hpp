@@ -35,7 +35,7 @@ template <class Api>
 class [[nodiscard]] frame_pin {
  public:
   /// @param current  a reloadable's; use reloadable::frame_pin(). @throws std::bad_alloc
-  explicit frame_pin(detail::published& current) : current_(&current), held_(detail::pin(current)) {}
+  explicit frame_pin(detail::published& current) : current_(&current), held_(detail::pin_beside(current, nullptr)) {}
   /// Takes the generation over; nothing may be done with `other` afterwards but to destroy it.
   frame_pin(frame_pin&& other) noexcept
       : current_(other.current_), held_(std::exchange(other.held_, {nullptr, nullptr})) {}
@@ -53,16 +53,15 @@ class [[nodiscard]] frame_pin {
   /// nothing was reloaded. Waits for the end of a handover, as every call that begins does (see docs/state.md).
   /// @throws std::bad_alloc when it is another thread's first pin; then nothing is held
   void quiescent() {
-    if (current_->confirmed.load(std::memory_order_acquire) == held_.table) [[likely]]
-      return;
-    renew(nullptr);
+    if (!is_newest()) [[unlikely]]
+      renew(nullptr);
   }
 
   /// The same for threads that must not wait.
   /// @return false while a handover is under way: then nothing is held, and nothing may be called until this has
   ///         returned true
   [[nodiscard]] bool try_quiescent() {
-    if (current_->confirmed.load(std::memory_order_acquire) == held_.table && held_.table != nullptr) [[likely]]
+    if (is_newest()) [[likely]]
       return true;
     renew([]() -> const void* { return &nobody; });
     if (held_.table != &nobody) return true;
@@ -77,9 +76,13 @@ class [[nodiscard]] frame_pin {
   }
 
  private:
+  // At a closed gate nothing is confirmed.
+  [[nodiscard]] bool is_newest() const noexcept {
+    return held_.table != nullptr && current_->confirmed.load(std::memory_order_acquire) == held_.table;
+  }
   [[gnu::cold, gnu::noinline]] void renew(detail::substitute otherwise) {
     release();
-    held_ = detail::pin(*current_, otherwise);
+    held_ = detail::pin_beside(*current_, otherwise);
   }
 
   static constexpr char nobody = 0;  // its address is no table's

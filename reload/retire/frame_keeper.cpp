@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "reload/retire/pin_registry.hpp"
+
 namespace autoreload {
 namespace {
 
@@ -54,19 +56,24 @@ address_range place_of(const detail::published& current) {
 
 }  // namespace
 
-void frame_keeper::begin(detail::published& current, const generation* running) {
+void frame_keeper::begin(detail::published& current, const generation* running, const void* stack) {
   const void* const table = current.confirmed.load(std::memory_order_acquire);
   const pid_t self = gettid();
-  current.polled_by.store(self, std::memory_order_relaxed);
-  if (!held_.empty() && held_.back().pin.table == table && held_.back().thread == self) {
-    current.frame.store(table, std::memory_order_relaxed);
-    return;
+  held_.reserve(held_.size() + 2);
+  std::optional<one> before = std::exchange(ended_, std::nullopt);
+  if (before && before->pin.table != table &&
+      look_at_own_stack(stack, {place_of(before->pin.table)}, place_of(current)) != on_stack::nothing) {
+    before->pin = hold_beside(before->pin.table);  // it retires now; under the engine's lock nobody unloads it yet
+    held_.push_back(*std::move(before));
   }
-  held_.reserve(held_.size() + 1);
-  one next{{}, self, running != nullptr ? code_of(*running) : std::vector<address_range>()};
-  next.pin = detail::pin(current);
-  current.frame.store(next.pin.table, std::memory_order_relaxed);
-  held_.push_back(std::move(next));
+  current.polled_by.store(self, std::memory_order_relaxed);
+  const auto is_it = [&](const one& frame) { return frame.pin.table == table && frame.thread == self; };
+  if (std::none_of(held_.begin(), held_.end(), is_it)) {
+    one next{{}, self, running != nullptr ? code_of(*running) : std::vector<address_range>()};
+    next.pin = detail::pin_beside(current, nullptr);
+    held_.push_back(std::move(next));
+  }
+  current.frame.store(table, std::memory_order_relaxed);
 }
 
 bool frame_keeper::is_inside(const one& frame, const void* stack, address_range but) {
@@ -75,23 +82,29 @@ bool frame_keeper::is_inside(const one& frame, const void* stack, address_range 
 
 bool frame_keeper::end(detail::published& current, const void* not_loaded, const void* stack) {
   const pid_t self = gettid();
-  const void* const frame = current.frame.load(std::memory_order_relaxed);
+  const void* const newest = current.confirmed.load(std::memory_order_acquire);
   const address_range but = place_of(current);
   bool nobody_inside = true;
-  std::erase_if(held_, [&](const one& before) {
+  std::erase_if(held_, [&](one& before) {
+    const bool old = before.pin.table != newest;
     if (before.thread == self) {
       const bool called = is_inside(before, stack, but);
       nobody_inside &= !called;
-      if (called || look_at_own_stack(stack, {place_of(before.pin.table)}, but) != on_stack::nothing) return false;
+      if (called) return false;
+      if (old && look_at_own_stack(stack, {place_of(before.pin.table)}, but) != on_stack::nothing) return false;
     } else if (is_alive(before.thread)) {
       // Its stack can't be read while it runs: it polls again, or ends, or its generation stays.
       nobody_inside = false;
       return false;
     }
-    if (before.pin.table == frame) current.frame.store(not_loaded, std::memory_order_relaxed);
     detail::unpin(*before.pin.slot);
+    if (!old) ended_ = std::move(before);
     return true;
   });
+  const auto is_shown = [&](const one& frame) {
+    return frame.pin.table == current.frame.load(std::memory_order_relaxed);
+  };
+  if (std::none_of(held_.begin(), held_.end(), is_shown)) current.frame.store(not_loaded, std::memory_order_relaxed);
   return nobody_inside;
 }
 
@@ -101,6 +114,7 @@ void frame_keeper::close(detail::published& current, const void* not_loaded, con
     if (before.thread != gettid() || !is_inside(before, stack, but)) detail::unpin(*before.pin.slot);
   }
   held_.clear();
+  ended_.reset();
   current.frame.store(not_loaded, std::memory_order_relaxed);
 }
 

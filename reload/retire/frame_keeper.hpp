@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <vector>
 
 #include <autoreload/pin.hpp>
@@ -29,12 +30,13 @@ class frame_keeper {
   [[nodiscard]] bool is_empty() const noexcept { return held_.empty(); }
   /// Begins a frame of the calling thread, in which calls go into what is published. Nothing if it is that already.
   /// @param running  what is published, or null
-  void begin(detail::published& current, const generation* running);
+  /// @param stack    see look_at_own_stack(). Who keeps there what the frame before gave is waited for
+  void begin(detail::published& current, const generation* running, const void* stack);
   /// Ends it, and those before it that could not end: what the calling thread is not inside of may be unloaded. Calls
   /// through frame() throw until the next begin().
   /// @param stack  see look_at_own_stack()
   /// @return false when a call is still under way in one of them, or may be: another thread polled before. Who merely
-  ///         keeps the table's address, or left it behind in its frame, is waited for without a word
+  ///         keeps the table of an older one, or left its address behind in its frame, is waited for without a word
   [[nodiscard]] bool end(detail::published& current, const void* not_loaded, const void* stack);
   /// The owner is gone: nobody calls through frame() any more, but for the calling thread, if it is in a call still.
   /// That generation stays for good.
@@ -48,7 +50,8 @@ class frame_keeper {
   };
   [[nodiscard]] static bool is_inside(const one& frame, const void* stack, address_range but);
 
-  std::vector<one> held_;  // the last is the frame that goes on
+  std::vector<one> held_;     // the frame that goes on, and those that could not end
+  std::optional<one> ended_;  // between end() and begin(), of the generation that ran then
 };
 
 }  // namespace autoreload
