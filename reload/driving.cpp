@@ -19,7 +19,7 @@ bool engine_core::is_due(time_point now) {
 // News first; what nobody waits for is left to the next step, so that the reload's caller can go on. But it is not left
 // for long: a file that changes all the time must not make the old generations pile up, nor keep the caller here.
 void engine_core::step(spare_time& time, const void* stack) {
-  const bool first_frame = stack != nullptr && frames_.is_empty();
+  const bool first_frame = stack != nullptr && wanted_.chosen.frames && frames_.is_empty();
   if (source_ == nullptr ||
       (!first_frame && !schedule_.is_asked() && !answers_.left() && !source_->pending() && clock::now() < deadline())) {
     return;
@@ -42,24 +42,27 @@ void engine_core::step(spare_time& time, const void* stack) {
 }
 
 void engine_core::work(spare_time& time, const void* stack) {
-  struct frame {  // also when there's no memory for the rest
-    engine_core& core;
-    const void* stack;
-    ~frame() {
-      if (stack == nullptr || core.answers_.closed()) return;
-      try {
-        core.answers_.with_published([&](published& at) { core.frames_.begin(at, core.history_.running(), stack); });
-      } catch (const std::bad_alloc&) {  // then calls through frame() throw until the next poll()
-      }
-    }
-  } const at_the_end{*this, stack};
-  if (stack != nullptr) end_frame(stack);
+  const frame_boundary here(*this, stack);
   end_probation_if_due();
   const bool due = !answers_.paused() && is_due(clock::now());
   // A build that was put off comes first: else the work around it would take each call's only piece.
   const bool goes_on = on_trial_ != nullptr && on_trial_->put_off;
   if (!due || (untidy_.any() && !goes_on)) maintain(time);
   if (due) look(time);
+}
+
+// Also when there's no memory for what is done between.
+engine_core::frame_boundary::frame_boundary(engine_core& core, const void* stack)
+    : core_(core), stack_(core.wanted_.chosen.frames && core.service_ == nullptr ? stack : nullptr) {
+  if (stack_ != nullptr) core_.end_frame(stack_);
+}
+
+engine_core::frame_boundary::~frame_boundary() {
+  if (stack_ == nullptr || core_.answers_.closed()) return;
+  try {
+    core_.answers_.with_published([&](published& at) { core_.frames_.begin(at, core_.history_.running(), stack_); });
+  } catch (const std::bad_alloc&) {  // then calls through frame() throw until the next poll()
+  }
 }
 
 void engine_core::end_frame(const void* stack) {

@@ -66,7 +66,8 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
 
   /// @param stack  the caller's frame: see look_at_own_stack()
   void poll(std::chrono::nanoseconds budget, const void* stack);
-  result<void> reload(start from = start::carried);
+  /// @param stack  as poll()'s
+  result<void> reload(start from, const void* stack);
   void on_handover(handover_function run) { by_hand_.set(std::move(run)); }
   /// Lets an older generation run again. The watcher doesn't load what gave way until its contents change.
   result<void> activate(std::uint64_t number);
@@ -94,6 +95,18 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
 
  private:
   class at_work;
+  /// In its life the calling thread is in no frame, if it has any. @param stack  null: it has none
+  class frame_boundary {
+   public:
+    frame_boundary(engine_core& core, const void* stack);
+    frame_boundary(const frame_boundary&) = delete;
+    frame_boundary& operator=(const frame_boundary&) = delete;
+    ~frame_boundary();
+
+   private:
+    engine_core& core_;
+    const void* stack_;
+  };
 
   void let_go_of_all();
 

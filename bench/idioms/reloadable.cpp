@@ -89,7 +89,7 @@ class frame_call final : public looped<frame_call> {
   std::int32_t call(std::int32_t x) { return callee_.get().frame().step(x); }
 
  private:
-  reloaded_callee<> callee_;
+  reloaded_callee<> callee_{true};
 };
 
 // One frame for each run of the loop.

@@ -54,6 +54,7 @@ class watched_callee {
     autoreload::options chosen;
     chosen.watch = watch;
     chosen.drive = drive;
+    chosen.frames = manual_;
     chosen.poll_interval = std::chrono::milliseconds(10);
     chosen.observer = events_.observer();
     return chosen;

@@ -41,6 +41,7 @@ int main(int count, char** words) {
 
   autoreload::options options;
   options.drive = autoreload::drive_mode::manual;
+  options.frames = true;
   autoreload::reloadable<scene_api> scene(words[1], options);
 
   constexpr std::chrono::milliseconds frame_time{16};

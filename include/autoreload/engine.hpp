@@ -74,7 +74,7 @@ class AUTORELOAD_API engine {
   engine& operator=(const engine&) = delete;
 
   void poll(std::chrono::nanoseconds budget);
-  result<void> reload(start from = start::carried);
+  result<void> reload(start from);
   void on_handover(std::function<void(const void* from, const void* to)> run);
   void pause();
   void resume();

@@ -66,17 +66,18 @@ class reloadable {
   /// @throws error when nothing is loaded, or an optional function is absent
   [[nodiscard]] call_pin<Api> operator->() const { return call_pin<Api>(current_); }
 
-  /// Manual drive: the functions and variables of the generation that this frame uses, for the thread that calls
-  /// poll(): `lib.frame().foo(1)`. One instruction more than a raw pointer, and no pin: poll() keeps the generation
-  /// until the next poll(), and unloads it only when no call into it is under way on this thread's stack. So a poll()
-  /// from inside a call (a callback of the host's) is safe: that generation stays until a later poll().
+  /// Manual drive with options::frames: the functions and variables of the generation that this frame uses, for the
+  /// thread that calls poll(): `lib.frame().foo(1)`. One instruction more than a raw pointer, and no pin: poll() keeps
+  /// the generation until the next poll(), and unloads it only when no call into it is under way on this thread's
+  /// stack. So a poll() from inside a call (a callback of the host's) is safe: that generation stays until a later
+  /// poll().
   ///
-  /// A reload() in a frame changes what the next frame calls. Where the program is built for debugging (without
-  /// optimisation and without NDEBUG, or with AUTORELOAD_CHECK_FRAMES defined), a call of frame() from another thread
-  /// ends the program with a word. In any other build that thread may call until the next poll() and no longer: have
-  /// the frame wait for it, or take a frame_pin().
-  /// @return the struct, valid until the next poll(). Before the first poll(), inside of one, in background mode, and
-  ///         while nothing is loaded, it is one whose functions throw `error`
+  /// A reload() of another thread changes what the next frame calls; one of this thread is as a poll(). Where the
+  /// program is built for debugging (without optimisation and without NDEBUG, or with AUTORELOAD_CHECK_FRAMES defined),
+  /// a call of frame() from another thread ends the program with a word. In any other build that thread may call until
+  /// the next poll() and no longer: have the frame wait for it, or take a frame_pin().
+  /// @return the struct, valid until the next poll(). Before the first poll(), inside of one, without options::frames,
+  ///         and while nothing is loaded, it is one whose functions throw `error`
   [[nodiscard]] const Api& frame() const noexcept {
 #if defined(AUTORELOAD_CHECK_FRAMES) || (!defined(NDEBUG) && !defined(__OPTIMIZE__))
     detail::check_frame_thread(current_);

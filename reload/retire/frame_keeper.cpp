@@ -76,6 +76,10 @@ void frame_keeper::begin(detail::published& current, const generation* running, 
   current.frame.store(table, std::memory_order_relaxed);
 }
 
+bool frame_keeper::is_of_this_thread() const noexcept {
+  return std::any_of(held_.begin(), held_.end(), [](const one& frame) { return frame.thread == gettid(); });
+}
+
 bool frame_keeper::is_inside(const one& frame, const void* stack, address_range but) {
   return !frame.code.empty() && look_at_own_stack(stack, frame.code, but) != on_stack::nothing;
 }

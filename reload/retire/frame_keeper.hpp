@@ -28,6 +28,8 @@ class frame_keeper {
 
   /// Whether no frame has begun yet.
   [[nodiscard]] bool is_empty() const noexcept { return held_.empty(); }
+  /// Whether the calling thread has begun one that goes on.
+  [[nodiscard]] bool is_of_this_thread() const noexcept;
   /// Begins a frame of the calling thread, in which calls go into what is published. Nothing if it is that already.
   /// @param running  what is published, or null
   /// @param stack    see look_at_own_stack(). Who keeps there what the frame before gave is waited for

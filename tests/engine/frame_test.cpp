@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // frame_test: calls in frames: what poll() keeps for frame(), what a frame_pin keeps, and how long a poll() may take.
+#define AUTORELOAD_CHECK_FRAMES  // as where a program is built for debugging
 #include <gtest/gtest.h>
 
 #include <array>
@@ -24,6 +25,11 @@ namespace {
 
 class Frames : public support::EngineTest {
  protected:
+  [[nodiscard]] autoreload::options manual() {
+    autoreload::options chosen = EngineTest::manual();
+    chosen.frames = true;
+    return chosen;
+  }
   // Polls as a frame loop does, until a generation is gone.
   void poll_until_unloaded(library& lib, std::uint64_t generation) {
     ASSERT_TRUE(support::comes_true([&] {
@@ -75,6 +81,28 @@ TEST_F(Frames, KeepTheirGenerationWhenAnotherThreadReloads) {
   EXPECT_EQ(lib.frame().stamp(), 2U);
 }
 
+TEST_F(Frames, EndAProgramBuiltForDebuggingWhenAnotherThreadCalls) {
+  if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
+  put(path_, 1);
+  library lib(path_, manual());
+  lib.poll();
+  EXPECT_DEATH(std::thread([&] { (void)lib.frame().stamp(); }).join(), "frame_pin");
+}
+
+// What is between two calls on the stack holds up nothing that is still called, but what was called before.
+TEST_F(Frames, WaitForWhoKeepsWhatAnEarlierOneGave) {
+  put(path_, 1);
+  library lib(path_, manual());
+  lib.poll();
+  const support::worker_api* volatile kept = &lib.frame();
+  put(path_, 2);
+  for (int i = 0; i < 5; ++i) lib.poll();
+  EXPECT_EQ(lib.frame().stamp(), 2U);
+  EXPECT_TRUE(is_there(lib, 1));
+  EXPECT_EQ(kept->stamp(), 1U);
+  kept = nullptr;
+}
+
 // The call that polls returns into the code that would have been unloaded.
 TEST_F(Frames, SurviveAPollFromInsideACall) {
   put(path_, 1);
@@ -107,7 +135,14 @@ TEST_F(Frames, EndWhenTheOwnerIsDestroyedInsideACall) {
   EXPECT_EQ(lib->frame().visit(callback, &lib), 1U);
 }
 
-TEST_F(Frames, LetAHandoverHappenInPoll) {
+TEST_F(Frames, AreNoneWhereNobodyAskedForThem) {
+  put(path_, 1);
+  library lib(path_, EngineTest::manual());
+  lib.poll();
+  EXPECT_THROW((void)lib.frame().stamp(), autoreload::error);
+}
+
+TEST_F(Frames, LetAHandoverHappenInPollAndInReload) {
   put(path_, 1);
   library lib(path_, manual());
   int handed_over = 0;
@@ -121,6 +156,10 @@ TEST_F(Frames, LetAHandoverHappenInPoll) {
   lib.poll();
   EXPECT_EQ(handed_over, 1);
   EXPECT_EQ(lib.frame().stamp(), 2U);
+  put(path_, 3);
+  EXPECT_TRUE(lib.reload());
+  EXPECT_EQ(handed_over, 2);
+  EXPECT_EQ(lib.frame().stamp(), 3U);
 }
 
 TEST_F(Frames, OfAPinAreRenewedWhenItSaysSo) {
