@@ -100,11 +100,17 @@ class frame_pin_call final : public idiom {
   std::int32_t run(int calls, std::int32_t x) override {
     auto frame = callee_.get().frame_pin();
     frame.quiescent();
+    return run_in(frame, calls, x);
+  }
+
+ private:
+  // By itself, as the branch to a renewal would turn the loop round.
+  [[gnu::noinline]] static std::int32_t run_in(const autoreload::frame_pin<callee_api>& frame, int calls,
+                                               std::int32_t x) {
     for (; calls > 0; --calls) x = frame->step(x);
     return x;
   }
 
- private:
   reloaded_callee<> callee_;
 };
 
