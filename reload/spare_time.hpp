@@ -42,8 +42,6 @@ class spare_time {
     return true;
   }
 
-  [[nodiscard]] bool limited() const noexcept { return until_ != clock::time_point::max(); }
-
  private:
   clock::time_point until_ = clock::time_point::max();
   bool began_ = false;

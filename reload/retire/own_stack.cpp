@@ -31,7 +31,7 @@ bounds bounds_of_this_thread() noexcept {
 }
 
 // The stack's words belong to other functions: sanitizers know some as not to be read.
-[[gnu::noinline, gnu::no_sanitize_address, gnu::no_sanitize("thread", "undefined")]] bool any_word_in(
+__attribute__((noinline, no_sanitize("address", "undefined"))) bool any_word_in(
     const std::uintptr_t* from, const std::uintptr_t* to, const std::vector<address_range>& ranges) {
   for (const volatile std::uintptr_t* at = from; at != to; ++at) {
     const std::uintptr_t word = *at;
