@@ -38,10 +38,10 @@ std::unique_ptr<series> with_handover() {
   return std::make_unique<handover_series>(What);
 }
 
-template <std::int64_t Budget>
-std::unique_ptr<series> frames_with() {
-  return std::make_unique<frame_series>(std::chrono::microseconds(Budget));
+std::unique_ptr<series> frames_without_budget() {
+  return std::make_unique<frame_series>(std::chrono::nanoseconds::max());
 }
+std::unique_ptr<series> frames_with_budget() { return std::make_unique<frame_series>(std::chrono::microseconds(100)); }
 
 template <class Backend>
 void add_backend(interleaved& events, interleaved& polling) {
@@ -84,9 +84,9 @@ void register_benchmarks(arguments& given) {
   events->add("reload/handover/waited", "the longest call of a caller that never stops calling, during such a reload",
               &with_handover<handover_series::measured::longest_call>);
   events->add("frame/late/poll", "the longest poll() of a loop of frames in which a reload happens",
-              &frames_with<1'000'000>);
+              &frames_without_budget);
   events->add("frame/late/budget", "the same with poll(100us): what there is no time for comes in later frames",
-              &frames_with<100>);
+              &frames_with_budget);
   events->add("floor/inotify_wakeup", "from rename(2) to the reader's return from read(2)",
               [] { return inotify_wake_up(); });
   add_backend<autoreload::raw::backend>(*events, *polling);

@@ -135,8 +135,9 @@ void engine_core::poll(std::chrono::nanoseconds budget, const void* stack) {
     spare_time time(budget);
     const std::uint64_t before = number();
     step(time, stack);
-    // What nobody waits for comes with a later call, once the new generation was called.
-    if (number() == before) step(time, stack);
+    // In a frame, what nobody waits for comes with a later call, once the new generation was called.
+    const bool all = budget == std::chrono::nanoseconds::max();
+    if (all || number() == before) step(time, stack);
   }
   outbox_.deliver();
 }

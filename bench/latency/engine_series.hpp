@@ -34,7 +34,7 @@ class watched_callee {
       if (!manual_) continue;
       pollfd readable{library_.descriptor(), POLLIN, 0};
       ::poll(&readable, 1, 1000);
-      library_.poll();
+      library_.poll(std::chrono::milliseconds(1));  // as a frame loop does
     }
     return steady::now();
   }

@@ -12,7 +12,7 @@ namespace bench {
 
 class frame_series final : public series {
  public:
-  /// @param budget  of each poll()
+  /// @param budget  of each poll(); nanoseconds::max(): none
   explicit frame_series(std::chrono::nanoseconds budget) : budget_(budget) {}
 
   // From the finished file until 60 frames after the first that called the new build.

@@ -168,14 +168,13 @@ class reloadable {
   /// Does not block but for the work itself; a trial load runs beside, and a later poll() goes on with the build. In
   /// background mode it only delivers events that are due.
   ///
-  /// What nobody waits for comes with the next poll() after the one that loads something: unloading, debug information,
-  /// memory for the next copy. The descriptor stays readable until it is done.
-  /// @param budget  how long this may take: what there is no time for comes with a later poll(). Each call does at
-  /// least
-  ///                one piece of the work that there is, so that all of it is done in the end; a piece is begun when it
-  ///                is as long as usual and would end in time. Pieces that can't be cut are copying the library and
-  ///                checking it (about 1 ms for each MB), dlopen with the library's constructors, the observer's own
-  ///                time, and a handover
+  /// @param budget  for frame loops: how long this may take. What there is no time for comes with a later poll(), and
+  ///                what nobody waits for (unloading, debug information, memory for the next copy) never with the one
+  ///                that loads. The descriptor stays readable until all is done. Each call does at least one piece of
+  ///                the work that there is, so that it comes to its end; a further piece is begun if it would end in
+  ///                time, when it takes as long as usual. Pieces that can't be cut are the copy of the library, its
+  ///                check (together about 1 ms for each MB), dlopen with the library's constructors, the observer's own
+  ///                time, and a handover. Without a budget all is done at once
   void poll(std::chrono::nanoseconds budget = std::chrono::nanoseconds::max()) { engine_.poll(budget); }
   /// Manual drive: a descriptor for poll(2), epoll or an event loop, readable when poll() has something to do. Owned by
   /// the engine: don't read or close it. -1 in background mode.

@@ -471,7 +471,6 @@ TEST_F(Reloadable, ThrowsWhenAReloadTakesAnOptionalFunctionAwayBetweenTestAndCal
   put(path_, stamped(libraries::extra, 3));
   lib.poll();
   EXPECT_EQ(lib->extra(), 3U);
-  lib.poll();
   EXPECT_EQ(kinds(), "loaded loaded unloaded loaded unloaded") << "no call left its pin";
 }
 
