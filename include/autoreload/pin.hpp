@@ -140,8 +140,8 @@ struct pinned {
 // Registers the thread, or finds another slot when the first is taken. @throws std::bad_alloc
 [[gnu::cold, gnu::noinline]] AUTORELOAD_API pinned pin_slowly(published& current, substitute otherwise);
 
-// The same for a pin that lasts: not in the first slot, which keeps calls fast.
-[[gnu::cold, gnu::noinline]] AUTORELOAD_API pinned pin_beside(published& current, substitute otherwise);
+// The same for a pin that lasts: not in the first slot, which keeps calls fast. Not cold: what follows it is a frame.
+[[gnu::noinline]] AUTORELOAD_API pinned pin_beside(published& current, substitute otherwise);
 
 // @param otherwise  see announce
 inline pinned pin(published& current, substitute otherwise = nullptr) {
