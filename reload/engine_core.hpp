@@ -52,7 +52,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   /// Watches, looks for the first time, and joins the service.
   void open();
   /// Leaves the service, unpublishes and retires the running generation. @param stack  as poll()'s
-  void close(const void* stack);
+  void close(const void* stack = nullptr);
 
   /// Does what is due: reload, report, unload. Throws only what an observer throws.
   void step() {
@@ -65,9 +65,9 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   [[nodiscard]] time_point deadline() const noexcept;
 
   /// @param stack  the caller's frame: see look_at_own_stack()
-  void poll(std::chrono::nanoseconds budget, const void* stack);
+  void poll(std::chrono::nanoseconds budget = std::chrono::nanoseconds::max(), const void* stack = nullptr);
   /// @param stack  as poll()'s
-  result<void> reload(start from, const void* stack);
+  result<void> reload(start from = start::carried, const void* stack = nullptr);
   void on_handover(handover_function run) { by_hand_.set(std::move(run)); }
   /// Lets an older generation run again. The watcher doesn't load what gave way until its contents change.
   result<void> activate(std::uint64_t number);
