@@ -3,8 +3,9 @@
 //
 // ROWS    reload/floor and reload/total, to be compared; reload/total/<backend>/<mode>; reload/handover; floor/<part>,
 // load/<backend>;
-//         feel/<linker>. The time starts right before the writer's rename(2) or close(2) and ends after the call.
-//         Counters hold percentiles of all samples, and medians of the engine's stages.
+//         feel/<linker>; frame/late/<how>, the longest poll() of a frame loop. The time starts right before the
+//         writer's rename(2) or close(2) and ends after the call. Counters hold percentiles of all samples, and medians
+//         of the engine's stages.
 // NOISE   the rows of one group are measured in shuffled rounds, one sample each: reload/floor and reload/total share
 //         every minute of the machine. --rounds=N says how many (1000; a fifth of it for polling, a fiftieth for
 //         feel/).
@@ -15,6 +16,7 @@
 #include "harness/harness.hpp"
 #include "latency/engine_series.hpp"
 #include "latency/feel.hpp"
+#include "latency/frame_series.hpp"
 #include "latency/handover_series.hpp"
 #include "latency/minimal_loop.hpp"
 #include "latency/parts.hpp"
@@ -35,6 +37,11 @@ template <handover_series::measured What>
 std::unique_ptr<series> with_handover() {
   return std::make_unique<handover_series>(What);
 }
+
+std::unique_ptr<series> frames_without_budget() {
+  return std::make_unique<frame_series>(std::chrono::nanoseconds::max());
+}
+std::unique_ptr<series> frames_with_budget() { return std::make_unique<frame_series>(std::chrono::microseconds(100)); }
 
 template <class Backend>
 void add_backend(interleaved& events, interleaved& polling) {
@@ -76,6 +83,10 @@ void register_benchmarks(arguments& given) {
               &with_handover<handover_series::measured::total>);
   events->add("reload/handover/waited", "the longest call of a caller that never stops calling, during such a reload",
               &with_handover<handover_series::measured::longest_call>);
+  events->add("frame/late/poll", "the longest poll() of a loop of frames in which a reload happens",
+              &frames_without_budget);
+  events->add("frame/late/budget", "the same with poll(100us): what there is no time for comes in later frames",
+              &frames_with_budget);
   events->add("floor/inotify_wakeup", "from rename(2) to the reader's return from read(2)",
               [] { return inotify_wake_up(); });
   add_backend<autoreload::raw::backend>(*events, *polling);

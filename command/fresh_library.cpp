@@ -52,7 +52,7 @@ look fresh_library::look_again(bool anyway) {
   if (last_ && reader_->same_content(*last_)) return {.is = look::end::unchanged};
   inspection seen = inspect(taken.bytes, this_machine, writing_of(taken.unfinished_for));
   if (std::optional<setback> no = setback_of(seen, false, taken.unfinished_for)) return no_look(*std::move(no));
-  const loader_name name = name_for(loader_name::automatic, {taken.bytes, seen.facts.segments, 0});
+  const loader_name name = name_for(loader_name::automatic, seen.facts, taken.bytes);
   if (result<void> kept = reader_->keep(taken.image, {name, trust}); !kept) {
     return no_look({setback_kind::shortage, kept.error()});
   }

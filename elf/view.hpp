@@ -83,6 +83,11 @@ class string_table {
          (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
+/// Whether the segment's memory holds all of [address, address + size).
+[[nodiscard]] inline bool holds(const load_segment& load, std::uint64_t address, std::uint64_t size) noexcept {
+  return address >= load.address && size <= load.memory_size && address - load.address <= load.memory_size - size;
+}
+
 /// The file as the loader will see it. Addresses are relative to the load base, as they stand in the file.
 struct elf_view {
   std::span<const std::byte> file;
@@ -96,15 +101,19 @@ struct elf_view {
   /// The segment whose memory holds all of [address, address + size), or null.
   [[nodiscard]] const load_segment* holding(std::uint64_t address, std::uint64_t size) const noexcept {
     for (const load_segment& load : loads) {
-      const std::uint64_t into = address - load.address;
-      if (address >= load.address && size <= load.memory_size && into <= load.memory_size - size) return &load;
+      if (holds(load, address, size)) return &load;
     }
     return nullptr;
   }
 
   /// The file's bytes that the loader maps at [address, address + size), or null when some of them are not in the file.
   [[nodiscard]] const std::byte* bytes(std::uint64_t address, std::uint64_t size) const noexcept {
-    const load_segment* const load = holding(address, size);
+    return bytes_in(holding(address, size), address, size);
+  }
+
+  /// The same, when the segment is known. @param load  holds all of [address, address + size), or is null
+  [[nodiscard]] const std::byte* bytes_in(const load_segment* load, std::uint64_t address,
+                                          std::uint64_t size) const noexcept {
     if (load == nullptr) return nullptr;
     const std::uint64_t into = address - load->address;
     if (size > load->file_size || into > load->file_size - size) return nullptr;
@@ -154,8 +163,10 @@ struct elf_view {
   }
 
   /// The address is of a byte of an executable segment that is in the file and is not a header.
-  [[nodiscard]] bool in_code(std::uint64_t address) const noexcept {
-    const load_segment* const load = holding(address, 1);
+  [[nodiscard]] bool in_code(std::uint64_t address) const noexcept { return is_code_of(holding(address, 1), address); }
+
+  /// The same, when the segment is known. @param load  holds the address, or is null
+  [[nodiscard]] bool is_code_of(const load_segment* load, std::uint64_t address) const noexcept {
     if (load == nullptr || (load->flags & PF_X) == 0) return false;
     const std::uint64_t into = address - load->address;
     return into < load->file_size && load->offset + into >= headers;
@@ -166,6 +177,36 @@ struct elf_view {
     const load_segment& first = loads.front();
     return address > first.address && address - first.address < headers && first.offset == 0;
   }
+};
+
+/// The same questions, for who asks of many addresses that mostly lie in one segment: that one is looked at first.
+/// Not thread-safe.
+class segment_memory {
+ public:
+  /// @param file  must outlive it
+  explicit segment_memory(const elf_view& file) noexcept : file_(file) {}
+
+  [[nodiscard]] const load_segment* holding(std::uint64_t address, std::uint64_t size) noexcept {
+    // Between two segments that touch, no bytes are in both: the first has them, whatever the last one was.
+    if (last_ != nullptr && size != 0 && holds(*last_, address, size)) return last_;
+    const load_segment* const found = file_.holding(address, size);
+    if (found != nullptr) last_ = found;
+    return found;
+  }
+  [[nodiscard]] const std::byte* bytes(std::uint64_t address, std::uint64_t size) noexcept {
+    return file_.bytes_in(holding(address, size), address, size);
+  }
+  [[nodiscard]] bool in_code(std::uint64_t address) noexcept { return file_.is_code_of(holding(address, 1), address); }
+  template <class T>
+  [[nodiscard]] std::optional<T> record_at(std::uint64_t address) noexcept {
+    const std::byte* const first = bytes(address, sizeof(T));
+    if (first == nullptr) return std::nullopt;
+    return table<T>(first, 1)[0];
+  }
+
+ private:
+  const elf_view& file_;
+  const load_segment* last_ = nullptr;
 };
 
 }  // namespace autoreload

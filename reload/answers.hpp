@@ -90,6 +90,11 @@ class answers {
     const detail::published* const current = current_;
     return current != nullptr && current->confirmed == table;
   }
+  /// What is done to the published value itself, by who holds the engine's lock. Not when it is closed for good.
+  template <class Use>
+  void with_published(Use use) {
+    if (detail::published* const here = current_.load()) use(*here);
+  }
   /// Changes the gate before the calls, under the lock, as redirect() may come in between. Nothing when it is closed
   /// for good.
   template <class Change>

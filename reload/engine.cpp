@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// engine: drives the pipeline (by the service's thread or by the owner) and tells what happened.
+// engine: opens and closes one, takes what is at the path through the pipeline, and tells what happened.
 #include <autoreload/engine.hpp>
 
 #include <sys/eventfd.h>
@@ -73,7 +73,8 @@ void engine_core::open() {
     start_watching();
     offered_ = std::make_unique<running_library>(
         running_library::engine{wanted_.file, [this] { return answers_.paused(); }, [this] { be_asked(); }});
-    look();
+    spare_time any;
+    look(any);
     memory_.opening = false;
   }
   outbox_.deliver();
@@ -81,7 +82,7 @@ void engine_core::open() {
   if (service_ != nullptr) service_->add(shared_from_this());
 }
 
-void engine_core::close() {
+void engine_core::close(const void* stack) {
   const std::shared_ptr<service> served = service_;
   if (served != nullptr) served->remove(this);
   // A trial that another thread waits for would hold this up for its whole time limit. A forked child has the same
@@ -90,6 +91,7 @@ void engine_core::close() {
   {
     const at_work here(*this, work_lock::how::wait);
     if (here->held() || here->inside()) {
+      answers_.with_published([&](published& at) { frames_.close(at, wanted_.api.not_loaded, stack); });
       let_go_of_all();
     } else {
       // Inside a library's constructor or destructor, while another thread is at work here and waits for the loader:
@@ -131,18 +133,19 @@ void engine_core::start_watching() {
 // ---- driving
 
 // Looks at the file, and again while names on the way to it keep changing.
-void engine_core::look() {
+void engine_core::look(spare_time& time) {
   for (int round = 0; round < 8; ++round) {
-    if (!examine_or_wait_for_memory(false) || !watch_what_matters()) return;
+    const std::optional<setback> no = examine_or_wait_for_memory(false, start::carried, time);
+    if (!no || no->kind == setback_kind::put_off || !watch_what_matters()) return;
   }
   schedule_.ask();
 }
 
 // Takes what is at the path through the stages; what is on trial goes on, or gives way to a newer build.
 // @return why it was not published
-std::optional<setback> engine_core::examine(bool forced, start from) {
+std::optional<setback> engine_core::examine(bool forced, start from, spare_time& time) {
   const std::function<void()> trial_ended = [this] { be_asked(); };
-  untidy_ = true;
+  untidy_ = {true, true};
   if (on_trial_ != nullptr && (forced || !on_trial_->is_at(wanted_.file))) on_trial_.reset();
   std::unique_ptr<candidate> next = std::move(on_trial_);
   const bool was_on_trial = next != nullptr;
@@ -159,10 +162,14 @@ std::optional<setback> engine_core::examine(bool forced, start from) {
                      trial_ended,
                      offered_.get(),
                      reader_,
-                     patience_};
+                     patience_,
+                     time,
+                     usual_.stages};
   std::optional<setback> no = run_stages(here, *next);
-  if (!no)
+  const auto publish_it = [&] {
     no = hand_over(*next, forced, from, {forced ? cause::asked : cause::changed, "a newer build took its place"});
+  };
+  if (!no && !time.spend(usual_.handover, publish_it)) no = put_off(*next);
   if (answers_.closed()) return setback{setback_kind::withdrawn};  // what the handover called destroyed the engine
   attempt result{
       .no = no, .generation = number(), .times = next->times, .warnings = next->warnings, .state = next->state};
@@ -173,7 +180,9 @@ std::optional<setback> engine_core::examine(bool forced, start from) {
   }
   if (next->needs.looked_for) result.needs = next->needs.paths;
   result.needs_state = next->needs.settled ? next->needs.state : 0;
-  if (no && (no->kind == setback_kind::on_trial || no->kind == setback_kind::held_up)) {
+  if (no && no->kind == setback_kind::put_off) schedule_.ask();
+  if (no &&
+      (no->kind == setback_kind::on_trial || no->kind == setback_kind::held_up || no->kind == setback_kind::put_off)) {
     on_trial_ = std::move(next);
   } else if (was_on_trial && (!no || no->kind == setback_kind::refused_content)) {
     schedule_.ask();  // a change meanwhile may not have shown in the file's times
@@ -202,9 +211,9 @@ void engine_core::be_asked() {
 }
 
 // For want of memory: first that it is tried again, then the words, which take memory themselves.
-std::optional<setback> engine_core::examine_or_wait_for_memory(bool forced, start from) {
+std::optional<setback> engine_core::examine_or_wait_for_memory(bool forced, start from, spare_time& time) {
   try {
-    return examine(forced, from);
+    return examine(forced, from, time);
   } catch (const std::bad_alloc&) {
     try_again_later();
   }
@@ -245,82 +254,6 @@ void engine_core::remember(const attempt& result) {
   memory_ = std::move(after.next);
   answers_.set_failure(memory_.failure);
   for (event& one : after.events) tell(std::move(one));
-}
-
-bool engine_core::is_due(time_point now) {
-  const bool changed = source_->take(now, memory_);
-  const bool asked = schedule_.take();
-  return changed || asked || memory_.look_at <= now;
-}
-
-// News first; what nobody waits for is left to the next step, so that the reload's caller can go on. But it is not left
-// for long: a file that changes all the time must not make the old generations pile up, nor keep the caller here.
-void engine_core::step() {
-  if (source_ == nullptr ||
-      (!schedule_.is_asked() && !answers_.left() && !source_->pending() && clock::now() < deadline()))
-    return;
-  if (forked()) return;
-  {
-    const at_work mine(*this, work_lock::how::try_once);
-    if (!mine->held() || answers_.closed()) return;
-    try {
-      end_probation_if_due();
-      const bool due = !answers_.paused() && is_due(clock::now());
-      if (!due || untidy_) maintain();
-      if (due) look();
-    } catch (const std::bad_alloc&) {
-      try_again_later();
-    }
-  }
-  if (answers_.left()) {
-    const at_work mine(*this, work_lock::how::try_once);
-    if (mine->held() && !answers_.closed()) let_go_of_all();
-  }
-  outbox_.deliver();
-}
-
-// What nobody waits for.
-void engine_core::maintain() {
-  untidy_ = false;
-  if (watch_what_matters()) schedule_.ask();
-  if (generation* const running = history_.running(); running != nullptr && running->image.origin) {
-    complete(running->image);
-    reader_.prepare(running->image);
-  }
-  const time_point now = clock::now();
-  if (history_.due() > now) return;
-  for (retirement& one : history_.sweep(now)) {
-    if (one.unloaded) answers_.forget(one.generation);
-    const event_kind stays = one.stuck ? event_kind::stuck : event_kind::retained;
-    const event_kind kind = one.unloaded ? event_kind::unloaded : stays;
-    tell({kind, one.generation, {}, std::move(one.text), std::nullopt, {}});
-  }
-}
-
-time_point engine_core::deadline() const noexcept { return schedule_.deadline(); }
-
-// Called as the last thing under work_.
-void engine_core::set_deadline() {
-  time_point next = untidy_ ? time_point{} : std::min(history_.due(), probation_.until());
-  if (source_ != nullptr && !answers_.paused()) {
-    next = std::min({next, memory_.look_at, source_->due()});
-    if (schedule_.is_asked() || source_->pending()) next = time_point{};
-  }
-  schedule_.set_deadline(next);
-  alarm_.set(next);
-}
-
-void engine_core::poll() {
-  if (forked()) return;
-  if (service_ == nullptr) {
-    const bool lost = alarm_.renew_if_closed();  // first, while its number may be free
-    if (source_->renew_if_closed(lost) || lost) (void)alarm_.add(source_->readable());
-    source_->drain();
-    alarm_.hush();
-    step();
-    step();  // what the first left for later: the old generation
-  }
-  outbox_.deliver();
 }
 
 void engine_core::tell(event happened) {

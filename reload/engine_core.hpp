@@ -8,6 +8,7 @@
 // - `schedule_`, `probation_` and `source_` say by themselves which of their functions any thread may call.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -26,6 +27,7 @@
 #include "reload/memory.hpp"
 #include "reload/outbox.hpp"
 #include "reload/pipeline.hpp"
+#include "reload/retire/frame_keeper.hpp"
 #include "reload/schedule.hpp"
 #include "reload/snapshot/snapshot.hpp"
 #include "reload/watch/change_source.hpp"
@@ -49,16 +51,23 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
 
   /// Watches, looks for the first time, and joins the service.
   void open();
-  /// Leaves the service, unpublishes and retires the running generation.
-  void close();
+  /// Leaves the service, unpublishes and retires the running generation. @param stack  as poll()'s
+  void close(const void* stack = nullptr);
 
   /// Does what is due: reload, report, unload. Throws only what an observer throws.
-  void step();
+  void step() {
+    spare_time any;
+    step(any);
+  }
+  /// The same, as far as there is time. @param stack  of a poll(): its thread's frame ends and begins here; or null
+  void step(spare_time& time, const void* stack = nullptr);
   /// When step() is next worth a call, unless an event comes first.
   [[nodiscard]] time_point deadline() const noexcept;
 
-  void poll();
-  result<void> reload(start from = start::carried);
+  /// @param stack  the caller's frame: see look_at_own_stack()
+  void poll(std::chrono::nanoseconds budget = std::chrono::nanoseconds::max(), const void* stack = nullptr);
+  /// @param stack  as poll()'s
+  result<void> reload(start from = start::carried, const void* stack = nullptr);
   void on_handover(handover_function run) { by_hand_.set(std::move(run)); }
   /// Lets an older generation run again. The watcher doesn't load what gave way until its contents change.
   result<void> activate(std::uint64_t number);
@@ -86,6 +95,18 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
 
  private:
   class at_work;
+  /// In its life the calling thread is in no frame, if it has any. @param stack  null: it has none
+  class frame_boundary {
+   public:
+    frame_boundary(engine_core& core, const void* stack);
+    frame_boundary(const frame_boundary&) = delete;
+    frame_boundary& operator=(const frame_boundary&) = delete;
+    ~frame_boundary();
+
+   private:
+    engine_core& core_;
+    const void* stack_;
+  };
 
   void let_go_of_all();
 
@@ -98,9 +119,9 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
 
   // looking
   [[nodiscard]] bool is_due(time_point now);
-  void look();
-  [[nodiscard]] std::optional<setback> examine(bool forced, start from);
-  [[nodiscard]] std::optional<setback> examine_or_wait_for_memory(bool forced, start from = start::carried);
+  void look(spare_time& time);
+  [[nodiscard]] std::optional<setback> examine(bool forced, start from, spare_time& time);
+  [[nodiscard]] std::optional<setback> examine_or_wait_for_memory(bool forced, start from, spare_time& time);
   void try_again_later() noexcept;
   struct change {
     cause why;
@@ -123,7 +144,9 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   void remember(const attempt& result);
   void offer_running();
   void be_asked();
-  void maintain();
+  void work(spare_time& time, const void* stack);
+  void end_frame(const void* stack);
+  void maintain(spare_time& time);
   void sweep();
   void set_deadline();
   void tell(event happened);
@@ -142,7 +165,17 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   std::unique_ptr<running_library> offered_;  // to the libraries of other engines that need this one
   std::unique_ptr<candidate> on_trial_;
   by_hand by_hand_;
-  bool untidy_ = false;  // what nobody waits for is still to be done
+  frame_keeper frames_;         // manual drive
+  bool told_of_frame_ = false;  // that one could not be ended
+  struct {
+    bool watched = false;  // what it depends on may be something else by now
+    bool copied = false;   // the copy lacks debug information, and the next one its memory
+    [[nodiscard]] bool any() const noexcept { return watched || copied; }
+  } untidy_;  // what nobody waits for and is still to be done
+  struct {
+    std::array<usual_duration, stage_count> stages;
+    usual_duration handover, watching, copying, unloading;
+  } usual_;  // what each took
 
   schedule schedule_;
   answers answers_;

@@ -110,7 +110,8 @@ conclusion conclude(const memory& known, const attempt& result, time_point now) 
   }
   switch (result.no->kind) {
     case setback_kind::unchanged: agree(next, result, after.events); break;
-    case setback_kind::withdrawn: break;
+    case setback_kind::withdrawn:
+    case setback_kind::put_off: break;
     case setback_kind::held_up: hold_up(known, next, result, now, after.events); break;
     case setback_kind::on_trial:
     case setback_kind::busy: next.awaited.reset(); break;

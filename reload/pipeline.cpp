@@ -65,7 +65,6 @@ answer inspect_bytes(const context& here, candidate& next) {
     return no;
   }
   next.facts = std::move(seen.facts);
-  next.facts.thread_destructors = mentions({next.bytes, next.facts.segments, 0}, "__cxa_thread_atexit");
   next.warnings = std::move(seen.warnings);
   return {};
 }
@@ -88,7 +87,7 @@ answer wait_for_release(const context& here, candidate&) {
 
 answer copy_bytes(const context& here, candidate& next) {
   const options& chosen = here.wanted.chosen;
-  const loader_name name = name_for(chosen.name, {next.bytes, next.facts.segments, 0});
+  const loader_name name = name_for(chosen.name, next.facts, next.bytes);
   if (result<void> kept = here.reader.keep(next.image, {name, chosen.trust}); !kept) {
     return setback{setback_kind::shortage, std::move(kept.error().rename(here.wanted.path))};
   }
@@ -252,11 +251,21 @@ constexpr stage_of_the_way stages[] = {
 
 }  // namespace
 
+setback put_off(candidate& next) {
+  next.put_off = true;
+  return {setback_kind::put_off};
+}
+
+static_assert(std::size(stages) == stage_count);
+
 std::optional<setback> run_stages(const context& here, candidate& next) {
+  if (std::exchange(next.put_off, false)) next.lap_began = std::chrono::steady_clock::now();
   for (; next.stage < std::size(stages); ++next.stage) {
     const stage_of_the_way& stage = stages[next.stage];
     if (!stage.is_wanted(here.wanted.chosen) || (here.again != nullptr && !stage.again)) continue;
-    if (answer no = stage.run(here, next)) return no;
+    answer no;
+    if (!here.time.spend(here.usual[next.stage], [&] { no = stage.run(here, next); })) return put_off(next);
+    if (no) return no;
     next.lap(stage.time);
   }
   return {};
@@ -265,7 +274,7 @@ std::optional<setback> run_stages(const context& here, candidate& next) {
 bool candidate::is_at(const std::string& file) const {
   struct stat status {};
   return stat(file.c_str(), &status) == 0 && file_identity::of(status) == source &&
-         state_of(needs.paths) == needs.state;
+         (!needs.looked_for || state_of(needs.paths) == needs.state);
 }
 
 std::uint64_t digest_of(const candidate& next) {

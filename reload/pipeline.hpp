@@ -2,6 +2,7 @@
 // pipeline: the way of a new library into the process, one stage after the other.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "reload/memory.hpp"
 #include "reload/setback.hpp"
 #include "reload/snapshot/snapshot.hpp"
+#include "reload/spare_time.hpp"
 #include "trial/beside.hpp"
 
 namespace autoreload {
@@ -28,6 +30,8 @@ struct order {
   const std::string file;  ///< the same from the root: the host may change its working directory
   const options chosen;
 };
+
+inline constexpr std::size_t stage_count = 11;
 
 /// What the stages may know.
 struct context {
@@ -44,6 +48,8 @@ struct context {
   const running_library* self;               ///< the engine's entry, for libraries that need one another
   snapshotter& reader;
   writer_patience& patience;
+  spare_time& time;  ///< when it is over, the candidate goes on with a later call
+  std::array<usual_duration, stage_count>& usual;
 };
 
 /// A build on its way. What it holds goes with it, whatever ends the way.
@@ -54,6 +60,7 @@ struct candidate {
     void operator()(snapshotter* reader) const { reader->drop(); }
   };
   std::size_t stage = 0;                          // the next one
+  bool put_off = false;                           // it waits for a call that has time for it
   std::unique_ptr<snapshotter, give_back> lease;  // of the bytes
   std::span<const std::byte> bytes;               // the whole file
   snapshot image;
@@ -89,6 +96,9 @@ struct candidate {
 /// always: whatever ends this early leaves the running generation as it was.
 /// @return why it can't be published, or nothing
 [[nodiscard]] std::optional<setback> run_stages(const context& here, candidate& next);
+
+/// It goes on with a later call.
+[[nodiscard]] setback put_off(candidate& next);
 
 /// A digest of a build's contents and its dependencies' state. @param next  its bytes are read
 [[nodiscard]] std::uint64_t digest_of(const candidate& next);

@@ -25,7 +25,7 @@ result<void> engine_core::may_change(const at_work& here) const {
   return {};
 }
 
-result<void> engine_core::reload(start from) {
+result<void> engine_core::reload(start from, const void* stack) {
   if (forked()) {
     return error(stage::use, wanted_.path, "this process was forked from the one that watches")
         .advise("construct a new reloadable in the child; calls through this one go on");
@@ -43,7 +43,9 @@ result<void> engine_core::reload(start from) {
     // waiting: so not for ever.
     const at_work here(*this, work_lock::nested() ? work_lock::how::wait_briefly : work_lock::how::wait);
     if (result<void> may = may_change(here); !may) return may;
-    no = examine_or_wait_for_memory(true, from);
+    const frame_boundary frame(*this, frames_.is_of_this_thread() ? stack : nullptr);
+    spare_time any;
+    no = examine_or_wait_for_memory(true, from, any);
   }
   outbox_.deliver();
   step();
@@ -76,28 +78,32 @@ engine::engine(loader api, std::string path, options chosen, published& current)
   try {
     core_->open();
   } catch (...) {  // an observer's, too: there may be a generation by then
-    core_->close();
+    core_->close(__builtin_frame_address(0));
     throw;
   }
 }
 
 engine::~engine() {
+  __builtin_unwind_init();
   if (core_->forked()) {
     // The thread, the locks' owners and the inotify instance are the parent's: leave them and the library alone.
     new std::shared_ptr<engine_core>(std::move(core_));
     return;
   }
-  core_->close();
+  core_->close(__builtin_frame_address(0));
 }
 
 // An observer may destroy the engine that calls it.
-void engine::poll() {
+// The caller's registers go to this frame, where they are looked at: see own_stack.hpp.
+[[gnu::noinline]] void engine::poll(std::chrono::nanoseconds budget) {
+  __builtin_unwind_init();
   const std::shared_ptr<engine_core> kept = core_;
-  kept->poll();
+  kept->poll(budget, __builtin_frame_address(0));
 }
-result<void> engine::reload(start from) {
+[[gnu::noinline]] result<void> engine::reload(start from) {
+  __builtin_unwind_init();
   const std::shared_ptr<engine_core> kept = core_;
-  return kept->reload(from);
+  return kept->reload(from, __builtin_frame_address(0));
 }
 void engine::on_handover(std::function<void(const void*, const void*)> run) { core_->on_handover(std::move(run)); }
 std::vector<generation_record> engine::history() { return core_->records(); }

@@ -20,6 +20,7 @@ enum class setback_kind : std::uint8_t {
   unchanged,          ///< nothing: what is there is what runs
   withdrawn,          ///< nothing: nobody wants the answer any more, or not now
   on_trial,           ///< nothing yet: look again when its trial load has ended
+  put_off,            ///< nothing yet: go on with the next call that has time
   held_up,            ///< say so, and look again later: it is loaded, and its handover waits for calls to end
   busy,               ///< look again in a moment, and say nothing: somebody is writing the file
   unfinished,         ///< wait for the next event: absent or incomplete. Say so if it lasts
@@ -38,7 +39,7 @@ struct setback {
     return kind == setback_kind::unchanged || kind == setback_kind::refused_elsewhere ||
            kind == setback_kind::refused_content || kind == setback_kind::held || kind == setback_kind::refused_before;
   }
-  std::optional<error> why = {};              ///< of all but unchanged, withdrawn and on_trial
+  std::optional<error> why = {};              ///< of all but unchanged, withdrawn, on_trial and put_off
   std::optional<file_identity> writing = {};  ///< the file that somebody writes: no event may tell that they are done
   std::optional<std::chrono::nanoseconds> again_in = {};  ///< of unfinished: it may be finished then, without any event
 };

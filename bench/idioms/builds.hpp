@@ -54,11 +54,13 @@ class reloaded_callee {
  public:
   using library = autoreload::reloadable<callee_api, Backend>;
 
-  reloaded_callee() {
+  /// @param frames  whether it is called through frame()
+  explicit reloaded_callee(bool frames = false) : frames_(frames) {
     if (!library_.loaded()) throw std::runtime_error(library_.last_failure()->what());
   }
 
   [[nodiscard]] const library& get() const noexcept { return library_; }
+  void poll() { library_.poll(); }
 
   /// Delivers the next build, loads it, and unloads the one before.
   void replace() {
@@ -72,12 +74,14 @@ class reloaded_callee {
     write_file(path_, builds_[0]);
     autoreload::options chosen;
     chosen.drive = autoreload::drive_mode::manual;
+    chosen.frames = frames_;
     chosen.observer = [this](const autoreload::event& happened) {
       if (happened.kind == autoreload::event_kind::unloaded) ++unloaded_;
     };
     return chosen;
   }
 
+  bool frames_;
   directory directory_{directory::on::memory};
   directory staging_{directory::on::memory};
   std::string path_ = directory_ / "libcallee.so";

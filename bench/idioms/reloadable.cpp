@@ -80,6 +80,40 @@ class pin_explicit final : public idiom {
   reloaded_callee<> callee_;
 };
 
+// Between two poll()s of a frame loop.
+class frame_call final : public looped<frame_call> {
+ public:
+  frame_call() { callee_.poll(); }
+  void enter() override { autoreload::attach_thread(); }
+  void replace() override { callee_.replace(); }
+  std::int32_t call(std::int32_t x) { return callee_.get().frame().step(x); }
+
+ private:
+  reloaded_callee<> callee_{true};
+};
+
+// One frame for each run of the loop.
+class frame_pin_call final : public idiom {
+ public:
+  void enter() override { autoreload::attach_thread(); }
+  void replace() override { callee_.replace(); }
+  std::int32_t run(int calls, std::int32_t x) override {
+    auto frame = callee_.get().frame_pin();
+    frame.quiescent();
+    return run_in(frame, calls, x);
+  }
+
+ private:
+  // By itself, as the branch to a renewal would turn the loop round.
+  [[gnu::noinline]] static std::int32_t run_in(const autoreload::frame_pin<callee_api>& frame, int calls,
+                                               std::int32_t x) {
+    for (; calls > 0; --calls) x = frame->step(x);
+    return x;
+  }
+
+  reloaded_callee<> callee_;
+};
+
 }  // namespace
 
 void add_reloadable(std::vector<idiom_kind>& to) {
@@ -98,6 +132,10 @@ void add_reloadable(std::vector<idiom_kind>& to) {
   to.push_back({"reloadable_nested", "the engine: lib->step(lib->step(x)), two calls, one inside the other's pin",
                 idiom_kind::calm, &make_idiom<nested_call>});
   to.push_back({"pin_explicit", "the engine: one pin for 1,000 calls", idiom_kind::stormy, &make_idiom<pin_explicit>});
+  to.push_back(
+      {"frame", "the engine: lib.frame().step(x), between two poll()s", idiom_kind::calm, &make_idiom<frame_call>});
+  to.push_back({"frame_pin", "the engine: frame->step(x) of a frame_pin, renewed once in 1,000 calls",
+                idiom_kind::stormy, &make_idiom<frame_pin_call>});
   to.push_back({"pin_and_call", "the engine: a pin made, called through and dropped each time", idiom_kind::stormy,
                 &make_idiom<pin_and_call>});
 }

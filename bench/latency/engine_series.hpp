@@ -34,7 +34,7 @@ class watched_callee {
       if (!manual_) continue;
       pollfd readable{library_.descriptor(), POLLIN, 0};
       ::poll(&readable, 1, 1000);
-      library_.poll();
+      library_.poll(std::chrono::milliseconds(1));  // as a frame loop does
     }
     return steady::now();
   }
@@ -54,6 +54,7 @@ class watched_callee {
     autoreload::options chosen;
     chosen.watch = watch;
     chosen.drive = drive;
+    chosen.frames = manual_;
     chosen.poll_interval = std::chrono::milliseconds(10);
     chosen.observer = events_.observer();
     return chosen;

@@ -20,12 +20,11 @@ struct scene_api {
 volatile std::sig_atomic_t running = 1;
 void stop(int) { running = 0; }
 
-// One pin for the whole frame: update and draw are of one version.
+// Between two poll()s update and draw are of one version.
 void draw_frame(const autoreload::reloadable<scene_api>& scene, world& world, std::chrono::duration<double> elapsed) {
-  const auto pin = scene.pin();
-  pin->update(&world, elapsed.count());
+  scene.frame().update(&world, elapsed.count());
   std::array<char, 80> line{};
-  pin->draw(&world, line.data(), line.size());
+  scene.frame().draw(&world, line.data(), line.size());
   std::puts(line.data());
   std::fflush(stdout);
 }
@@ -42,13 +41,14 @@ int main(int count, char** words) {
 
   autoreload::options options;
   options.drive = autoreload::drive_mode::manual;
+  options.frames = true;
   autoreload::reloadable<scene_api> scene(words[1], options);
 
   constexpr std::chrono::milliseconds frame_time{16};
   world world{};
   auto next = std::chrono::steady_clock::now();
   while (running != 0) {
-    scene.poll();  // the safe point
+    scene.poll(frame_time / 8);  // the safe point
     if (scene.loaded()) draw_frame(scene, world, frame_time);
     next += frame_time;
     std::this_thread::sleep_until(next);

@@ -11,6 +11,7 @@
 #include <autoreload/crash_report.hpp>    // IWYU pragma: export
 #include <autoreload/error.hpp>           // IWYU pragma: export
 #include <autoreload/event.hpp>           // IWYU pragma: export
+#include <autoreload/frame_pin.hpp>       // IWYU pragma: export
 #include <autoreload/guard.hpp>           // IWYU pragma: export
 #include <autoreload/handover.hpp>        // IWYU pragma: export
 #include <autoreload/library_module.hpp>  // IWYU pragma: export

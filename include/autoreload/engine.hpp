@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -75,8 +76,8 @@ class AUTORELOAD_API engine {
   engine(const engine&) = delete;
   engine& operator=(const engine&) = delete;
 
-  void poll();
-  result<void> reload(start from = start::carried);
+  void poll(std::chrono::nanoseconds budget);
+  result<void> reload(start from);
   void on_handover(std::function<void(const void* from, const void* to)> run);
   void pause();
   void resume();

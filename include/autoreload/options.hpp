@@ -64,6 +64,9 @@ struct options {
   watch_mode watch = watch_mode::automatic;
   /// Who does the work.
   drive_mode drive = drive_mode::background;
+  /// Manual drive: whether the program calls through reloadable::frame(). Then poll() keeps the generation that it
+  /// gives loaded until the next poll(), and a handover happens in poll() or in a reload() on the polling thread.
+  bool frames = false;
   /// How often polling looks: 1 ms to a day. Other modes ignore it.
   std::chrono::milliseconds poll_interval{1000};
   /// dlopen's flags. RTLD_LAZY is refused: an undefined symbol would end the process at its first call.

@@ -44,15 +44,17 @@ struct alignas(cache_line) pin_block {
 
 // What new calls of one library use.
 struct published {
-  explicit published(const void* table) noexcept : hint(table), confirmed(table) {}
+  explicit published(const void* table) noexcept : hint(table), confirmed(table), frame(table) {}
 
   std::atomic<const void*> hint;       // the table to announce first
   std::atomic<const void*> confirmed;  // the table that may be used; null while the gate is closed
+  std::atomic<const void*> frame;      // what the polling thread calls until its next poll(); see frame_keeper.hpp
   // The gate's; nothing of a call's way.
   std::atomic<const void*> outgoing{nullptr};  // the table that was current when the gate was closed
   std::atomic<std::uint32_t> gate{0};          // a count of its changes, and its state
   std::atomic<std::int32_t> process{0};        // that closed it
   std::atomic<std::int32_t> keeper{0};         // the thread that closed it
+  std::atomic<std::int32_t> polled_by{0};      // the thread that polled last
 };
 
 // The block of this thread's record, or a block that looks busy until the thread has one. Initial-exec keeps the access
@@ -122,6 +124,9 @@ inline const void* announce(pin_slot& slot, published& current, Seam&& seam, sub
   return announce_again<Fence>(slot, current, seam, otherwise);
 }
 
+// Ends the program with a word on standard error when the calling thread is not the one that polled last.
+[[gnu::cold, gnu::noinline]] AUTORELOAD_API void check_frame_thread(const published& current);
+
 struct no_seam {
   static void chosen() noexcept {}
   static void announced() noexcept {}
@@ -134,6 +139,9 @@ struct pinned {
 
 // Registers the thread, or finds another slot when the first is taken. @throws std::bad_alloc
 [[gnu::cold, gnu::noinline]] AUTORELOAD_API pinned pin_slowly(published& current, substitute otherwise);
+
+// The same for a pin that lasts: not in the first slot, which keeps calls fast. Not cold: what follows it is a frame.
+[[gnu::noinline]] AUTORELOAD_API pinned pin_beside(published& current, substitute otherwise);
 
 // @param otherwise  see announce
 inline pinned pin(published& current, substitute otherwise = nullptr) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -13,6 +14,7 @@
 
 #include <autoreload/backends/symbols.hpp>
 #include <autoreload/engine.hpp>
+#include <autoreload/frame_pin.hpp>
 #include <autoreload/guarded.hpp>
 #include <autoreload/options.hpp>
 #include <autoreload/pin.hpp>
@@ -63,6 +65,29 @@ class reloadable {
   /// longer, see call(). Cost: 11 instructions over a raw function pointer (bench/count_instructions.py).
   /// @throws error when nothing is loaded, or an optional function is absent
   [[nodiscard]] call_pin<Api> operator->() const { return call_pin<Api>(current_); }
+
+  /// Manual drive with options::frames: the functions and variables of the generation that this frame uses, for the
+  /// thread that calls poll(): `lib.frame().foo(1)`. One instruction more than a raw pointer, and no pin: poll() keeps
+  /// the generation until the next poll(), and unloads it only when no call into it is under way on this thread's
+  /// stack. So a poll() from inside a call (a callback of the host's) is safe: that generation stays until a later
+  /// poll().
+  ///
+  /// A reload() of another thread changes what the next frame calls; one of this thread is as a poll(). Where the
+  /// program is built for debugging (without optimisation and without NDEBUG, or with AUTORELOAD_CHECK_FRAMES defined),
+  /// a call of frame() from another thread ends the program with a word. In any other build that thread may call until
+  /// the next poll() and no longer: have the frame wait for it, or take a frame_pin().
+  /// @return the struct, valid until the next poll(). Before the first poll(), inside of one, without options::frames,
+  ///         and while nothing is loaded, it is one whose functions throw `error`
+  [[nodiscard]] const Api& frame() const noexcept {
+#if defined(AUTORELOAD_CHECK_FRAMES) || (!defined(NDEBUG) && !defined(__OPTIMIZE__))
+    detail::check_frame_thread(current_);
+#endif
+    return *static_cast<const Api*>(current_.frame.load(std::memory_order_relaxed));
+  }
+
+  /// For any thread that works in frames, with any drive: a pin that it renews once per frame, when it is in no call.
+  /// See frame_pin.hpp. @throws std::bad_alloc
+  [[nodiscard]] autoreload::frame_pin<Api> frame_pin() const { return autoreload::frame_pin<Api>(current_); }
 
   /// Pins the newest generation until the pin is destroyed.
   [[nodiscard]] autoreload::pin<Api> pin() const { return autoreload::pin<Api>(current_); }
@@ -142,7 +167,15 @@ class reloadable {
   /// Manual drive: looks, reloads if there is something new, unloads what nobody uses any more, and delivers events.
   /// Does not block but for the work itself; a trial load runs beside, and a later poll() goes on with the build. In
   /// background mode it only delivers events that are due.
-  void poll() { engine_.poll(); }
+  ///
+  /// @param budget  for frame loops: how long this may take. What there is no time for comes with a later poll(), and
+  ///                what nobody waits for (unloading, debug information, memory for the next copy) never with the one
+  ///                that loads. The descriptor stays readable until all is done. Each call does at least one piece of
+  ///                the work that there is, so that it comes to its end; a further piece is begun if it would end in
+  ///                time, when it takes as long as usual. Pieces that can't be cut are the copy of the library, its
+  ///                check (together about 1 ms for each MB), dlopen with the library's constructors, the observer's own
+  ///                time, and a handover. Without a budget all is done at once
+  void poll(std::chrono::nanoseconds budget = std::chrono::nanoseconds::max()) { engine_.poll(budget); }
   /// Manual drive: a descriptor for poll(2), epoll or an event loop, readable when poll() has something to do. Owned by
   /// the engine: don't read or close it. -1 in background mode.
   [[nodiscard]] int descriptor() const { return engine_.descriptor(); }

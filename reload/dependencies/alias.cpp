@@ -5,12 +5,34 @@
 //         before one comes again.
 #include "reload/dependencies/alias.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <string_view>
+#include <vector>
 
 #include "elf/dynamic_section.hpp"
 
 namespace autoreload {
+
+namespace {
+
+// Where in the string table the loader reads libraries' names: DT_SONAME, DT_NEEDED, and the lists of versions.
+std::vector<std::uint64_t> names_of_libraries(const elf_view& file, const dynamic_section& dynamic) {
+  std::vector<std::uint64_t> places;
+  for (const Elf64_Dyn entry : dynamic.entries) {
+    if (entry.d_tag == DT_SONAME || entry.d_tag == DT_NEEDED) places.push_back(entry.d_un.d_val);
+  }
+  std::uint64_t at = dynamic.needed_versions;
+  for (std::uint64_t left = dynamic.needed_versions_count; left != 0; --left) {
+    const auto need = file.record_at<Elf64_Verneed>(at);
+    if (!need) break;
+    places.push_back(need->vn_file);
+    at += need->vn_next;
+  }
+  return places;
+}
+
+}  // namespace
 
 std::string alias_for(const std::string& name) {
   static std::atomic<unsigned> count{0};
@@ -35,14 +57,17 @@ bool rename_in(snapshot& image, std::span<const std::byte> bytes, const elf_fact
   const std::byte* const strings = file.bytes(dynamic.strings, dynamic.strings_size);
   if (strings == nullptr) return false;
   const std::string_view table(reinterpret_cast<const char*>(strings), dynamic.strings_size);
-  const auto offset = static_cast<std::uint64_t>(strings - bytes.data());
-  const std::string whole = '\0' + name + '\0';
-  bool found = false;
-  for (std::size_t at = 0; (at = table.find(whole, at)) != std::string_view::npos; ++at) {
-    found = image.patch(offset + at + 1, name, alias);
-    if (!found) return false;
+  std::vector<std::uint64_t> places;
+  for (const std::uint64_t at : names_of_libraries(file, dynamic)) {
+    if (at >= table.size() || table.substr(at, name.size() + 1) != std::string_view(name.c_str(), name.size() + 1)) {
+      continue;
+    }
+    if (at == 0 || table[at - 1] != '\0') return false;  // the end of another string
+    if (std::find(places.begin(), places.end(), at) == places.end()) places.push_back(at);
   }
-  return found;
+  const auto offset = static_cast<std::uint64_t>(strings - bytes.data());
+  return !places.empty() && std::all_of(places.begin(), places.end(),
+                                        [&](std::uint64_t at) { return image.patch(offset + at, name, alias); });
 }
 
 }  // namespace autoreload

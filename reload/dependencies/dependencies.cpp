@@ -6,12 +6,14 @@
 #include <link.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "reload/dependencies/alias.hpp"
 #include "reload/dependencies/needed_file.hpp"
 #include "reload/dependencies/packaged.hpp"
 #include "reload/dependencies/running_libraries.hpp"
+#include "reload/load/loaded.hpp"
 #include "reload/retire/retire.hpp"
 #include "system/host_signals.hpp"
 
@@ -55,8 +57,16 @@ class preparation {
     std::shared_ptr<private_library> library;  // null while what it needs is looked at
   };
 
-  // The loader takes whatever the process has by that name.
+  // The loader takes whatever the process has by that name. Each name is asked for once.
   bool comes_from_elsewhere(const std::string& name) {
+    if (!loaded_) loaded_.emplace();
+    if (!loaded_->may_have(name)) return false;  // the loader would go and look through its directories
+    const auto [known, first] = elsewhere_.try_emplace(name, false);
+    if (first) known->second = the_loader_has(name);
+    return known->second;
+  }
+
+  bool the_loader_has(const std::string& name) {
     void* const handle = dlopen(name.c_str(), RTLD_NOLOAD | RTLD_LAZY);
     if (handle == nullptr) return false;
     link_map* map = nullptr;
@@ -72,8 +82,9 @@ class preparation {
   }
 
   needed_file find(const std::string& name, const needing_library& here) {
-    const std::vector<search_directory> directories = directories_for(name, here);
-    needed_file file = find_needed(name, directories, answer_);
+    if (!places_) places_.emplace();
+    const std::vector<search_directory> directories = directories_for(name, here, *places_);
+    needed_file file = find_needed(name, directories, running_, answer_);
     if (!file.path.empty() || file.packaged) return file;
     for (const auto& one : directories) {
       const std::string path = one.path + "/" + name;
@@ -110,6 +121,7 @@ class preparation {
     }
     // What can't be copied would be mapped from the file itself, which the next build may truncate under its callers.
     if (seen.facts.soname != name) {
+      if (the_loader_has(name)) return nullptr;  // this very file, by another name
       refuse_or_leave(file,
                       quoted(file.path) + " has " +
                           (seen.facts.soname.empty() ? "no SONAME" : "the SONAME " + seen.facts.soname) +
@@ -126,7 +138,7 @@ class preparation {
     }
     auto library = std::make_shared<private_library>();
     library->path = file.path;
-    const loader_name named = name_for(policy_.name, {taken.bytes, seen.facts.segments, 0});
+    const loader_name named = name_for(policy_.name, seen.facts, taken.bytes);
     if (result<void> kept = taker.keep(taken.image, {named, policy_.trust}); !kept) {
       cant_use(file.path, {setback_kind::shortage, std::move(kept.error())});
       return nullptr;
@@ -205,13 +217,10 @@ class preparation {
 
   // The running generation's, if nothing of it changed: then it isn't even read.
   std::shared_ptr<private_library> unchanged(const needed_file& file, const needing_library& by) {
-    const auto old = std::find_if(running_.begin(), running_.end(), [&](const auto& one) {
-      return one->path == file.path && one->image.source == file.file && file.file.settled();
-    });
-    if (old == running_.end()) return nullptr;
+    const std::shared_ptr<private_library> library = unchanged_among(running_, file.path, file.file);
+    if (library == nullptr) return nullptr;
     const std::size_t here = known_.size();
     known_.push_back({file.file, nullptr});
-    const std::shared_ptr<private_library>& library = *old;
     if (needs_of(nullptr, {}, {library->facts, library->searched, &by}) != library->needs || answer_.no) {
       known_.resize(here);
       return nullptr;
@@ -259,6 +268,9 @@ class preparation {
   const private_libraries& running_;
   dependencies& answer_;
   std::vector<known_library> known_;  // the library itself first
+  std::optional<loader_places> places_;
+  std::optional<loaded_names> loaded_;
+  std::map<std::string, bool> elsewhere_;
 };
 
 }  // namespace

@@ -37,27 +37,6 @@ constexpr std::int32_t our_flags = 0x0303;  // a library for glibc, x86-64
 constexpr std::int32_t our_flags = 0x0a03;  // aarch64
 #endif
 
-class mapped_file {
- public:
-  explicit mapped_file(const char* path) {
-    const unique_fd file(open(path, O_RDONLY | O_CLOEXEC));
-    struct stat status {};
-    if (!file || fstat(file.get(), &status) != 0 || status.st_size <= 0) return;
-    void* const at = mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_PRIVATE, file.get(), 0);
-    // ldconfig writes another file and renames it, so nobody shortens this one.
-    if (at != MAP_FAILED) bytes_ = {static_cast<const char*>(at), static_cast<std::size_t>(status.st_size)};
-  }
-  mapped_file(const mapped_file&) = delete;
-  mapped_file& operator=(const mapped_file&) = delete;
-  ~mapped_file() {
-    if (!bytes_.empty()) munmap(const_cast<char*>(bytes_.data()), bytes_.size());
-  }
-  [[nodiscard]] std::string_view bytes() const { return bytes_; }
-
- private:
-  std::string_view bytes_;
-};
-
 std::string_view text_at(std::string_view file, std::size_t at) {
   if (at >= file.size()) return {};
   const std::size_t end = file.find('\0', at);
@@ -66,10 +45,22 @@ std::string_view text_at(std::string_view file, std::size_t at) {
 
 }  // namespace
 
-std::string in_loader_cache(const std::string& name) {
+loader_cache::loader_cache() {
+  const unique_fd file(open("/etc/ld.so.cache", O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!file || fstat(file.get(), &status) != 0 || status.st_size <= 0) return;
+  void* const at = mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_PRIVATE, file.get(), 0);
+  // ldconfig writes another file and renames it, so nobody shortens this one.
+  if (at != MAP_FAILED) file_ = {static_cast<const char*>(at), static_cast<std::size_t>(status.st_size)};
+}
+
+loader_cache::~loader_cache() {
+  if (!file_.empty()) munmap(const_cast<char*>(file_.data()), file_.size());
+}
+
+std::string loader_cache::find(const std::string& name) const {
   constexpr std::string_view magic = "glibc-ld.so.cache1.1";
-  const mapped_file cache("/etc/ld.so.cache");
-  std::string_view file = cache.bytes();
+  std::string_view file = file_;
   const std::size_t start = file.find(magic);  // an older format may come before it
   if (start == std::string_view::npos) return {};
   file.remove_prefix(start);
@@ -77,12 +68,12 @@ std::string in_loader_cache(const std::string& name) {
   if (file.size() < sizeof header) return {};
   std::memcpy(&header, file.data(), sizeof header);
   if ((file.size() - sizeof header) / sizeof(cache_entry) < header.entries) return {};
+  const std::string_view whole(name.c_str(), name.size() + 1);
   for (std::size_t i = 0; i < header.entries; ++i) {
     cache_entry one;
     std::memcpy(&one, file.data() + sizeof header + i * sizeof one, sizeof one);
-    if (one.flags == our_flags && one.capabilities == 0 && text_at(file, one.name) == name) {
-      return std::string(text_at(file, one.path));
-    }
+    if (one.flags != our_flags || one.capabilities != 0 || one.name >= file.size()) continue;
+    if (file.substr(one.name, whole.size()) == whole) return std::string(text_at(file, one.path));
   }
   return {};
 }

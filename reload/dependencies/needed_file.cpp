@@ -40,7 +40,8 @@ std::optional<file_identity> add_state(std::uint64_t& state, const std::string& 
   return now;
 }
 
-std::vector<search_directory> directories_for(const std::string& name, const needing_library& here) {
+std::vector<search_directory> directories_for(const std::string& name, const needing_library& here,
+                                              const loader_places& loader) {
   std::vector<search_directory> all;
   const auto add = [&](const std::vector<search_directory>& more) {
     for (const search_directory& one : more) {
@@ -50,7 +51,7 @@ std::vector<search_directory> directories_for(const std::string& name, const nee
   const auto add_plain = [&](const std::vector<std::string>& more) {
     for (const std::string& one : more) add({{one}});
   };
-  const process_search_path process = process_directories();
+  const process_search_path& process = loader.process;
   if (here.searched.inherited) {
     for (const needing_library* above = &here; above != nullptr; above = above->by) {
       if (above->searched.inherited) add(above->searched.directories);
@@ -63,13 +64,22 @@ std::vector<search_directory> directories_for(const std::string& name, const nee
     const std::vector<std::string>& needed = above->facts.needed;
     if (std::find(needed.begin(), needed.end(), name) != needed.end()) add(above->searched.directories);
   }
-  const std::string cached = in_loader_cache(name);
+  const std::string cached = loader.cache.find(name);
   if (!cached.empty()) add({{cached.substr(0, cached.rfind('/'))}});
   add_plain(process.defaults);
   return all;
 }
 
-needed_file find_needed(const std::string& name, const std::vector<search_directory>& directories, dependencies& into) {
+std::shared_ptr<private_library> unchanged_among(const private_libraries& running, const std::string& path,
+                                                 const file_identity& file) {
+  const auto found = std::find_if(running.begin(), running.end(), [&](const auto& one) {
+    return one->path == path && one->image.source == file && file.settled();
+  });
+  return found != running.end() ? *found : nullptr;
+}
+
+needed_file find_needed(const std::string& name, const std::vector<search_directory>& directories,
+                        const private_libraries& running, dependencies& into) {
   std::optional<needed_file> of_another_machine;
   for (const auto& [directory, run_path, by_origin] : directories) {
     const std::string path = directory + "/" + name;
@@ -81,7 +91,7 @@ needed_file find_needed(const std::string& name, const std::vector<search_direct
     }
     const auto file = into.rely_on(path);
     if (!file) continue;
-    if (!loader_would_take(path)) {
+    if (unchanged_among(running, path, *file) == nullptr && !loader_would_take(path)) {
       if (run_path && !of_another_machine) of_another_machine = {path, *file, run_path};
       continue;
     }

@@ -96,12 +96,13 @@ std::vector<std::string> searched_for_libc() {
 process_search_path process_directories() {
   process_search_path answer;
 #ifdef __GLIBC__
-  const std::vector<std::string> all = searched_for_libc();
+  // Both are as they were when the program started.
+  static const std::vector<std::string> all = searched_for_libc();
   auto end = all.end();
   while (end != all.begin() && in_system_directory(end[-1])) --end;
   answer.defaults.assign(end, all.end());
   // The loader says which directories, not why. It dropped the equal ones.
-  const std::string program = program_run_path();
+  static const std::string program = program_run_path();
   const std::vector<std::string> entries = program.empty() ? std::vector<std::string>() : split(program);
   const auto own = std::min<std::ptrdiff_t>(
       static_cast<std::ptrdiff_t>(std::set<std::string>(entries.begin(), entries.end()).size()), end - all.begin());

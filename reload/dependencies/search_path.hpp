@@ -7,6 +7,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "elf/view.hpp"
@@ -44,8 +45,20 @@ struct process_search_path {
 /// Thread-safety: any thread. Costs a few microseconds.
 [[nodiscard]] process_search_path process_directories();
 
-/// Where the loader's cache (/etc/ld.so.cache) says that a library is; empty if it doesn't.
-[[nodiscard]] std::string in_loader_cache(const std::string& name);
+/// The loader's cache (/etc/ld.so.cache), as it was when it was made. Any thread.
+class loader_cache {
+ public:
+  loader_cache();
+  loader_cache(const loader_cache&) = delete;
+  loader_cache& operator=(const loader_cache&) = delete;
+  ~loader_cache();
+
+  /// Where it says that a library is; empty if it doesn't. A few microseconds.
+  [[nodiscard]] std::string find(const std::string& name) const;
+
+ private:
+  std::string_view file_;
+};
 
 /// Whether the loader would take the file: it goes on looking after one of another machine or word size. True also for
 /// what can't be read.

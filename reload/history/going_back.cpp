@@ -100,7 +100,7 @@ result<void> engine_core::go_back(std::uint64_t number, const std::string& why) 
   offer_running();
   memory_.needed_state = 0;
   schedule_.ask();
-  untidy_ = true;
+  untidy_ = {true, true};
   tell({event_kind::activated, history_.running()->number, {}, text, std::nullopt, {}});
   return {};
 }
@@ -108,8 +108,9 @@ result<void> engine_core::go_back(std::uint64_t number, const std::string& why) 
 // What it needs is looked for anew; whether its callers fit, and whether it loads, was found out when it first came.
 std::optional<setback> engine_core::load_again(const generation& old, change how) {
   const std::function<void()> nobody_waits;
-  const context here{wanted_, memory_, history_,     true,           false,   false,    &old.image,
-                     true,    -1,      nobody_waits, offered_.get(), reader_, patience_};
+  spare_time any;
+  const context here{wanted_, memory_,      history_,       true,    false,     false, &old.image,   true,
+                     -1,      nobody_waits, offered_.get(), reader_, patience_, any,   usual_.stages};
   candidate next(clock::now());
   if (std::optional<setback> no = run_stages(here, next)) return no;
   return hand_over(next, true, start::fresh, std::move(how));
@@ -157,7 +158,7 @@ void engine_core::end_probation(const std::string& why) {
   tell({event_kind::approved, probation_.number(), {}, why, std::nullopt, {}});
   probation_.end();
   history_.protect(0);
-  untidy_ = true;
+  untidy_ = {true, true};
 }
 
 result<void> engine_core::approve() {

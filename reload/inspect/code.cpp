@@ -82,11 +82,31 @@ outcome code_has_no_hole(const image& lib, std::span<const std::byte> code, std:
 
 }  // namespace
 
+void function_index::make(const table<function_entry>& functions, std::uint64_t base) noexcept {
+  if (functions.size() < 16 || functions.size() > UINT32_MAX) return;  // found as fast without
+  const std::uint64_t first = relative(base, functions[0].function);
+  const std::uint64_t last = relative(base, functions[functions.size() - 1].function);
+  shift_ = 0;
+  while ((last - first) >> shift_ >= pieces) ++shift_;
+  std::size_t piece = 0;
+  std::uint32_t index = 0;
+  for (const function_entry entry : functions) {
+    const std::uint64_t into = relative(base, entry.function) - first;
+    const auto reached = static_cast<std::size_t>(into >> shift_);
+    // The pieces that begin behind the function before, up to the one that this is in.
+    for (; piece <= reached; ++piece) at_[piece] = piece << shift_ == into ? index : index - 1;
+    ++index;
+  }
+  for (; piece <= pieces; ++piece) at_[piece] = index - 1;
+  start_ = first;
+}
+
 std::optional<code_range> image::function_around(std::uint64_t address) const {
   if (functions.empty()) return std::nullopt;
   const auto start_of = [&](std::size_t index) { return relative(functions_base, functions[index].function); };
-  std::size_t last = 0;  // in the end the last entry at or before the address; the steps are free of branches
-  for (std::size_t count = functions.size(); count > 1;) {
+  const auto [first, end] = function_places.around(address, functions.size());
+  std::size_t last = first;  // in the end the last entry at or before the address; the steps are free of branches
+  for (std::size_t count = end - first + 1; count > 1;) {
     const std::size_t half = count / 2;
     last += start_of(last + half) <= address ? half : 0;
     count -= half;
@@ -180,11 +200,12 @@ outcome unwind_table_is_whole(image& lib) {
     return damaged("the unwind table is said to list " + grouped(header.count) + " functions");
   }
   std::uint64_t before = 0;
+  segment_memory frames(lib), text(lib);
   for (const function_entry entry : *entries) {
     const std::uint64_t function = relative(base, entry.function);
     const std::uint64_t described_at = relative(base, entry.description);
-    const auto description = lib.record_at<frame_description>(described_at);
-    if (!description || !lib.in_code(function) || function < before) {
+    const auto description = frames.record_at<frame_description>(described_at);
+    if (!description || !text.in_code(function) || function < before) {
       return damaged("the unwind table lists a function at " + hex(function) + ", where none can be");
     }
     before = function;
@@ -193,13 +214,14 @@ outcome unwind_table_is_whole(image& lib) {
     }
     const auto bytes = size_by(*description, described_at, function);
     if (!bytes) continue;
-    const auto code = lib.span_at(function, *bytes);
-    if (!code) {
+    const std::byte* const code = text.bytes(function, *bytes);
+    if (code == nullptr) {
       return damaged("the function at " + hex(function) + " is said to have " + grouped(*bytes) + " bytes");
     }
-    if (auto no = code_has_no_hole(lib, *code, function, {})) return no;
+    if (auto no = code_has_no_hole(lib, {code, *bytes}, function, {})) return no;
   }
   lib.functions = *entries;
+  lib.function_places.make(lib.functions, base);
   lib.functions_base = base;
   return passed;
 }

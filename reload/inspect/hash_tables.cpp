@@ -74,27 +74,30 @@ outcome names_are_in_gnu_hash(const image& lib) {
   const std::size_t filter = hash.bloom.size() - 1;
   std::size_t chains = 0;
   std::uint32_t bucket = buckets;  // none
+  segment_memory words(lib);
   for (std::size_t i = lib.first_hashed; i < lib.symbols.size(); ++i) {
-    const char* const name = lib.strings.at(lib.symbols[i].st_name);
-    if (!is_defined(lib.symbols[i]) || ELF64_ST_BIND(lib.symbols[i].st_info) == STB_LOCAL) {
+    const Elf64_Sym symbol = lib.symbols[i];
+    const char* const name = lib.strings.at(symbol.st_name);
+    if (!is_defined(symbol) || ELF64_ST_BIND(symbol.st_info) == STB_LOCAL) {
       return damaged("symbol " + in_quotes(name) + " is in the hash table, but is not exported");
     }
     const std::uint32_t expected = gnu_hash(name);
-    const auto word = lib.record_at<std::uint32_t>(hash.chains + (i - hash.first_symbol) * 4);
+    const auto word = words.record_at<std::uint32_t>(hash.chains + (i - hash.first_symbol) * 4);
     const std::uint64_t bits = std::uint64_t{1} << (expected % 64) | std::uint64_t{1}
                                                                          << ((expected >> hash.shift) % 64);
     if (!word || (*word | 1) != (expected | 1) || (hash.bloom[(expected / 64) & filter] & bits) != bits) {
       return damaged("the hash table has another hash for " + in_quotes(name));
     }
+    const std::uint32_t its_bucket = expected % buckets;
     const bool starts = bucket == buckets;
     if (starts) {
-      bucket = expected % buckets;
+      bucket = its_bucket;
       ++chains;
       if (hash.buckets[bucket] != i) {
         return damaged("the hash table's bucket for " + in_quotes(name) + " does not lead to it");
       }
     }
-    if (expected % buckets != bucket) {
+    if (its_bucket != bucket) {
       return damaged("the hash table has " + in_quotes(name) + " in the wrong bucket");
     }
     if ((*word & 1) != 0) bucket = buckets;

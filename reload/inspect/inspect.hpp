@@ -57,6 +57,8 @@ struct elf_facts {
   bool stack_header = false;          ///< it has PT_GNU_STACK; without one the loader makes every stack executable
   bool no_delete = false;             ///< DF_1_NODELETE: dlclose will keep it
   bool thread_destructors = false;    ///< imports __cxa_thread_atexit(_impl): its thread_locals may delay an unload
+  bool asks_where_it_is = false;      ///< has a symbol dladdr, dladdr1 or dlinfo
+  bool opens_others = false;          ///< has a symbol dlopen or dlmopen
   bool static_tls = false;            ///< DF_STATIC_TLS: its thread-locals eat the static TLS block for good
   std::string sanitizer;              ///< the word after -fsanitize= whose runtime it needs, or empty
   std::uint64_t tls_size = 0;         ///< PT_TLS, bytes

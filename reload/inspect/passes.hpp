@@ -80,6 +80,31 @@ struct code_range {
   std::uint64_t start, end;
 };
 
+/// Where the unwind table's functions are, so that the one around an address is found in a few steps: the code is cut
+/// into equal pieces, and of each the last function is noted that starts at or before it. Of fixed size.
+class function_index {
+ public:
+  /// @param functions  in order of address
+  /// @param base       what their addresses are relative to
+  void make(const table<function_entry>& functions, std::uint64_t base) noexcept;
+  /// Of the functions [first, last], the last that starts at or before the address is the last of all that does, if
+  /// any does.
+  struct range {
+    std::size_t first, last;
+  };
+  [[nodiscard]] range around(std::uint64_t address, std::size_t functions) const noexcept {
+    if (address < start_ || (address - start_) >> shift_ >= pieces) return {0, functions - 1};
+    const auto piece = static_cast<std::size_t>((address - start_) >> shift_);
+    return {at_[piece], at_[piece + 1]};
+  }
+
+ private:
+  static constexpr std::size_t pieces = 4096;
+  std::array<std::uint32_t, pieces + 1> at_;  // not initialized: a small library does without
+  std::uint64_t start_ = UINT64_MAX;
+  unsigned shift_ = 0;
+};
+
 /// The library, as far as the passes have understood it.
 struct image : elf_view {
   image(std::span<const std::byte> whole, elf_machine wanted, writing known, inspection& filled)
@@ -99,6 +124,7 @@ struct image : elf_view {
   dynamic_entries dynamic;                 ///< the same by tag
   table<function_entry> functions;         ///< in order of address; empty when there is no unwind table
   std::uint64_t functions_base = 0;
+  function_index function_places;
   string_table strings;
   table<Elf64_Sym> symbols;      ///< all of the dynamic symbols; the first is a dummy
   std::size_t first_hashed = 0;  ///< symbols from here on can be found by name

@@ -2,6 +2,7 @@
 // inspect_relocations: the pass over everything the loader writes while it loads, and over the functions that it calls.
 #include <algorithm>
 
+#include "reload/inspect/plain_pointers.hpp"
 #include "reload/inspect/written.hpp"
 
 namespace autoreload::inspecting {
@@ -69,7 +70,7 @@ struct place {
 
 class relocation_checker {
  public:
-  explicit relocation_checker(written_words& words) : words_(words), lib_(words.lib()) {
+  explicit relocation_checker(written_words& words) : words_(words), lib_(words.lib()), plain_(words) {
     for (const load_segment& load : lib_.loads) {
       if ((load.flags & PF_W) != 0 && writable_start_ == 0) writable_start_ = load.address;
     }
@@ -83,7 +84,7 @@ class relocation_checker {
                      hex(lib_.dynamic[where]) + ", are not in a segment");
     }
     slots_have_gaps_ = false;
-    for (const Elf64_Rela relocation : *relocations) {
+    for (const Elf64_Rela relocation : calls ? *relocations : table<Elf64_Rela>()) {
       slots_have_gaps_ |= action_of(relocation) == action::call;  // these take slots among the others
     }
     const std::uint64_t relative = calls ? 0 : lib_.dynamic[DT_RELACOUNT];
@@ -98,6 +99,12 @@ class relocation_checker {
       const action what = action_of(relocation);
       const place refuse{name, i, relocation.r_offset};
       if (i < relative) {
+        if (relocation.r_offset >= next_relative && plain_.takes(relocation)) {
+          next_relative = relocation.r_offset + 8;
+          last_addend_ = static_cast<std::uint64_t>(relocation.r_addend);
+          something_seen = true;
+          continue;
+        }
         // The loader takes these for relative ones without a look at the type. Linkers sort them.
         if (what != action::add_base) return refuse("is not a relative one");
         if (relocation.r_offset < next_relative && !starts_a_section(lib_.dynamic[where] + i * sizeof relocation)) {
@@ -279,6 +286,7 @@ class relocation_checker {
 
   written_words& words_;
   image& lib_;
+  plain_pointers plain_;
   std::uint64_t writable_start_ = 0;
   std::uint64_t next_slot_ = 0;
   bool slots_have_gaps_ = false;

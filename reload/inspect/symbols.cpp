@@ -15,16 +15,46 @@ constexpr unsigned variant_call = 0x80;  // STO_AARCH64_VARIANT_PCS
 constexpr std::pair<std::string_view, const char*> sanitizers[] = {
     {"__asan_init", "address"}, {"__tsan_init", "thread"}, {"__msan_init", "memory"}, {"__hwasan_init", "hwaddress"}};
 
-// The symbol names its section, but tools that move sections about leave the old number behind.
-bool in_a_section(const image& lib, const Elf64_Sym& symbol) {
-  const unsigned type = ELF64_ST_TYPE(symbol.st_info);
-  const std::uint64_t needs = SHF_ALLOC | (type == STT_FUNC || type == STT_GNU_IFUNC ? SHF_EXECINSTR : 0);
-  const auto inside = [&](const Elf64_Shdr& section) {
-    return (section.sh_flags & needs) == needs && symbol.st_value >= section.sh_addr &&
-           symbol.st_size <= section.sh_size && symbol.st_value - section.sh_addr <= section.sh_size - symbol.st_size;
-  };
-  if (symbol.st_shndx < lib.sections.size() && inside(lib.sections[symbol.st_shndx])) return true;
-  return std::any_of(lib.sections.begin(), lib.sections.end(), inside);
+// The symbol names its section, but tools that move sections about leave the old number behind. Most are in the same
+// section as the one before.
+class sections_of_symbols {
+ public:
+  explicit sections_of_symbols(const table<Elf64_Shdr>& sections) : sections_(sections) {}
+
+  [[nodiscard]] bool hold(const Elf64_Sym& symbol) {
+    const unsigned type = ELF64_ST_TYPE(symbol.st_info);
+    const std::uint64_t needs = SHF_ALLOC | (type == STT_FUNC || type == STT_GNU_IFUNC ? SHF_EXECINSTR : 0);
+    const auto inside = [&](const Elf64_Shdr& section) {
+      return (section.sh_flags & needs) == needs && symbol.st_value >= section.sh_addr &&
+             symbol.st_size <= section.sh_size && symbol.st_value - section.sh_addr <= section.sh_size - symbol.st_size;
+    };
+    if (sections_.empty() || inside(last_)) return true;
+    if (symbol.st_shndx < sections_.size() && inside(last_ = sections_[symbol.st_shndx])) return true;
+    return std::any_of(sections_.begin(), sections_.end(), inside);
+  }
+
+ private:
+  const table<Elf64_Shdr>& sections_;
+  Elf64_Shdr last_{};  // its flags say that nothing is in it
+};
+
+// What the library may ask the loader for.
+void note_use_of_loader(std::string_view name, elf_facts& facts) {
+  if (!name.starts_with("dl")) return;
+  facts.asks_where_it_is |= name.starts_with("dladdr") || name == "dlinfo";
+  facts.opens_others |= name == "dlopen" || name == "dlmopen";
+}
+
+// The functions' code, and where their size says it ends.
+outcome function_is_there(const image& lib, const Elf64_Sym& symbol, const char* name) {
+  const auto around = lib.function_around(symbol.st_value);
+  // As nearly always: the unwind table has this very function, whose code was looked at.
+  if (around && around->start == symbol.st_value && around->end - around->start == symbol.st_size) return passed;
+  if (lib.cuts_a_function(symbol.st_value, symbol.st_size)) {
+    return damaged("the function " + in_quotes(name) + ", " + grouped(symbol.st_size) + " bytes at " +
+                   hex(symbol.st_value) + ", has only a part of another's code");
+  }
+  return code_is_written(lib, symbol.st_value, symbol.st_size, name);
 }
 
 }  // namespace
@@ -46,6 +76,8 @@ outcome symbols_are_inside(image& lib) {
   if (none.st_name != 0 || none.st_info != 0 || none.st_shndx != SHN_UNDEF || none.st_value != 0) {
     return damaged("the first symbol, which stands for none, is not zeros");
   }
+  segment_memory segments(lib), text(lib);
+  sections_of_symbols sections(lib.sections);
   for (std::size_t i = 1; i != lib.symbols.size(); ++i) {
     const Elf64_Sym symbol = lib.symbols[i];
     const char* const name = lib.strings.at(symbol.st_name);
@@ -58,6 +90,7 @@ outcome symbols_are_inside(image& lib) {
       return damaged("symbol " + grouped(i) + " is of an unknown kind, " + hex(symbol.st_info));
     }
     if (symbol.st_info == 0 && symbol.st_name == 0) return unfinished("symbol " + grouped(i) + " is still zeros");
+    if (*name == 'd') note_use_of_loader(name, lib.answer.facts);
     const unsigned visibility = ELF64_ST_VISIBILITY(symbol.st_other);
     const unsigned others = symbol.st_other & ~3u & ~(lib.machine == elf_machine::aarch64 ? variant_call : 0u);
     if (others != 0) return damaged("symbol " + in_quotes(name) + " has unknown bits, " + hex(symbol.st_other));
@@ -70,6 +103,7 @@ outcome symbols_are_inside(image& lib) {
       for (const auto& [function, word] : sanitizers) {
         if (function == name) lib.answer.facts.sanitizer = word;
       }
+      if (std::string_view(name).starts_with("__cxa_thread_atexit")) lib.answer.facts.thread_destructors = true;
       continue;
     }
     if (lib.dynamic.has(DT_GNU_HASH) && is_exported(symbol) && i < lib.first_hashed) {
@@ -86,19 +120,15 @@ outcome symbols_are_inside(image& lib) {
         return damaged("the thread-local variable " + in_quotes(name) + " is outside of the thread-local data");
       }
     } else if (type == STT_FUNC || type == STT_GNU_IFUNC) {
-      if (!lib.in_code(symbol.st_value) || lib.holding(symbol.st_value, symbol.st_size) == nullptr) {
+      if (!text.in_code(symbol.st_value) || text.holding(symbol.st_value, symbol.st_size) == nullptr) {
         return damaged("the function " + in_quotes(name) + " is at " + hex(symbol.st_value) + ", where no code is");
       }
-      if (lib.cuts_a_function(symbol.st_value, symbol.st_size)) {
-        return damaged("the function " + in_quotes(name) + ", " + grouped(symbol.st_size) + " bytes at " +
-                       hex(symbol.st_value) + ", has only a part of another's code");
-      }
-      if (auto no = code_is_written(lib, symbol.st_value, symbol.st_size, name)) return no;
-    } else if (lib.holding(symbol.st_value, symbol.st_size) == nullptr) {
+      if (auto no = function_is_there(lib, symbol, name)) return no;
+    } else if (segments.holding(symbol.st_value, symbol.st_size) == nullptr) {
       return damaged("the symbol " + in_quotes(name) + ", " + grouped(symbol.st_size) + " bytes at " +
                      hex(symbol.st_value) + ", is outside of the segments");
     }
-    if (type != STT_TLS && type != STT_NOTYPE && !lib.sections.empty() && !in_a_section(lib, symbol)) {
+    if (type != STT_TLS && type != STT_NOTYPE && !sections.hold(symbol)) {
       return damaged("the symbol " + in_quotes(name) + ", " + grouped(symbol.st_size) + " bytes at " +
                      hex(symbol.st_value) + ", is not inside a section");
     }

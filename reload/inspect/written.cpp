@@ -58,6 +58,11 @@ bool written_words::hits_dynamic_section(std::uint64_t address, std::uint64_t si
   return address < dynamic.p_vaddr + dynamic.p_filesz && address + size > dynamic.p_vaddr;
 }
 
+std::array<std::pair<std::uint64_t, std::uint64_t>, 3> written_words::special() const noexcept {
+  const Elf64_Phdr& dynamic = *lib_.dynamic_segment;
+  return {{{init_.address, init_.count * 8}, {fini_.address, fini_.count * 8}, {dynamic.p_vaddr, dynamic.p_filesz}}};
+}
+
 std::uint64_t written_words::end() const noexcept { return lib_.loads.back().address + lib_.loads.back().memory_size; }
 
 }  // namespace autoreload::inspecting

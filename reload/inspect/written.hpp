@@ -3,9 +3,11 @@
 // reload/inspect/.
 #pragma once
 
+#include <array>
 #include <bitset>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "reload/inspect/passes.hpp"
 
@@ -61,6 +63,9 @@ class written_words {
   /// Whether [address, address + size) is in a segment that can be written.
   [[nodiscard]] bool writable(std::uint64_t address, std::uint64_t size) const noexcept;
   [[nodiscard]] bool hits_dynamic_section(std::uint64_t address, std::uint64_t size) const noexcept;
+  /// The address and the size of each part of the memory for which more holds than that it is writable: the arrays, and
+  /// the dynamic section.
+  [[nodiscard]] std::array<std::pair<std::uint64_t, std::uint64_t>, 3> special() const noexcept;
   /// The library's last address.
   [[nodiscard]] std::uint64_t end() const noexcept;
 

@@ -89,8 +89,10 @@ std::vector<std::string> hijacked(const placed& lib, const std::string& path) {
   std::vector<std::string> found;
   const elf_view& file = lib.file;
   const dynamic_section dynamic = dynamic_section_of(file);
-  const std::pair<std::uint64_t, std::uint64_t> tables[] = {{dynamic.relocations, dynamic.relocations_size},
-                                                            {dynamic.plt_relocations, dynamic.plt_relocations_size}};
+  const std::uint64_t relative = dynamic.relative_relocations * sizeof(Elf64_Rela);  // inspected: these are there
+  const std::pair<std::uint64_t, std::uint64_t> tables[] = {
+      {dynamic.relocations + relative, dynamic.relocations_size - relative},
+      {dynamic.plt_relocations, dynamic.plt_relocations_size}};
   for (const auto& [address, size] : tables) {
     if (size == 0) continue;
     const auto entries = file.table_at<Elf64_Rela>(address, size / sizeof(Elf64_Rela));

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include <autoreload/pin.hpp>
+#include <cstdio>
+#include <cstdlib>
 
 #include "reload/retire/grace_period.hpp"
 #include "reload/retire/shared_registry.hpp"
@@ -69,31 +71,53 @@ namespace detail {
 
 constinit thread_local pin_block* this_thread = &unregistered;
 
-pinned pin_slowly(published& current, substitute otherwise) {
+namespace {
+
+// A slot of this thread's that is free, from the given one on in its first block.
+pin_slot& free_slot(std::size_t from) {
   pin_record& record = own_record != nullptr ? *own_record : enter();
-  pin_slot* free = nullptr;
   pin_block* last = nullptr;
-  for (pin_block* block = &record.block; block != nullptr && free == nullptr;
-       block = block->more.load(std::memory_order_relaxed)) {
+  for (pin_block* block = &record.block; block != nullptr; block = block->more.load(std::memory_order_relaxed)) {
     last = block;
-    for (pin_slot& slot : block->pins) {
-      if (slot.load(std::memory_order_acquire) == nullptr) {
-        free = &slot;
-        break;
-      }
+    for (; from < slots_per_block; ++from) {
+      if (block->pins[from].load(std::memory_order_acquire) == nullptr) return block->pins[from];
     }
+    from = 0;
   }
-  if (free == nullptr) {
-    auto* const block = new pin_block;
-    last->more.store(block, std::memory_order_release);
-    free = &block->pins[0];
-  }
-  const void* const table = membarrier_works ? announce<false>(*free, current, no_seam{}, otherwise)
-                                             : announce<true>(*free, current, no_seam{}, otherwise);
-  return {table, free};
+  auto* const block = new pin_block;
+  last->more.store(block, std::memory_order_release);
+  return block->pins[0];
+}
+
+pinned pin_in(pin_slot& slot, published& current, substitute otherwise) {
+  const void* const table = membarrier_works ? announce<false>(slot, current, no_seam{}, otherwise)
+                                             : announce<true>(slot, current, no_seam{}, otherwise);
+  return {table, &slot};
+}
+
+}  // namespace
+
+pinned pin_slowly(published& current, substitute otherwise) { return pin_in(free_slot(0), current, otherwise); }
+
+pinned pin_beside(published& current, substitute otherwise) { return pin_in(free_slot(1), current, otherwise); }
+
+void check_frame_thread(const published& current) {
+  const pid_t polled_by = current.polled_by.load(std::memory_order_relaxed);
+  if (polled_by == 0 || polled_by == gettid()) return;
+  std::fputs(
+      "autoreload: frame() was called by a thread that did not call poll() last: other threads call through a "
+      "frame_pin() of their own, or through `->`\n",
+      stderr);
+  std::abort();
 }
 
 }  // namespace detail
+
+detail::pinned hold_beside(const void* table) {
+  detail::pin_slot& slot = detail::free_slot(1);
+  slot.store(table, std::memory_order_release);
+  return {table, &slot};
+}
 
 void prepare_pins() {
   static const bool once = [] {

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <autoreload/pin.hpp>
 #include <optional>
 #include <vector>
 
@@ -33,6 +34,10 @@ struct held_pin {
 
 /// Whether a pin that this thread made holds the table; another thread may drop it at any moment. Async-signal-safe.
 [[nodiscard]] bool this_thread_pins(const void* table) noexcept;
+
+/// Holds a table that is published no more, for the calling thread, and that nobody can be unloading meanwhile.
+/// @throws std::bad_alloc
+[[nodiscard]] detail::pinned hold_beside(const void* table);
 
 /// Whether membarrier works here; otherwise every pin pays for a fence.
 [[nodiscard]] bool has_membarrier() noexcept;

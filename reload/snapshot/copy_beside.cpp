@@ -20,7 +20,6 @@
 #include <system_error>
 #include <vector>
 
-#include "elf/dynamic_section.hpp"
 #include "reload/snapshot/copy_place.hpp"
 #include "reload/trust/trust.hpp"
 
@@ -70,9 +69,8 @@ void tidy(const std::string& directory) {
   busy.clear(std::memory_order_release);
 }
 
-bool contains(const elf_view& file, std::string_view text) {
-  return std::string_view(reinterpret_cast<const char*>(file.file.data()), file.file.size()).find(text) !=
-         std::string_view::npos;
+bool contains(std::span<const std::byte> file, std::string_view text) {
+  return std::string_view(reinterpret_cast<const char*>(file.data()), file.size()).find(text) != std::string_view::npos;
 }
 
 }  // namespace
@@ -116,14 +114,10 @@ result<copy_file> copy_beside(const std::string& path, const trust_policy& trust
           "no matter");
 }
 
-// Linkers let a string be the end of another one: so the name's beginning isn't looked at.
-loader_name name_for(loader_name chosen, const elf_view& file) {
-  using namespace std::string_view_literals;
+loader_name name_for(loader_name chosen, const elf_facts& facts, std::span<const std::byte> file) {
   if (chosen != loader_name::automatic) return chosen;
-  const bool asks = mentions(file, "dladdr"sv) || mentions(file, "dlinfo\0"sv);
-  const bool opens = mentions(file, "dlopen\0"sv) || mentions(file, "dlmopen\0"sv);
-  const bool by_origin = opens && (contains(file, "$ORIGIN"sv) || contains(file, "${ORIGIN}"sv));
-  return asks || by_origin ? loader_name::beside : loader_name::descriptor;
+  const bool by_origin = facts.opens_others && (contains(file, "$ORIGIN") || contains(file, "${ORIGIN}"));
+  return facts.asks_where_it_is || by_origin ? loader_name::beside : loader_name::descriptor;
 }
 
 std::string original_name(const std::string& load_path) {

@@ -7,7 +7,9 @@
 
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -15,7 +17,7 @@
 #include <autoreload/options.hpp>
 #include <autoreload/trust.hpp>
 
-#include "elf/view.hpp"
+#include "reload/inspect/inspect.hpp"
 #include "system/unique_fd.hpp"
 
 namespace autoreload {
@@ -65,8 +67,9 @@ struct copy_file {
 
 /// What `automatic` comes to for a library: beside, if it can ask where it is (dladdr, dlinfo) or opens others by
 /// $ORIGIN.
-/// @param file  a library that inspect() called sound
-[[nodiscard]] loader_name name_for(loader_name chosen, const elf_view& file);
+/// @param facts  what inspect() read of it
+/// @param file   its bytes
+[[nodiscard]] loader_name name_for(loader_name chosen, const elf_facts& facts, std::span<const std::byte> file);
 
 /// The file name of the library that a private copy was made of, by the loader's name for the copy. Empty when that is
 /// no copy's.

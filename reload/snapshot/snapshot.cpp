@@ -30,7 +30,7 @@ namespace {
 constexpr std::chrono::milliseconds without_lease{300};  // a file lies still for so long before it is taken
 constexpr std::chrono::seconds held_open{1};             // and before it is read, if somebody holds it open
 constexpr std::size_t small = 65536;                     // read whole: one more question would take longer than that
-constexpr std::uint64_t likely = 1024 * 1024;            // memory for a copy of this size is got ahead
+constexpr std::uint64_t likely = 4 * 1024 * 1024;        // memory for a copy of this size is got ahead
 
 std::string system_text(int number) { return std::generic_category().message(number); }
 
@@ -214,14 +214,20 @@ snapshot_outcome snapshotter::take_again(const snapshot& kept) {
   return outcome;
 }
 
-void snapshotter::prepare(const snapshot& last) {
-  if ((ready_ && ready_->file.still_ours()) || last.stays_named || last.size > likely) return;
+bool snapshotter::prepare(const snapshot& last, std::uint64_t most) {
+  if (last.stays_named || last.size > likely) return true;
+  if (!ready_ || !ready_->file.still_ours()) {
+    result<copy_file> made = copy_in_memory(last.path);
+    if (!made) return true;
+    ready_ = *std::move(made);
+  }
+  if (ready_->size >= last.size) return true;
   const quiet_file_limit quiet;
-  result<copy_file> made = copy_in_memory(last.path);
-  if (!made) return;
-  ready_ = *std::move(made);
+  const std::uint64_t part = std::min(most, last.size - ready_->size);
   // Its pages, too.
-  if (fallocate(ready_->file.get(), 0, 0, static_cast<off_t>(last.size)) == 0) ready_->size = last.size;
+  const int failure = fallocate(ready_->file.get(), 0, static_cast<off_t>(ready_->size), static_cast<off_t>(part));
+  if (failure == 0) ready_->size += part;
+  return failure != 0 || ready_->size >= last.size;
 }
 
 result<copy_file> snapshotter::new_copy(const std::string& path) {

@@ -103,7 +103,8 @@ class snapshotter {
   void drop() noexcept;
 
   /// Gets memory for the next copy, which is likely to be as large as this one, so that the reload doesn't wait for it.
-  void prepare(const snapshot& last);
+  /// @param most  bytes to get now. @return whether there is enough, or none is to be had
+  [[nodiscard]] bool prepare(const snapshot& last, std::uint64_t most);
 
  private:
   [[nodiscard]] std::optional<setback> read_small(int file, std::size_t size, const setback& busy);
@@ -124,6 +125,8 @@ class snapshotter {
 /// Copies what the loader doesn't map (debug information) into the snapshot, for debuggers and profilers, and seals it.
 /// Runs after publish, so no reload waits for it. When the file has changed meanwhile, the snapshot has no sections.
 void complete(snapshot& image);
+/// The same, a part at a time. @param most  bytes to copy now. @return whether it is done
+[[nodiscard]] bool complete_some(snapshot& image, std::uint64_t most);
 
 /// Whether an errno says that something has run out which may be there again later.
 [[nodiscard]] bool is_shortage(int number);

@@ -922,10 +922,10 @@ TEST(LoaderCache, LeadsToTheSystemsLibraries) {
 #ifndef __GLIBC__
   GTEST_SKIP() << "only glibc has a cache";
 #endif
-  const std::string libc = autoreload::in_loader_cache("libc.so.6");
+  const std::string libc = autoreload::loader_cache().find("libc.so.6");
   if (libc.empty()) GTEST_SKIP() << "no cache here";
   EXPECT_TRUE(fs::exists(libc)) << libc;
-  EXPECT_EQ(autoreload::in_loader_cache("libnobody-has-this.so"), "");
+  EXPECT_EQ(autoreload::loader_cache().find("libnobody-has-this.so"), "");
 }
 
 // A program's own plugins may be below the system's directories.

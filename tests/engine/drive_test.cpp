@@ -61,6 +61,13 @@ TEST_F(ManualDrive, DoesNothingUntilPollIsCalled) {
   lib.poll();
   EXPECT_EQ(lib->stamp(), 2U);
   EXPECT_EQ(kinds(), "loaded unloaded");
+  put(path_, 3);
+  lib.poll(1h);
+  EXPECT_EQ(lib->stamp(), 3U);
+  EXPECT_EQ(kinds(), "loaded");  // in a frame loop, what nobody waits for comes later
+  ASSERT_TRUE(readable(lib.descriptor(), support::patience));
+  lib.poll(1h);
+  EXPECT_EQ(kinds(), "unloaded");
 }
 
 TEST_F(ManualDrive, TellsARefusalOnceThoughAnotherWasForTheContents) {
