@@ -123,7 +123,7 @@ void live_library::try_candidate() {
 }
 
 // Each line once, until it is another one.
-void live_library::say_state(std::string line) {
+void live_library::say_state(const std::string& line) {
   state_.carried = line;
   if (std::exchange(state_said_, line) != line && !line.empty()) observer_->noted(line);
 }

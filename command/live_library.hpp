@@ -113,7 +113,7 @@ class live_library {
   void start_with_state(std::shared_ptr<kept_generation> what);
   void start_fresh(std::shared_ptr<kept_generation> what);
   [[nodiscard]] bool can_carry() const;
-  void say_state(std::string line);
+  void say_state(const std::string& line);
   [[nodiscard]] bool call_goes_first() const;
   void try_candidate();
   void run(candidate&& loaded, const std::string& carried);

@@ -17,6 +17,7 @@
 #include <memory>
 
 #include <autoreload/handover.hpp>
+#include <autoreload/state.hpp>
 #ifdef AUTORELOAD_WITH_STATE
 #include <autoreload/automatic_state.hpp>
 #endif
