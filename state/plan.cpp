@@ -10,6 +10,7 @@
 
 #include "state/carrier_run.hpp"
 #include "state/convert.hpp"
+#include "state/forget.hpp"
 #include "state/marks.hpp"
 
 namespace autoreload::state {
@@ -208,6 +209,20 @@ void plan::undo() noexcept {
     }
   }
   written_.clear();
+}
+
+// Of what was carried in part the old build keeps nothing either: a count without its array would be worse.
+std::function<void()> plan::farewell() {
+  std::vector<memory_range> given;
+  for (const carried& c : carried_) {
+    if (c.how.steps.empty()) continue;
+    const abi::variable& v = *c.variable.was;
+    for (const abi::variable_part& p : v.parts) {
+      const std::uint64_t size = p.two_valued ? 1 : p.size == 0 ? size_of({was_.types.get(), v.type}) : p.size;
+      given.push_back({p.address, size});
+    }
+  }
+  return [was = was_, given = std::move(given)]() mutable { forget(was, std::move(given)); };
 }
 
 result<state_report> plan::carry() {

@@ -2,6 +2,7 @@
 // plan: one handover, worked out ahead: for each variable its steps, and what there is to say of it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -54,6 +55,7 @@ class plan final : public state_plan {
 
   [[nodiscard]] result<state_report> carry() override;
   void undo() noexcept override;
+  [[nodiscard]] std::function<void()> farewell() override;
 
  private:
   void add(const matches::pair& p, const state_options& options);
