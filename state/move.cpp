@@ -39,6 +39,11 @@ const mover::block* mover::holding(std::uint64_t address) const {
 
 std::optional<error> mover::place(reach& from) {
   if (auto refused = unreached(from)) return refused;
+  for (const object& o : from.unsure()) {
+    if (from.changed().contains({o.address, o.form})) continue;
+    return refuse(o.form->was, o.form->is, o.path + " leads to one",
+                  "it is in a row whose length no number beside the pointer says");
+  }
   if (from.changed().empty()) return std::nullopt;
   visible_.add(*was_.types);
   visible_.add(*is_.types);

@@ -136,7 +136,7 @@ std::uint64_t plan::length_at(const abi::variable& of, std::uint64_t offset, con
 }
 
 // Of `items` the value of `item_count`, when the same file has it.
-std::uint64_t plan::length_beside(const abi::variable& pointer) const {
+std::optional<std::uint64_t> plan::length_beside(const abi::variable& pointer) const {
   for (const carried& c : carried_) {
     const abi::variable& v = *c.variable.was;
     const abi::type& t = typed{was_.types.get(), v.type}.bare().type();
@@ -144,7 +144,7 @@ std::uint64_t plan::length_beside(const abi::variable& pointer) const {
     const bool integer = t.kind == kind::base && t.encoding != abi::encoding::floating && is_readable(format);
     if (integer && v.unit == pointer.unit && counts(v.name, pointer.name)) return length_at(v, 0, format);
   }
-  return 1;
+  return std::nullopt;
 }
 
 // Every pointer that will be carried, and what it leads to.
@@ -162,7 +162,7 @@ void plan::look_around(reach& heap) {
         const auto place = locate(was, l.pointer, sizeof(void*));
         return place && was_.at(*place) == at;
       });
-      std::uint64_t count = is_pointer ? length_beside(was) : 1;
+      std::optional<std::uint64_t> count = is_pointer ? length_beside(was) : std::nullopt;
       if (beside != lengths.end()) count = length_at(was, beside->length, beside->format);
       heap.found(value, s.was, s.is, s.path, count);
     };
