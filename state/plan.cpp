@@ -15,14 +15,6 @@
 
 namespace autoreload::state {
 
-namespace {
-
-void write_word(std::uint64_t address, std::uint64_t value) noexcept {
-  static_cast<void>(process_memory::write(address, std::as_bytes(std::span(&value, 1))));
-}
-
-}  // namespace
-
 plan::plan(std::string path, side was, side is, const state_options& options, said_once& once)
     : path_(std::move(path)), was_(std::move(was)), is_(std::move(is)), once_(once) {
   matches_ = match(*was_.types, *is_.types);
@@ -205,7 +197,7 @@ void plan::undo() noexcept {
   for (const patch& p : written_) {
     std::uint64_t now = 0;
     if (process_memory::read_now(p.address, std::as_writable_bytes(std::span(&now, 1))) && now == p.is) {
-      write_word(p.address, p.was);
+      static_cast<void>(process_memory::write(p.address, std::as_bytes(std::span(&p.was, 1))));
     }
   }
   written_.clear();
@@ -248,10 +240,13 @@ result<state_report> plan::carry() {
     report.variables = variables_;
     report.needs_old = needs_old_ || heap.needs_old();
     report.remarks = std::move(said).take();
+    std::vector<process_memory::new_word> words;
+    words.reserve(patches.size());
+    for (const patch& p : patches) words.push_back({p.address, p.is});
     // From here on nothing can fail. So far nothing but the new build's own memory was written.
     written_ = std::move(patches);
     moved.commit();
-    for (const patch& p : written_) write_word(p.address, p.is);
+    process_memory::write(words);
     return report;
   } catch (const std::bad_alloc&) {
     return error(stage::handover, path_, "there is no memory to carry its variables over");

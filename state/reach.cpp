@@ -61,7 +61,7 @@ void reach::found(std::uint64_t pointer, type_index was, type_index is, const st
     buffer_.resize(form->size);
     if (i != 0 && !memory_.read(p.address, buffer_)) break;
     waiting_.push_back(p);
-    if (!count && !form->changed) rows_.push_back({p.address, form, path});
+    if (!count && !form->changed) rows_.push_back(p);
     if (form->changed && i == 0) changed_.try_emplace({p.address, form}, object{p.address, form, path});
   }
   if (seen_.size() >= most_objects && !needs_old_) {
@@ -89,7 +89,7 @@ void reach::walk() {
   follow_all();
   guessing_ = true;
   while (!rows_.empty()) {
-    const object first = rows_.front();
+    const place first = rows_.front();
     rows_.pop_front();
     look_behind(first);
     follow_all();
@@ -106,7 +106,7 @@ void reach::follow_all() {
 
 // No number says how many there are: the block of malloc's has no more than its size. What is behind the last may be
 // anything: a word of it that leads into the old build is a pointer of it, and no other word is changed.
-void reach::look_behind(const object& first) {
+void reach::look_behind(const place& first) {
   constexpr std::uint64_t smallest = 24;  // malloc gives that much for a single byte
   const std::uint64_t size = first.form->size;
   const std::uint64_t room = heap_block_size(memory_, first.address).value_or(0);

@@ -86,7 +86,7 @@ class reach {
 
   const shape* form_of(type_index was, type_index is);
   void follow_all();
-  void look_behind(const object& first);
+  void look_behind(const place& first);
   void look_at(const place& p);
   void follow(std::uint64_t at, const step& s, std::uint64_t value, std::optional<std::uint64_t> count);
 
@@ -98,8 +98,8 @@ class reach {
   std::map<std::pair<type_index, type_index>, std::unique_ptr<shape>> forms_;
   std::unordered_set<place, place_hash> seen_;
   std::deque<place> waiting_;
-  std::deque<object> rows_;  // unchanged objects that there may be more of behind
-  bool guessing_ = false;    // what is found from now on, is found by what may be a row
+  std::deque<place> rows_;  // unchanged objects that there may be more of behind
+  bool guessing_ = false;   // what is found from now on, is found by what may be a row
   std::vector<object> unsure_;
   std::vector<patch> patches_;
   std::map<std::pair<std::uint64_t, const shape*>, object> changed_;
