@@ -14,10 +14,10 @@ long stateful_sum(void) { return 0; }
 
 #elif STATEFUL_KIND == 1
 
-#define TEN(use, n) \
-  use(n##0) use(n##1) use(n##2) use(n##3) use(n##4) use(n##5) use(n##6) use(n##7) use(n##8) use(n##9)
+#define TEN(use, n) use(n##0) use(n##1) use(n##2) use(n##3) use(n##4) use(n##5) use(n##6) use(n##7) use(n##8) use(n##9)
 #define HUNDRED(use) \
-  TEN(use, 0) TEN(use, 1) TEN(use, 2) TEN(use, 3) TEN(use, 4) TEN(use, 5) TEN(use, 6) TEN(use, 7) TEN(use, 8) TEN(use, 9)
+  TEN(use, 0)        \
+  TEN(use, 1) TEN(use, 2) TEN(use, 3) TEN(use, 4) TEN(use, 5) TEN(use, 6) TEN(use, 7) TEN(use, 8) TEN(use, 9)
 #define DEFINE(n) static volatile long variable_##n;
 #define FILL(n) variable_##n = value++;
 #define ADD(n) +variable_##n
@@ -41,14 +41,14 @@ long stateful_sum(void) {
 #else
 
 struct object {
-  struct object *next;
+  struct object* next;
   long value;
-  const char *name;
+  const char* name;
 };
-static struct object *first;
+static struct object* first;
 void stateful_fill(long value) {
   for (int i = 0; i < 100000; ++i) {
-    struct object *const made = malloc(sizeof *made);
+    struct object* const made = malloc(sizeof *made);
     made->next = first;
     made->value = value++;
     made->name = i % 2 == 0 ? "even" : "odd"; /* each leads into the build */
@@ -57,7 +57,7 @@ void stateful_fill(long value) {
 }
 long stateful_sum(void) {
   long sum = 0;
-  for (const struct object *o = first; o != NULL; o = o->next) sum += o->value + (long)strlen(o->name);
+  for (const struct object* o = first; o != NULL; o = o->next) sum += o->value + (long)strlen(o->name);
   return sum;
 }
 
