@@ -15,6 +15,18 @@
 
 namespace autoreload::state {
 
+namespace {
+
+// A struct whose last field is an array without a length.
+bool ends_open(typed of) {
+  const abi::type& t = of.bare().type();
+  if (t.kind != kind::structure || t.members.empty()) return false;
+  const abi::type& last = typed{of.in, t.members.back().type}.bare().type();
+  return last.kind == kind::array && (!last.complete || last.size == 0);
+}
+
+}  // namespace
+
 plan::plan(std::string path, side was, side is, const state_options& options, said_once& once)
     : path_(std::move(path)), was_(std::move(was)), is_(std::move(is)), once_(once) {
   matches_ = match(*was_.types, *is_.types);
@@ -85,6 +97,7 @@ void plan::add(const matches::pair& p, const state_options& options) {
   const typed is{is_.types.get(), p.is->type};
   made.how = convert(was, is, p.is->name, !made.whole);
   if (!marked_keep(options, is_, *p.is)) made.edits = keep_edited(made.how, p, was_, is_, *places_);
+  if (ends_open(was)) say_once(*p.is, "how long the array at its end is nobody says: its elements start anew");
   known_.inside(p.is->function);
   for (state_remark& r : made.how.remarks) known_.add(r.fate, std::move(r.variable), std::move(r.text));
   known_.inside({});

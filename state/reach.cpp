@@ -48,7 +48,11 @@ void reach::found(std::uint64_t pointer, type_index was, type_index is, const st
                   std::optional<std::uint64_t> count) {
   if (pointer == 0 || was_.inside(pointer) || is_.inside(pointer)) return;
   const shape* const form = form_of(was, is);
-  if (form == nullptr) return;
+  if (form == nullptr) {
+    const abi::type& what = typed{was_.types.get(), was}.bare().type();
+    if (what.kind == kind::nothing || !what.complete) untyped_.push_back({pointer, &path});
+    return;
+  }
   if (guessing_ && form->changed && !changed_.contains({pointer, form})) {
     if (heap_block_size(memory_, pointer).value_or(0) >= form->size) unsure_.push_back({pointer, form, path});
     return;
@@ -61,6 +65,7 @@ void reach::found(std::uint64_t pointer, type_index was, type_index is, const st
     buffer_.resize(form->size);
     if (i != 0 && !memory_.read(p.address, buffer_)) break;
     waiting_.push_back(p);
+    followed_.insert(p.address);
     if (!count && !form->changed) rows_.push_back(p);
     if (form->changed && i == 0) changed_.try_emplace({p.address, form}, object{p.address, form, path});
   }

@@ -19,6 +19,7 @@
 #include "state/remarks.hpp"
 #include "state/side.hpp"
 #include "state/translate.hpp"
+#include "state/untyped.hpp"
 
 namespace autoreload::state {
 
@@ -66,6 +67,10 @@ class reach {
   [[nodiscard]] const std::map<std::pair<std::uint64_t, const shape*>, object>& changed() const { return changed_; }
   /// Objects of a changed type to which only a row of unknown length leads. They may be what was there before.
   [[nodiscard]] const std::vector<object>& unsure() const { return unsure_; }
+  /// Pointers that say nothing of what they lead to.
+  [[nodiscard]] const std::vector<untyped_pointer>& untyped() const { return untyped_; }
+  /// Whether an object at the address was followed by its type.
+  [[nodiscard]] bool has_followed(std::uint64_t address) const { return followed_.contains(address); }
   [[nodiscard]] process_memory& memory() { return memory_; }
   /// Something could not be followed, or leads into the old build and has nothing like it in the new one.
   [[nodiscard]] bool needs_old() const { return needs_old_; }
@@ -101,6 +106,8 @@ class reach {
   std::deque<place> rows_;  // unchanged objects that there may be more of behind
   bool guessing_ = false;   // what is found from now on, is found by what may be a row
   std::vector<object> unsure_;
+  std::vector<untyped_pointer> untyped_;
+  std::unordered_set<std::uint64_t> followed_;
   std::vector<patch> patches_;
   std::map<std::pair<std::uint64_t, const shape*>, object> changed_;
   std::vector<std::byte> buffer_;
