@@ -53,27 +53,6 @@ std::string seconds_text(std::chrono::milliseconds limit) {
 
 }  // namespace
 
-bool write_all(int file, const void* bytes, std::size_t size) {
-  const char* from = static_cast<const char*>(bytes);
-  while (size != 0) {
-    const ssize_t put = write(file, from, size);
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return false;
-    from += put;
-    size -= static_cast<std::size_t>(put);
-  }
-  return true;
-}
-
-bool send_message(int file, message_kind kind, std::string_view payload) {
-  message_head head{};
-  head.size = static_cast<std::uint32_t>(payload.size());
-  head.kind = kind;
-  std::string bytes(reinterpret_cast<const char*>(&head), sizeof head);
-  bytes += payload;
-  return write_all(file, bytes.data(), bytes.size());
-}
-
 result<worker> worker::start(const std::string& path, const type_table& types, const worker_options& options) {
   result<worker> made = spawn(path, types, options);
   if (!made) return made;
