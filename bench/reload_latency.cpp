@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // reload_latency: from the moment that a new build is complete to the first call that returns its value.
 //
-// ROWS    reload/floor and reload/total, to be compared; reload/total/<backend>/<mode>; reload/handover; floor/<part>,
-// load/<backend>;
-//         feel/<linker>; frame/late/<how>, the longest poll() of a frame loop. The time starts right before the
-//         writer's rename(2) or close(2) and ends after the call. Counters hold percentiles of all samples, and medians
-//         of the engine's stages.
+// ROWS    reload/floor and reload/total, to be compared; reload/total/<backend>/<mode>; reload/handover; state/<what is
+//         remembered>, with /waited: how long a caller did; floor/<part>, load/<backend>; feel/<linker>;
+//         frame/late/<how>, the longest poll() of a frame loop. The time starts right before the writer's rename(2) or
+//         close(2) and ends after the call. Counters hold percentiles of all samples, and medians of the engine's
+//         stages.
 // NOISE   the rows of one group are measured in shuffled rounds, one sample each: reload/floor and reload/total share
 //         every minute of the machine. --rounds=N says how many (1000; a fifth of it for polling, a fiftieth for
 //         feel/).
@@ -21,6 +21,9 @@
 #include "latency/minimal_loop.hpp"
 #include "latency/parts.hpp"
 #include "latency/series.hpp"
+#ifdef BENCH_WITH_STATE
+#include "latency/state_series.hpp"
+#endif
 
 namespace bench {
 namespace {
@@ -42,6 +45,21 @@ std::unique_ptr<series> frames_without_budget() {
   return std::make_unique<frame_series>(std::chrono::nanoseconds::max());
 }
 std::unique_ptr<series> frames_with_budget() { return std::make_unique<frame_series>(std::chrono::microseconds(100)); }
+
+#ifdef BENCH_WITH_STATE
+template <remembered What, state_series::measured Of>
+std::unique_ptr<series> with_state() {
+  return std::make_unique<state_series>(What, Of);
+}
+
+template <remembered What>
+void add_state(interleaved& to, const std::string& name) {
+  to.add("state/" + name, "a reload with the carrier of state, while a caller never stops calling",
+         &with_state<What, state_series::measured::total>);
+  to.add("state/" + name + "/waited", "the call of that caller that waited",
+         &with_state<What, state_series::measured::waited>);
+}
+#endif
 
 template <class Backend>
 void add_backend(interleaved& events, interleaved& polling) {
@@ -81,8 +99,8 @@ void register_benchmarks(arguments& given) {
               [] { return floor_on_one_thread(); });
   events->add("reload/handover", "as reload/total, with a handover of nothing: each call that begins meanwhile waits",
               &with_handover<handover_series::measured::total>);
-  events->add("reload/handover/waited", "the longest call of a caller that never stops calling, during such a reload",
-              &with_handover<handover_series::measured::longest_call>);
+  events->add("reload/handover/waited", "the call that waited, of a caller that never stops calling",
+              &with_handover<handover_series::measured::waited>);
   events->add("frame/late/poll", "the longest poll() of a loop of frames in which a reload happens",
               &frames_without_budget);
   events->add("frame/late/budget", "the same with poll(100us): what there is no time for comes in later frames",
@@ -94,6 +112,14 @@ void register_benchmarks(arguments& given) {
   add_backend<autoreload::symbols::backend>(*events, *polling);
 
   interleaved::register_rows(events, rounds);
+#ifdef BENCH_WITH_STATE
+  const auto states = std::make_shared<interleaved>();
+  add_state<remembered::nothing>(*states, "nothing");
+  add_state<remembered::variables>(*states, "100_variables");
+  add_state<remembered::megabytes>(*states, "10_megabytes");
+  add_state<remembered::objects>(*states, "100000_objects");
+  interleaved::register_rows(states, std::max<std::int64_t>(rounds / 5, 1));
+#endif
   interleaved::register_rows(polling, std::max<std::int64_t>(rounds / 5, 1));
   register_feel(std::max<std::int64_t>(rounds / 50, 1));
   register_parts();

@@ -79,6 +79,10 @@ void add_building(CLI::App* to, run_options& into) {
   to->add_option("--build-directory", into.build_directory, "Where the build command runs")->type_name("DIRECTORY");
 }
 
+void add_fresh(CLI::App* to, run_options& into) {
+  to->add_flag("--fresh", into.fresh, "Start each new build anew, and don't keep what the library remembers");
+}
+
 const char* const footer =
     "Exit status: 0 all is well; 1 the library or an expression is wrong, or a check says no; 2 the command line is\n"
     "wrong; 3 a call crashed, hung or ended the process.";
@@ -105,6 +109,7 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
   add_calling(run_command, run.calling);
   add_duration(run_command, "--every", run.every, "Evaluate in between, too, so often");
   run_command->add_option("--generations", run.generations, "End after so many builds were loaded")->type_name("COUNT");
+  add_fresh(run_command, run);
   add_building(run_command, run);
   run_command->add_flag("--lines", run.lines, "Write lines instead of a screen, also on a terminal");
   run_command->footer(footer);
@@ -122,6 +127,7 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
   repl_command = app.add_subcommand("repl", "Evaluate C expressions at a prompt, while the library is edited");
   add_library(repl_command, repl.run.library);
   add_calling(repl_command, repl.run.calling);
+  add_fresh(repl_command, repl.run);
   add_building(repl_command, repl.run);
   repl_command->add_option("--history", repl.history, "Keep the lines in this file")->type_name("FILE");
   repl_command->add_flag("--no-history", repl.no_history, "Keep no lines");

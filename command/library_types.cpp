@@ -24,18 +24,6 @@ namespace {
 
 constexpr std::chrono::seconds reading_limit{60};
 
-// From this program's own directory when it is installed, else where the build left it.
-std::string helper_program() {
-  std::array<char, PATH_MAX> self;
-  const ssize_t size = readlink("/proc/self/exe", self.data(), self.size());
-  if (size > 0) {
-    std::string place(self.data(), static_cast<std::size_t>(size));
-    place = place.substr(0, place.rfind('/')) + "/" AUTORELOAD_GUARD_HELPER_FROM_PROGRAM;
-    if (access(place.c_str(), X_OK) == 0) return place;
-  }
-  return detail::guard_helper(AUTORELOAD_GUARD_HELPER, "");
-}
-
 unique_fd open_file(const std::string& path) { return unique_fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); }
 
 result<abi::description> ask_helper(const library& of, abi::request ask) {
@@ -75,6 +63,18 @@ abi::request request_for(const library& of, const types_wanted& wanted) {
 }
 
 }  // namespace
+
+// From this program's own directory when it is installed, else where the build left it.
+std::string helper_program() {
+  std::array<char, PATH_MAX> self;
+  const ssize_t size = readlink("/proc/self/exe", self.data(), self.size());
+  if (size > 0) {
+    std::string place(self.data(), static_cast<std::size_t>(size));
+    place = place.substr(0, place.rfind('/')) + "/" AUTORELOAD_GUARD_HELPER_FROM_PROGRAM;
+    if (access(place.c_str(), X_OK) == 0) return place;
+  }
+  return detail::guard_helper(AUTORELOAD_GUARD_HELPER, "");
+}
 
 std::string debug_file_of(const library& of) {
   const unique_fd file = open_file(of.path());

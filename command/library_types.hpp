@@ -26,6 +26,9 @@ struct types_wanted {
 /// @return an error when nothing can be read at all, with the flag or option that mends it
 [[nodiscard]] result<abi::description> read_types(const library& of, const types_wanted& wanted);
 
+/// The program that reads debug information in a process of its own.
+[[nodiscard]] std::string helper_program();
+
 /// The file that has a library's debug information: itself, a separate one, or nothing.
 [[nodiscard]] std::string debug_file_of(const library& of);
 

@@ -23,6 +23,7 @@ void live_library::evaluate_all(bool is_new) {
 
 void live_library::evaluate_next() {
   if (!worker_ || !worker_->alive() || worker_->busy() || queue_.empty()) return;
+  if (next_ || (candidate_ && candidate_->inherits)) return;  // what it changed now would not be carried over
   asked_ = queue_.front();
   queue_.pop_front();
   watched_call& call = state_.calls[asked_->call];
@@ -85,6 +86,7 @@ void live_library::ask(const std::string& expression) {
 }
 
 void live_library::interrupt() {
+  next_.reset();
   candidate_.reset();
   queue_.clear();
   if (worker_ && worker_->busy()) answer(worker_->stop("was interrupted"));
@@ -98,40 +100,6 @@ std::string live_library::rebuild() {
   if (!builder::available()) return "this program was built without rebuilding";
   const result<void> started = start_building(true);
   return started ? std::string() : started.error().reason();
-}
-
-void live_library::hold(bool on) {
-  state_.held = on;
-  if (on) return;
-  state_.newer = false;
-  if (waiting_) {
-    read_and_start(std::exchange(waiting_, nullptr));
-  } else if (running_ && running_ != kept_.back()) {
-    start(kept_.back());
-  }
-}
-
-// What runs, or is about to, among those that are kept.
-std::optional<std::size_t> live_library::running_index() const {
-  const auto& what = candidate_ && candidate_->what->number != 0 ? candidate_->what : running_;
-  const auto it = std::find(kept_.begin(), kept_.end(), what);
-  if (it == kept_.end()) return std::nullopt;
-  return static_cast<std::size_t>(it - kept_.begin());
-}
-
-bool live_library::roll_back() {
-  const std::optional<std::size_t> now = running_index();
-  if (!now || *now == 0) return false;
-  state_.held = true;
-  state_.newer = true;
-  start(kept_[*now - 1]);
-  return true;
-}
-
-bool live_library::start_anew() {
-  if (!running_) return false;
-  start(running_);
-  return true;
 }
 
 std::string live_library::path_before() const {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// live_library: each build gets a process of its own, so that nothing that the library does ends the program. The old
-// process goes on until the new one has loaded.
+// live_library: from what happens to the library's file and its sources to a build that can be started.
 #include "live_library.hpp"
 
 #include <fcntl.h>
@@ -20,7 +19,6 @@ namespace autoreload::command {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr std::size_t most_kept = 16;  // generations that one can roll back to
 
 // A name that no file here has may be one that the dynamic loader knows.
 std::string place_of(const std::string& name) {
@@ -87,6 +85,7 @@ std::optional<live_library::clock::time_point> live_library::due() const {
   if (say_at_) also(*say_at_);
   if (worker_ && worker_->busy()) also(worker_->deadline());
   if (candidate_ && !call_goes_first()) also(candidate_->process.deadline());
+  if (next_ && !call_goes_first()) also(next_->until);
   return first;
 }
 
@@ -94,8 +93,10 @@ void live_library::advance() {
   listen();
   look();
   if (say_at_ && clock::now() >= *say_at_) say_why();
+  start_next();
   try_candidate();
   take_answer();
+  start_next();
   if (every_at_ && clock::now() >= *every_at_) evaluate_all(false);
   evaluate_next();
   read_output();
@@ -206,63 +207,6 @@ void live_library::read_and_start(std::shared_ptr<const snapshot> image) {
   made->locals = opened->locals();
   made->types = std::make_shared<const type_table>(*std::move(types));
   start(std::move(made));
-}
-
-// What was to be started before and has not loaded yet gives way.
-void live_library::start(std::shared_ptr<kept_generation> what) {
-  candidate_.reset();
-  worker_options how{.show = options_.calling.show,
-                     .json = false,
-                     .limit = options_.calling.limit,
-                     .preload = options_.calling.preload,
-                     .locals = what->locals};
-  if (output_write_) how.output = output_write_.get();
-  result<worker> process = worker::spawn(what->image->load_path, *what->types, how);
-  if (!process) {
-    return fail({.where = problem::from::load, .text = lines_of(error(process.error()).rename(options_.library.path))});
-  }
-  candidate_.emplace(candidate{std::move(what), *std::move(process)});
-}
-
-// What a person asked for is not ended by a new build; what is evaluated anyway is.
-bool live_library::call_goes_first() const {
-  return asked_ && worker_ && worker_->busy() && state_.calls[asked_->call].once;
-}
-
-void live_library::try_candidate() {
-  if (!candidate_ || call_goes_first()) return;
-  const std::optional<reply> came = candidate_->process.take();
-  if (!came) return;
-  candidate loaded = *std::exchange(candidate_, std::nullopt);
-  if (came->is == reply::end::good) return run(std::move(loaded));
-  fail({.where = problem::from::load,
-        .text = lines_of(not_started(*came, options_.library.path)),
-        .file = came->file,
-        .line = came->line});
-}
-
-void live_library::run(candidate&& loaded) {
-  worker_.emplace(std::move(loaded.process));
-  running_ = std::move(loaded.what);
-  if (running_->number == 0) {
-    running_->number = ++state_.newest;
-    kept_.push_back(running_);
-    if (kept_.size() > most_kept) kept_.erase(kept_.begin());
-    state_.after_save.reset();
-    if (saved_at_) {
-      const auto passed = std::chrono::system_clock::now() - *std::exchange(saved_at_, std::nullopt);
-      // A file's time may lie in the past: moved there, or from another machine.
-      if (passed >= 0s && passed < 1h) state_.after_save = passed;
-    }
-  } else {
-    state_.after_save.reset();
-  }
-  state_.generation = running_->number;
-  state_.since = clock::now();
-  state_.alive = true;
-  if (state_.wrong && state_.wrong->where != problem::from::build) state_.wrong.reset();
-  observer_->loaded(state_);
-  evaluate_all(true);
 }
 
 }  // namespace autoreload::command

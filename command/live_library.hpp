@@ -59,7 +59,7 @@ class live_library {
   /// Does what is due. Waits only while types are read and after a crash.
   void advance();
   /// Nothing is loaded and nothing evaluated now.
-  [[nodiscard]] bool idle() const { return !candidate_ && queue_.empty() && !(worker_ && worker_->busy()); }
+  [[nodiscard]] bool idle() const { return !next_ && !candidate_ && queue_.empty() && !(worker_ && worker_->busy()); }
 
   /// Builds, whether a source was saved or not. @return why that can't be, or nothing
   std::string rebuild();
@@ -67,7 +67,7 @@ class live_library {
   void hold(bool on);
   /// Runs the generation before the one that runs, and holds. @return false when there is none
   bool roll_back();
-  /// Starts the generation that runs anew. @return false when none runs
+  /// Starts the generation that runs anew, without its state. @return false when none runs
   bool start_anew();
 
   /// Evaluates one expression more, once, when what is evaluated now is done. Its answer comes to the observer.
@@ -87,10 +87,16 @@ class live_library {
     std::shared_ptr<const snapshot> image;
     std::shared_ptr<const type_table> types;
     std::vector<local_name> locals{};
+    unique_fd copy{};  // a further one of the image, when a process has that already
   };
   struct candidate {
     std::shared_ptr<kept_generation> what;
     worker process;
+    bool inherits = false;  // the state of the worker that runs
+  };
+  struct waiting_start {
+    std::shared_ptr<kept_generation> what;
+    clock::time_point until;  // then it starts without the state
   };
 
   live_library(const live_options& how, run_observer& to) : how_(how), options_(how.run), observer_(&to) {}
@@ -101,10 +107,16 @@ class live_library {
   void take(autoreload::command::look seen);
   void say_why();
   void read_and_start(std::shared_ptr<const snapshot> image);
-  void start(std::shared_ptr<kept_generation> what);
+  // @param fresh_because  without the state of what runs, and what to say of it
+  void start(std::shared_ptr<kept_generation> what, const std::optional<std::string>& fresh_because = {});
+  void start_next();
+  void start_with_state(std::shared_ptr<kept_generation> what);
+  void start_fresh(std::shared_ptr<kept_generation> what);
+  [[nodiscard]] bool can_carry() const;
+  void say_state(const std::string& line);
   [[nodiscard]] bool call_goes_first() const;
   void try_candidate();
-  void run(candidate&& loaded);
+  void run(candidate&& loaded, const std::string& carried);
   void evaluate_all(bool is_new);
   void evaluate_next();
   void take_answer();
@@ -129,6 +141,8 @@ class live_library {
   std::shared_ptr<const snapshot> waiting_;  // a build that came while it was held
   std::optional<worker> worker_;
   std::optional<candidate> candidate_;
+  std::optional<waiting_start> next_;  // a call is inside the worker whose state it gets
+  std::string state_said_;
 
   struct queued {
     std::size_t call;

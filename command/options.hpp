@@ -60,6 +60,7 @@ struct run_options {
   std::vector<std::string> expressions;
   std::chrono::milliseconds every{0};  ///< evaluate again so often; 0: only at each new build
   std::uint64_t generations = 0;       ///< end after so many; 0: never
+  bool fresh = false;                  ///< carry no state from one build to the next
   bool build = false;
   bool no_build = false;
   bool lines = false;         ///< no screen, also on a terminal

@@ -67,6 +67,7 @@ struct run_state {
   build_state build{};
   /// From the save of the source until the generation that runs was loaded.
   std::optional<std::chrono::nanoseconds> after_save{};
+  std::string carried{};  ///< what the generation kept of the one before it, or why nothing; empty: nothing to say
   std::vector<watched_call> calls{};
   std::optional<problem> wrong{};
   output_tail output{};

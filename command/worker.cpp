@@ -53,27 +53,6 @@ std::string seconds_text(std::chrono::milliseconds limit) {
 
 }  // namespace
 
-bool write_all(int file, const void* bytes, std::size_t size) {
-  const char* from = static_cast<const char*>(bytes);
-  while (size != 0) {
-    const ssize_t put = write(file, from, size);
-    if (put < 0 && errno == EINTR) continue;
-    if (put <= 0) return false;
-    from += put;
-    size -= static_cast<std::size_t>(put);
-  }
-  return true;
-}
-
-bool send_message(int file, message_kind kind, std::string_view payload) {
-  message_head head{};
-  head.size = static_cast<std::uint32_t>(payload.size());
-  head.kind = kind;
-  std::string bytes(reinterpret_cast<const char*>(&head), sizeof head);
-  bytes += payload;
-  return write_all(file, bytes.data(), bytes.size());
-}
-
 result<worker> worker::start(const std::string& path, const type_table& types, const worker_options& options) {
   result<worker> made = spawn(path, types, options);
   if (!made) return made;
@@ -90,36 +69,68 @@ error not_started(const reply& came, const std::string& path) {
   return error(stage::load, path, "while it was loaded the library " + came.words);
 }
 
-result<worker> worker::spawn(const std::string& path, const type_table& types, const worker_options& options) {
+result<worker::pipes> worker::connect() {
   std::array<int, 2> request{};
   std::array<int, 2> answer{};
-  if (pipe2(request.data(), O_CLOEXEC) != 0)
-    return error(stage::use, path, "no pipe could be made").system(std::strerror(errno));
+  const auto fail = [&] { return error(stage::use, path_, "no pipe could be made").system(std::strerror(errno)); };
+  pipes made;
+  if (pipe2(request.data(), O_CLOEXEC) != 0) return fail();
+  made.child_requests = unique_fd(request[0]);
+  requests_ = unique_fd(request[1]);
+  if (pipe2(answer.data(), O_CLOEXEC) != 0) return fail();
+  answers_ = unique_fd(answer[0]);
+  made.child_answers = unique_fd(answer[1]);
+  return made;
+}
+
+// A child that has its ends of the pipes loads the library now.
+void worker::begin(pid_t child) {
+  child_ = child;
+  setpgid(child_, child_);  // the child does it too: whoever comes first
+  process_ = unique_fd(static_cast<int>(syscall(SYS_pidfd_open, child_, 0)));
+  busy_ = true;
+  deadline_ = clock::now() + options_.limit;
+}
+
+result<worker> worker::spawn(const std::string& path, const type_table& types, const worker_options& options) {
   worker made;
-  unique_fd child_requests(request[0]);
-  made.requests_ = unique_fd(request[1]);
-  if (pipe2(answer.data(), O_CLOEXEC) != 0)
-    return error(stage::use, path, "no pipe could be made").system(std::strerror(errno));
-  made.answers_ = unique_fd(answer[0]);
-  unique_fd child_answers(answer[1]);
   made.path_ = path;
   made.options_ = options;
-
+  const result<pipes> ends = made.connect();
+  if (!ends) return ends.error();
   const pid_t parent = getpid();
-  made.child_ = fork();
-  if (made.child_ < 0) return error(stage::use, path, "no process could be made").system(std::strerror(errno));
-  if (made.child_ == 0) {
-    made.child_ = -1;  // the child's copy must not end the child
-    serve_expressions(path, type_table(types), options, child_requests.get(), child_answers.get(), parent);
+  const pid_t child = fork();
+  if (child < 0) return error(stage::use, path, "no process could be made").system(std::strerror(errno));
+  if (child == 0) {
+    serve_expressions(path, type_table(types), options, ends->child_requests.get(), ends->child_answers.get(), parent);
   }
-  setpgid(made.child_, made.child_);  // the child does it too: whoever comes first
-  made.process_ = unique_fd(static_cast<int>(syscall(SYS_pidfd_open, made.child_, 0)));
-  child_requests = unique_fd();
-  child_answers = unique_fd();
-
-  made.busy_ = true;
-  made.deadline_ = clock::now() + options.limit;
+  made.begin(child);
   return made;
+}
+
+result<worker> worker::spawn_successor(succession next) {
+  worker made;
+  made.path_ = next.load_path;
+  made.options_ = options_;
+  made.options_.generation = next.generation;
+  result<pipes> ends = made.connect();
+  if (!ends) return ends.error();
+  next.requests = ends->child_requests.get();
+  next.answers = ends->child_answers.get();
+  const auto fail = [&](const std::string& why) { return error(stage::handover, next.library, why); };
+  if (!alive() || busy_ || !send(request_kind::succeed, encode(next))) return fail("its process is not there");
+  const time_point until = clock::now() + std::chrono::seconds(2);
+  for (;;) {
+    if (const std::optional<message> came = next_message()) {
+      pid_t child = -1;
+      if (came->kind == message_kind::no_successor) return fail(came->payload);
+      if (came->kind != message_kind::successor || came->payload.size() != sizeof child) continue;
+      std::memcpy(&child, came->payload.data(), sizeof child);
+      made.begin(child);
+      return made;
+    }
+    if (fill(until) != filled::more) return fail("its process did not answer");
+  }
 }
 
 worker::worker(worker&& other) noexcept { *this = std::move(other); }
@@ -188,10 +199,16 @@ void worker::ask(const std::string& expression) {
   so_far_ = {};
   busy_ = true;
   deadline_ = clock::now() + options_.limit;
-  const auto size = static_cast<std::uint32_t>(expression.size());
-  std::string request(reinterpret_cast<const char*>(&size), sizeof size);
-  request += expression;
-  write_all(requests_.get(), request.data(), request.size());
+  send(request_kind::evaluate, expression);
+}
+
+bool worker::send(request_kind kind, const std::string& payload) {
+  request_head head{};
+  head.size = static_cast<std::uint32_t>(payload.size());
+  head.kind = kind;
+  std::string request(reinterpret_cast<const char*>(&head), sizeof head);
+  request += payload;
+  return write_all(requests_.get(), request.data(), request.size());
 }
 
 reply worker::evaluate(const std::string& expression) {
@@ -222,7 +239,13 @@ std::optional<reply> worker::take(time_point until) {
 // One message. An answer when it was the last one of what was asked.
 std::optional<reply> worker::heard(message&& next) {
   switch (next.kind) {
-    case message_kind::ready: return std::move(so_far_);
+    case message_kind::ready: so_far_.words = std::move(next.payload); return std::move(so_far_);
+    case message_kind::not_carried:
+      so_far_.is = reply::end::not_carried;
+      so_far_.words = std::move(next.payload);
+      return std::move(so_far_);
+    case message_kind::successor:
+    case message_kind::no_successor: return std::nullopt;
     case message_kind::not_loaded:
       so_far_.is = reply::end::refused;
       so_far_.words = std::move(next.payload);

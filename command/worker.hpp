@@ -14,6 +14,7 @@
 
 #include "expression/show.hpp"
 #include "library.hpp"
+#include "succession.hpp"
 #include "system/unique_fd.hpp"
 #include "worker_wire.hpp"
 
@@ -26,6 +27,8 @@ struct worker_options {
   int output = 2;                           ///< where the library's own output goes; borrowed
   std::vector<std::string> preload{};       ///< libraries that are opened before, with their symbols for all
   std::vector<local_name> locals{};         ///< those of the library, by name
+  std::string library{};                    ///< as the user named it
+  std::uint64_t generation = 0;
 };
 
 /// A value that an expression has, or that it left in a new object.
@@ -44,12 +47,13 @@ struct reply {
     crashed,     ///< and hung, and ended: the worker is gone, see `words`
     hung,
     ended,
-    refused,  ///< only while it starts: the loader's words are in `words`
+    refused,     ///< only while it starts: the loader's words are in `words`
+    not_carried  ///< only while a successor starts: why it can't go on with what was
   };
   end is = end::good;
   std::vector<shown_result> results{};
   complaint wrong{};
-  std::string words{};  ///< one sentence
+  std::string words{};  ///< one sentence; of a good start what was carried over, or nothing
   std::string file{};   ///< where it crashed, as the debug information names it, or empty
   unsigned line = 0;    ///< from 1
   std::chrono::nanoseconds took{};
@@ -70,6 +74,11 @@ class worker {
   /// The same without waiting: take() says when the library is loaded, or why it isn't.
   [[nodiscard]] static result<worker> spawn(const std::string& path, const type_table& types,
                                             const worker_options& options);
+  /// The same for a build that goes on with what this worker's library remembers: in a copy of its process. This
+  /// worker is as it was, whatever comes of the copy. Only when it is not busy. Waits for the copy, up to 2 s.
+  /// @param next  the pipes are filled in here
+  /// @return an error when the process can't be copied
+  [[nodiscard]] result<worker> spawn_successor(succession next);
   worker(worker&& other) noexcept;
   worker& operator=(worker&& other) noexcept;
   ~worker();
@@ -98,8 +107,15 @@ class worker {
     message_kind kind;
     std::string payload;
   };
+  struct pipes {
+    unique_fd child_requests;
+    unique_fd child_answers;
+  };
   enum class filled : std::uint8_t { more, nothing, at_end };
   worker() = default;
+  [[nodiscard]] result<pipes> connect();
+  void begin(pid_t child);
+  bool send(request_kind kind, const std::string& payload);
   std::optional<message> next_message();
   filled fill(time_point until);
   std::optional<reply> take(time_point until);

@@ -5,14 +5,12 @@
 #include <dlfcn.h>
 #include <execinfo.h>
 #include <fcntl.h>
-#include <link.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <clocale>
 #include <csignal>
 #include <cstdio>
@@ -20,10 +18,12 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
 
-#include "json.hpp"
-#include "session.hpp"
-#include "types/wire.hpp"
+#include "expression_server.hpp"
+#include "succession.hpp"
 
 #if defined(__x86_64__)
 #include <ucontext.h>
@@ -103,10 +103,15 @@ void close_others(int requests, int answers) {
   close_range(static_cast<unsigned>(high + 1), ~0U, 0);
 }
 
-void settle_in(const worker_options& options, pid_t parent) {
+// With its own process group, and an end at the parent's.
+void become_a_worker(pid_t parent) {
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(0);
+}
+
+void settle_in(const worker_options& options, pid_t parent) {
+  become_a_worker(parent);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGWINCH, SIGCHLD}) std::signal(signal, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
@@ -134,88 +139,106 @@ bool read_all(int file, void* into, std::size_t size) {
   return true;
 }
 
-class server {
- public:
-  server(void* handle, type_table& types, const worker_options& options, int answers)
-      : handle_(handle),
-        types_(types),
-        options_(options),
-        answers_(answers),
-        session_(types),
-        evaluator_(types, around()) {}
+// Reads one request.
+bool read_request(int requests, request_kind& kind, std::string& payload) {
+  request_head head{};
+  if (!read_all(requests, &head, sizeof head)) return false;
+  kind = head.kind;
+  payload.assign(head.size, '\0');
+  return read_all(requests, payload.data(), payload.size());
+}
 
-  void answer(const std::string& expression) {
-    try {
-      const checked_expression checked = session_.check(expression);
-      try {
-        run(checked);
-      } catch (...) {
-        session_.forget(checked);
-        throw;
+/// This process as a worker, and as each worker that is copied from it.
+class served_library {
+ public:
+  served_library(const worker_options& options, int requests, int answers, pid_t parent)
+      : options_(options), requests_(requests), answers_(answers), parent_(parent) {}
+
+  /// The first build of the process.
+  void begin(const std::string& path, type_table types) {
+    result<loaded_build> loaded = load_build(path, options_.library, options_.generation);
+    if (!loaded) refuse(message_kind::not_loaded, loaded.error().system());
+    run_now(*std::move(loaded), std::move(types), options_.locals, {});
+  }
+
+  [[noreturn]] void serve() {
+    request_kind kind{};
+    std::string payload;
+    while (read_request(requests_, kind, payload)) {
+      if (kind == request_kind::succeed) {
+        make_successor(payload);
+      } else {
+        expressions_.back()->answer(payload);
       }
-    } catch (const complaint& wrong) {
-      abi::wire_writer out;
-      out.number(wrong.where.begin);
-      out.number(wrong.where.end);
-      out.text(wrong.text);
-      out.number(wrong.notes.size());
-      for (const std::string& note : wrong.notes) out.text(note);
-      send_message(answers_, message_kind::complained, out.take());
-    } catch (const std::exception& thrown) {
-      send_message(answers_, message_kind::threw, thrown.what());
-    } catch (...) {
-      send_message(answers_, message_kind::threw, "of no standard type");
     }
+    std::fflush(nullptr);
+    _exit(0);
   }
 
  private:
-  surroundings around() {
-    surroundings made;
-    made.address_of = [this](const std::string& name) { return address_of(name); };
-    made.before_call = [this](const std::string& function, place) {
-      send_message(answers_, message_kind::calling, function);
-    };
-    made.after_call = [home = getpid()] {
-      if (getpid() != home) _exit(0);  // the library forked, and both came back: one of them is ours
-    };
-    return made;
+  // Says why, and ends: the parent has another way.
+  [[noreturn]] void refuse(message_kind how, const std::string& why) const {
+    send_message(answers_, how, why);
+    _exit(0);
   }
 
-  void* address_of(const std::string& name) {
-    // Before dlsym, which would find a function of this name in another library.
-    const auto local = std::ranges::lower_bound(options_.locals, name, {}, &local_name::name);
-    link_map* map = nullptr;
-    if (local == options_.locals.end() || local->name != name || dlinfo(handle_, RTLD_DI_LINKMAP, &map) != 0) {
-      return dlsym(handle_, name.c_str());
+  // Earlier builds' objects stay: the library may have pointers to what an expression has made.
+  void run_now(loaded_build&& build, type_table types, std::vector<local_name> locals, const std::string& carried) {
+    expressions_.push_back(
+        std::make_unique<expression_server>(build.handle, std::move(types), options_, std::move(locals), answers_));
+    running_ = std::move(build);
+    tell_loaded(running_);
+    send_message(answers_, message_kind::ready, carried);
+  }
+
+  void make_successor(const std::string& payload) {
+    std::optional<succession> order = decode_succession(payload);
+    if (!order) return;
+    if (own_threads() != 1) {
+      send_message(answers_, message_kind::no_successor, "the library has threads, which a copy would not have");
+      return;
     }
-    return reinterpret_cast<void*>(map->l_addr + local->address);
-  }
-
-  void run(const checked_expression& checked) {
-    const auto begin = std::chrono::steady_clock::now();
-    const std::vector<value> values = evaluator_.run(*checked.tree, checked.shown.size());
-    const auto took = std::chrono::steady_clock::now() - begin;
-    std::fflush(nullptr);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const shown_value shown = show(values[i], types_, options_.show);
-      abi::wire_writer out;
-      out.text(checked.shown[i].name);
-      out.text(types_.spell(values[i].type));
-      out.text(to_text(shown));
-      out.text(options_.json ? to_json(shown) : "");
-      send_message(answers_, message_kind::result, out.take());
+    const std::string parents = "/proc/" + std::to_string(parent_) + "/fd/";
+    const int requests = open((parents + std::to_string(order->requests)).c_str(), O_RDONLY | O_CLOEXEC);
+    const int answers = open((parents + std::to_string(order->answers)).c_str(), O_WRONLY | O_CLOEXEC);
+    std::fflush(nullptr);  // or the copy has it, too
+    const pid_t copy = requests < 0 || answers < 0 ? -1 : copy_this_process();
+    if (copy == 0) {
+      close(std::exchange(requests_, requests));
+      close(std::exchange(answers_, answers));
+      return succeed(*std::move(order));
     }
-    abi::wire_writer out;
-    out.number(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(took).count()));
-    send_message(answers_, message_kind::done, out.take());
+    if (copy < 0) {
+      send_message(answers_, message_kind::no_successor,
+                   std::string("no copy of its process was made: ") + std::strerror(errno));
+    } else {
+      send_message(answers_, message_kind::successor, std::string(reinterpret_cast<const char*>(&copy), sizeof copy));
+    }
+    close(requests);
+    close(answers);
   }
 
-  void* handle_;
-  type_table& types_;
+  // In the copy.
+  void succeed(succession&& order) {
+    become_a_worker(parent_);
+    catch_crashes(answers_);
+    result<loaded_build> loaded = load_build(order.load_path, order.library, order.generation);
+    if (!loaded) refuse(message_kind::not_loaded, loaded.error().system());
+    try {
+      const result<std::string> carried = carry_state(running_, *loaded);
+      if (!carried) refuse(message_kind::not_carried, carried.error().reason());
+      run_now(*std::move(loaded), type_table(std::move(order.types)), std::move(order.locals), *carried);
+    } catch (const std::exception& thrown) {
+      refuse(message_kind::not_carried, thrown.what());
+    }
+  }
+
   const worker_options& options_;
+  int requests_;
   int answers_;
-  session session_;
-  evaluator evaluator_;
+  pid_t parent_;
+  loaded_build running_;
+  std::vector<std::unique_ptr<expression_server>> expressions_;  // the last one's build runs
 };
 
 }  // namespace
@@ -231,21 +254,9 @@ void serve_expressions(const std::string& path, type_table types, const worker_o
       _exit(0);
     }
   }
-  void* const handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    send_message(answers, message_kind::not_loaded, dlerror());
-    _exit(0);
-  }
-  server one(handle, types, options, answers);
-  send_message(answers, message_kind::ready, {});
-  std::uint32_t size = 0;
-  while (read_all(requests, &size, sizeof size)) {
-    std::string expression(size, '\0');
-    if (!read_all(requests, expression.data(), size)) break;
-    one.answer(expression);
-  }
-  std::fflush(nullptr);
-  _exit(0);
+  served_library one(options, requests, answers, parent);
+  one.begin(path, std::move(types));
+  one.serve();
 }
 
 }  // namespace autoreload::command

@@ -12,16 +12,31 @@
 
 namespace autoreload::command {
 
-/// The kind of a message to the parent. The other direction has one kind: an expression.
+/// The kind of a message to the worker.
+enum class request_kind : std::uint8_t {
+  evaluate = 1,  ///< an expression
+  succeed,       ///< a succession: the worker copies itself
+};
+
+/// The start of each message to the worker.
+struct request_head {
+  std::uint32_t size = 0;  ///< bytes that follow
+  request_kind kind = request_kind::evaluate;
+};
+
+/// The kind of a message to the parent.
 enum class message_kind : std::uint8_t {
-  ready = 1,   ///< the library is loaded
-  not_loaded,  ///< the loader's words
-  calling,     ///< a function's name: it is called now
-  result,      ///< name, type, text, JSON
-  done,        ///< nanoseconds that the expression took
-  complained,  ///< place, text, notes
-  crashed,     ///< a crash_record
-  threw,       ///< a C++ exception left the call
+  ready = 1,     ///< the library is loaded: what was carried over, in a line, or nothing
+  not_loaded,    ///< the loader's words
+  calling,       ///< a function's name: it is called now
+  result,        ///< name, type, text, JSON
+  done,          ///< nanoseconds that the expression took
+  complained,    ///< place, text, notes
+  crashed,       ///< a crash_record
+  threw,         ///< a C++ exception left the call
+  successor,     ///< a pid_t: the copy that was made, whose further messages come by its own pipe
+  no_successor,  ///< why there is none
+  not_carried,   ///< of a successor: why it can't take over
 };
 
 /// What a signal handler can say. Plain bytes, written in one piece.

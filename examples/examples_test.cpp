@@ -4,7 +4,9 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <atomic>
+#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -49,6 +51,47 @@ class working_copy {
 std::string program(const char* variable) {
   const char* const path = std::getenv(variable);
   return path != nullptr ? path : "";
+}
+
+struct garden {
+  int day = 0;
+  int steps = 0;
+  std::string picture;
+  explicit garden(const std::string& line) {
+    std::array<char, 64> drawn{};
+    EXPECT_EQ(std::sscanf(line.c_str(), "day %d %63s steps %d", &day, drawn.data(), &steps), 3) << line;
+    picture = drawn.data();
+  }
+  [[nodiscard]] std::size_t snail() const { return picture.find_first_of("sS"); }
+};
+
+TEST(Examples, TheSimulationsWorldSurvivesEdits) {
+  const std::string host = program("AUTORELOAD_EXAMPLE_SIMULATION");
+  if (host.empty()) GTEST_SKIP() << "built without the carrier of state";
+  working_copy library("simulation", "garden");
+  running loop({host, library.library()});
+  const garden first(loop.line());
+  EXPECT_EQ(first.day, 1);
+  EXPECT_EQ(first.picture, "...h....h............s..................");
+  // What every day must show, however often the library was edited: nothing begins again.
+  const auto goes_on = [&](const std::string& said) {
+    loop.line_with(said);
+    const garden now(loop.line_with("day "));
+    EXPECT_EQ(now.steps, 3 * now.day) << said;
+    EXPECT_EQ(now.snail(), static_cast<std::size_t>(20 + now.day) % 40) << said;
+    return now;
+  };
+  library.edit("a->name[0];", "a->name[0] - 'a' + 'A';");
+  EXPECT_NE(goes_on("kept 3 of 3 variables").picture.find('H'), std::string::npos);
+  library.edit("struct animal {", "struct animal {\n  int age;");
+  library.edit("++a->steps;", "++a->steps;\n    ++a->age;");
+  const int young = goes_on("`struct animal.age` is new").day;
+  library.edit("hop_width = 3", "hop_width = 7");
+  const int old = goes_on("`hop_width` reset: its initialiser changed").day;
+  EXPECT_GT(old, young);
+  library.edit("\n    ++a->age;", "");
+  library.edit("\n  int age;", "");
+  goes_on("`struct animal.age` dropped");
 }
 
 TEST(Examples, TheFrameLoopDrawsTheNewPictureAndTheWorldGoesOn) {

@@ -132,8 +132,9 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   [[nodiscard]] bool put_in_place(candidate& next, bool anyway, change how);
 
   // going back
-  [[nodiscard]] result<void> go_back(std::uint64_t number, const std::string& why);
-  [[nodiscard]] std::optional<setback> load_again(const generation& old, change how);
+  [[nodiscard]] result<void> go_back(std::uint64_t number, const std::string& why, start how);
+  [[nodiscard]] std::optional<setback> load_again(const generation& old, change how, start from,
+                                                  std::shared_ptr<const state_report>& kept);
   void leave_the_running_one();
   [[nodiscard]] result<void> change_now(const std::function<result<void>()>& act);
   [[nodiscard]] result<void> answer_request(const std::function<result<void>()>& act);

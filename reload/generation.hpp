@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <string>
@@ -37,7 +38,8 @@ struct generation {
   std::unique_ptr<detail::erased_module> module;
   std::uintptr_t base = 0;  // where its address 0 is in memory
   guest_functions guest;
-  std::string needed_by;  // what still points into it, in words: it must never be unloaded
+  std::function<void()> farewell;  // of what carried its state on: to be called before it is unloaded
+  std::string needed_by;           // what still points into it, in words: it must never be unloaded
 
   bool sent_away = false;    ///< nothing goes back to it but by its number
   bool quarantined = false;  ///< it crashed or hung in a guarded call

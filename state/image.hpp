@@ -42,6 +42,11 @@ class image {
   [[nodiscard]] bool starts_empty(std::uint64_t address, std::uint64_t size) const;
   /// The relocation of the word at the address.
   [[nodiscard]] const reference* relocation(std::uint64_t address) const;
+  /// Every relocated word, in no order.
+  template <class Visit>
+  void each_relocation(Visit visit) const {
+    for (const auto& [address, to] : relocations_) visit(address, to);
+  }
   /// Memory that the library may write to at any time.
   [[nodiscard]] bool is_writable(std::uint64_t address, std::uint64_t size) const;
   [[nodiscard]] bool holds(std::uint64_t address, std::uint64_t size) const;

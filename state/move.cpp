@@ -39,6 +39,11 @@ const mover::block* mover::holding(std::uint64_t address) const {
 
 std::optional<error> mover::place(reach& from) {
   if (auto refused = unreached(from)) return refused;
+  for (const object& o : from.unsure()) {
+    if (from.changed().contains({o.address, o.form})) continue;
+    return refuse(o.form->was, o.form->is, o.path + " leads to one",
+                  "it is in a row whose length no number beside the pointer says");
+  }
   if (from.changed().empty()) return std::nullopt;
   visible_.add(*was_.types);
   visible_.add(*is_.types);
@@ -51,7 +56,25 @@ std::optional<error> mover::place(reach& from) {
   for (const object* const o : all) {
     if (auto refused = place_one(from, *o)) return refused;
   }
+  if (auto refused = unseen(from)) return refused;
   return allocate(from);
+}
+
+// Every pointer to what is moved has to be found. One may lie where no type leads.
+std::optional<error> mover::unseen(reach& from) const {
+  const block* found = nullptr;
+  const auto moves = [&](std::uint64_t value) {
+    const block* const b = holding(value);
+    if (b == nullptr || b->in_place) return false;
+    found = b;
+    return true;
+  };
+  const auto is_known = [&](std::uint64_t address) { return from.has_followed(address); };
+  const std::string* const path = find_reference(from.untyped(), from.memory(), moves, is_known);
+  if (path == nullptr) return std::nullopt;
+  return refuse(found->form->was, found->form->is,
+                *path + " leads to something without a type that has a pointer to one",
+                "what has no type is not followed, so that pointer would be left behind");
 }
 
 // A struct of another layout that the library makes for its host, of which none was found: the host may have some.

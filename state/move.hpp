@@ -52,6 +52,7 @@ class mover {
 
   [[nodiscard]] std::optional<error> unreached(const reach& from) const;
   [[nodiscard]] std::optional<error> place_one(reach& from, const object& o);
+  [[nodiscard]] std::optional<error> unseen(reach& from) const;
   [[nodiscard]] std::optional<error> allocate(reach& from);
   [[nodiscard]] const block* holding(std::uint64_t address) const;
   [[nodiscard]] std::uint64_t migration_of(const shape& form) const;

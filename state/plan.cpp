@@ -10,14 +10,19 @@
 
 #include "state/carrier_run.hpp"
 #include "state/convert.hpp"
+#include "state/forget.hpp"
 #include "state/marks.hpp"
 
 namespace autoreload::state {
 
 namespace {
 
-void write_word(std::uint64_t address, std::uint64_t value) noexcept {
-  static_cast<void>(process_memory::write(address, std::as_bytes(std::span(&value, 1))));
+// A struct whose last field is an array without a length.
+bool ends_open(typed of) {
+  const abi::type& t = of.bare().type();
+  if (t.kind != kind::structure || t.members.empty()) return false;
+  const abi::type& last = typed{of.in, t.members.back().type}.bare().type();
+  return last.kind == kind::array && (!last.complete || last.size == 0);
 }
 
 }  // namespace
@@ -92,6 +97,7 @@ void plan::add(const matches::pair& p, const state_options& options) {
   const typed is{is_.types.get(), p.is->type};
   made.how = convert(was, is, p.is->name, !made.whole);
   if (!marked_keep(options, is_, *p.is)) made.edits = keep_edited(made.how, p, was_, is_, *places_);
+  if (ends_open(was)) say_once(*p.is, "how long the array at its end is nobody says: its elements start anew");
   known_.inside(p.is->function);
   for (state_remark& r : made.how.remarks) known_.add(r.fate, std::move(r.variable), std::move(r.text));
   known_.inside({});
@@ -135,7 +141,7 @@ std::uint64_t plan::length_at(const abi::variable& of, std::uint64_t offset, con
 }
 
 // Of `items` the value of `item_count`, when the same file has it.
-std::uint64_t plan::length_beside(const abi::variable& pointer) const {
+std::optional<std::uint64_t> plan::length_beside(const abi::variable& pointer) const {
   for (const carried& c : carried_) {
     const abi::variable& v = *c.variable.was;
     const abi::type& t = typed{was_.types.get(), v.type}.bare().type();
@@ -143,7 +149,7 @@ std::uint64_t plan::length_beside(const abi::variable& pointer) const {
     const bool integer = t.kind == kind::base && t.encoding != abi::encoding::floating && is_readable(format);
     if (integer && v.unit == pointer.unit && counts(v.name, pointer.name)) return length_at(v, 0, format);
   }
-  return 1;
+  return std::nullopt;
 }
 
 // Every pointer that will be carried, and what it leads to.
@@ -161,7 +167,7 @@ void plan::look_around(reach& heap) {
         const auto place = locate(was, l.pointer, sizeof(void*));
         return place && was_.at(*place) == at;
       });
-      std::uint64_t count = is_pointer ? length_beside(was) : 1;
+      std::optional<std::uint64_t> count = is_pointer ? length_beside(was) : std::nullopt;
       if (beside != lengths.end()) count = length_at(was, beside->length, beside->format);
       heap.found(value, s.was, s.is, s.path, count);
     };
@@ -204,10 +210,24 @@ void plan::undo() noexcept {
   for (const patch& p : written_) {
     std::uint64_t now = 0;
     if (process_memory::read_now(p.address, std::as_writable_bytes(std::span(&now, 1))) && now == p.is) {
-      write_word(p.address, p.was);
+      static_cast<void>(process_memory::write(p.address, std::as_bytes(std::span(&p.was, 1))));
     }
   }
   written_.clear();
+}
+
+// Of what was carried in part the old build keeps nothing either: a count without its array would be worse.
+std::function<void()> plan::farewell() {
+  std::vector<memory_range> given;
+  for (const carried& c : carried_) {
+    if (c.how.steps.empty()) continue;
+    const abi::variable& v = *c.variable.was;
+    for (const abi::variable_part& p : v.parts) {
+      const std::uint64_t size = p.two_valued ? 1 : p.size == 0 ? size_of({was_.types.get(), v.type}) : p.size;
+      given.push_back({p.address, size});
+    }
+  }
+  return [was = was_, given = std::move(given)]() mutable { forget(was, std::move(given)); };
 }
 
 result<state_report> plan::carry() {
@@ -233,10 +253,13 @@ result<state_report> plan::carry() {
     report.variables = variables_;
     report.needs_old = needs_old_ || heap.needs_old();
     report.remarks = std::move(said).take();
+    std::vector<process_memory::new_word> words;
+    words.reserve(patches.size());
+    for (const patch& p : patches) words.push_back({p.address, p.is});
     // From here on nothing can fail. So far nothing but the new build's own memory was written.
     written_ = std::move(patches);
     moved.commit();
-    for (const patch& p : written_) write_word(p.address, p.is);
+    process_memory::write(words);
     return report;
   } catch (const std::bad_alloc&) {
     return error(stage::handover, path_, "there is no memory to carry its variables over");

@@ -2,6 +2,7 @@
 // plan: one handover, worked out ahead: for each variable its steps, and what there is to say of it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -54,6 +55,7 @@ class plan final : public state_plan {
 
   [[nodiscard]] result<state_report> carry() override;
   void undo() noexcept override;
+  [[nodiscard]] std::function<void()> farewell() override;
 
  private:
   void add(const matches::pair& p, const state_options& options);
@@ -65,7 +67,7 @@ class plan final : public state_plan {
   void look_around(reach& heap);
   [[nodiscard]] std::uint64_t length_at(const abi::variable& of, std::uint64_t offset,
                                         const number_format& format) const;
-  [[nodiscard]] std::uint64_t length_beside(const abi::variable& pointer) const;
+  [[nodiscard]] std::optional<std::uint64_t> length_beside(const abi::variable& pointer) const;
   std::uint64_t resolve_pointer(std::uint64_t pointer, const step& s, const mover& moved, remarks& said);
   void run_all(const resolve& pointers, remarks& said);
   void tell_edits(const carried& c, remarks& said) const;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace autoreload::state {
@@ -46,6 +47,23 @@ bool process_memory::write(std::uint64_t address, std::span<const std::byte> fro
   const iovec source{const_cast<std::byte*>(from.data()), from.size()};
   const iovec target{reinterpret_cast<void*>(address), from.size()};
   return process_vm_writev(getpid(), &source, 1, &target, 1, 0) == static_cast<ssize_t>(from.size());
+}
+
+void process_memory::write(std::span<const new_word> words) noexcept {
+  constexpr std::size_t most = 256;  // the kernel takes 1024 places at once
+  std::array<std::uint64_t, most> values;
+  std::array<iovec, most> places;
+  while (!words.empty()) {
+    const std::size_t count = std::min(words.size(), most);
+    for (std::size_t i = 0; i < count; ++i) {
+      values[i] = words[i].value;
+      places[i] = {reinterpret_cast<void*>(words[i].address), sizeof words[i].value};
+    }
+    const iovec source{values.data(), count * sizeof values[0]};
+    const ssize_t put = process_vm_writev(getpid(), &source, 1, places.data(), count, 0);
+    const std::size_t done = put < 0 ? 0 : static_cast<std::size_t>(put) / sizeof values[0];
+    words = words.subspan(done == count ? count : done + 1);  // the next one can't be written
+  }
 }
 
 bool process_memory::works() {

@@ -20,6 +20,13 @@ class process_memory {
   [[nodiscard]] bool read(std::uint64_t address, std::span<std::byte> into);
   /// Writes through the kernel, too. @return false when it is not there, or read-only; then nothing is changed
   [[nodiscard]] static bool write(std::uint64_t address, std::span<const std::byte> from) noexcept;
+  /// A word of memory and what is to be there.
+  struct new_word {
+    std::uint64_t address;
+    std::uint64_t value;
+  };
+  /// Writes many words by few system calls. One that is not there, or read-only, is left out.
+  static void write(std::span<const new_word> words) noexcept;
   /// As it is now. @return false when not all of it can be read
   [[nodiscard]] static bool read_now(std::uint64_t address, std::span<std::byte> into) noexcept;
   /// Whether the kernel lets this process read itself at all: a sandbox may not.

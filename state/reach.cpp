@@ -6,6 +6,7 @@
 
 #include "state/carrier_run.hpp"
 #include "state/convert.hpp"
+#include "state/heap_block.hpp"
 #include "types/spell.hpp"
 
 namespace autoreload::state {
@@ -43,11 +44,20 @@ const shape* reach::form_of(type_index was, type_index is) {
   return known->second.get();
 }
 
-void reach::found(std::uint64_t pointer, type_index was, type_index is, const std::string& path, std::uint64_t count) {
+void reach::found(std::uint64_t pointer, type_index was, type_index is, const std::string& path,
+                  std::optional<std::uint64_t> count) {
   if (pointer == 0 || was_.inside(pointer) || is_.inside(pointer)) return;
   const shape* const form = form_of(was, is);
-  if (form == nullptr) return;
-  const std::uint64_t elements = std::clamp<std::uint64_t>(count, 1, most_elements);
+  if (form == nullptr) {
+    const abi::type& what = typed{was_.types.get(), was}.bare().type();
+    if (what.kind == kind::nothing || !what.complete) untyped_.push_back({pointer, &path});
+    return;
+  }
+  if (guessing_ && form->changed && !changed_.contains({pointer, form})) {
+    if (heap_block_size(memory_, pointer).value_or(0) >= form->size) unsure_.push_back({pointer, form, path});
+    return;
+  }
+  const std::uint64_t elements = std::clamp<std::uint64_t>(count.value_or(1), 1, most_elements);
   for (std::uint64_t i = 0; i < elements && seen_.size() < most_objects; ++i) {
     const place p{pointer + i * form->size, form};
     if (!seen_.insert(p).second) continue;
@@ -55,6 +65,8 @@ void reach::found(std::uint64_t pointer, type_index was, type_index is, const st
     buffer_.resize(form->size);
     if (i != 0 && !memory_.read(p.address, buffer_)) break;
     waiting_.push_back(p);
+    followed_.insert(p.address);
+    if (!count && !form->changed) rows_.push_back(p);
     if (form->changed && i == 0) changed_.try_emplace({p.address, form}, object{p.address, form, path});
   }
   if (seen_.size() >= most_objects && !needs_old_) {
@@ -79,10 +91,34 @@ void reach::walk() {
     needs_old_ = true;
     said_.add(state_fate::dangling, "the heap", "can't be followed: the kernel does not let this process read itself");
   }
+  follow_all();
+  guessing_ = true;
+  while (!rows_.empty()) {
+    const place first = rows_.front();
+    rows_.pop_front();
+    look_behind(first);
+    follow_all();
+  }
+}
+
+void reach::follow_all() {
   while (!waiting_.empty()) {
     const place p = waiting_.front();
     waiting_.pop_front();
     look_at(p);
+  }
+}
+
+// No number says how many there are: the block of malloc's has no more than its size. What is behind the last may be
+// anything: a word of it that leads into the old build is a pointer of it, and no other word is changed.
+void reach::look_behind(const place& first) {
+  constexpr std::uint64_t smallest = 24;  // malloc gives that much for a single byte
+  const std::uint64_t size = first.form->size;
+  const std::uint64_t room = heap_block_size(memory_, first.address).value_or(0);
+  if (room <= smallest && first.form->was.type().kind != kind::pointer) return;
+  for (std::uint64_t i = 1; i < std::min(room / size, most_elements) && seen_.size() < most_objects; ++i) {
+    const place p{first.address + i * size, first.form};
+    if (seen_.insert(p).second) waiting_.push_back(p);
   }
 }
 
@@ -92,7 +128,7 @@ void reach::look_at(const place& p) {
   if (!memory_.read(p.address, bytes)) return;  // the pointer led nowhere, and nobody can follow it
   each_pointer(p.form->how.steps, bytes.data(), [&](const std::byte* at, const step& s) {
     const auto offset = static_cast<std::uint64_t>(at - bytes.data());
-    std::uint64_t count = 1;
+    std::optional<std::uint64_t> count;
     for (const counted& c : p.form->lengths) {
       if (c.pointer != offset || c.length + c.format.size > bytes.size()) continue;
       const number n = read_number(bytes.data() + c.length, c.format);
@@ -103,7 +139,7 @@ void reach::look_at(const place& p) {
 }
 
 // @param at  where the word stays; 0 when its object is made anew
-void reach::follow(std::uint64_t at, const step& s, std::uint64_t value, std::uint64_t count) {
+void reach::follow(std::uint64_t at, const step& s, std::uint64_t value, std::optional<std::uint64_t> count) {
   const auto inside = value == 0 ? std::nullopt : was_.inside(value);
   if (!inside) return found(value, s.was, s.is, s.path, count);
   if (const auto to = places_.find(*inside, s.was)) {

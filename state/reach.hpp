@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "state/remarks.hpp"
 #include "state/side.hpp"
 #include "state/translate.hpp"
+#include "state/untyped.hpp"
 
 namespace autoreload::state {
 
@@ -51,7 +53,9 @@ class reach {
       : was_(was), is_(is), places_(places), said_(said) {}
 
   /// Something points there: an old variable, or another object.
-  void found(std::uint64_t pointer, type_index was, type_index is, const std::string& path, std::uint64_t count = 1);
+  /// @param count  of what is there in a row; nothing: it is not known
+  void found(std::uint64_t pointer, type_index was, type_index is, const std::string& path,
+             std::optional<std::uint64_t> count = {});
   /// Follows everything that was found, each object once.
   void walk();
 
@@ -61,6 +65,12 @@ class reach {
   [[nodiscard]] const std::vector<patch>& patches() const { return patches_; }
   /// In order of their addresses.
   [[nodiscard]] const std::map<std::pair<std::uint64_t, const shape*>, object>& changed() const { return changed_; }
+  /// Objects of a changed type to which only a row of unknown length leads. They may be what was there before.
+  [[nodiscard]] const std::vector<object>& unsure() const { return unsure_; }
+  /// Pointers that say nothing of what they lead to.
+  [[nodiscard]] const std::vector<untyped_pointer>& untyped() const { return untyped_; }
+  /// Whether an object at the address was followed by its type.
+  [[nodiscard]] bool has_followed(std::uint64_t address) const { return followed_.contains(address); }
   [[nodiscard]] process_memory& memory() { return memory_; }
   /// Something could not be followed, or leads into the old build and has nothing like it in the new one.
   [[nodiscard]] bool needs_old() const { return needs_old_; }
@@ -80,8 +90,10 @@ class reach {
   };
 
   const shape* form_of(type_index was, type_index is);
+  void follow_all();
+  void look_behind(const place& first);
   void look_at(const place& p);
-  void follow(std::uint64_t at, const step& s, std::uint64_t value, std::uint64_t count);
+  void follow(std::uint64_t at, const step& s, std::uint64_t value, std::optional<std::uint64_t> count);
 
   const side& was_;
   const side& is_;
@@ -91,6 +103,11 @@ class reach {
   std::map<std::pair<type_index, type_index>, std::unique_ptr<shape>> forms_;
   std::unordered_set<place, place_hash> seen_;
   std::deque<place> waiting_;
+  std::deque<place> rows_;  // unchanged objects that there may be more of behind
+  bool guessing_ = false;   // what is found from now on, is found by what may be a row
+  std::vector<object> unsure_;
+  std::vector<untyped_pointer> untyped_;
+  std::unordered_set<std::uint64_t> followed_;
   std::vector<patch> patches_;
   std::map<std::pair<std::uint64_t, const shape*>, object> changed_;
   std::vector<std::byte> buffer_;

@@ -17,7 +17,7 @@ namespace autoreload::state {
 
 struct side {
   std::shared_ptr<const abi::description> types;
-  std::unique_ptr<const state::image> file;
+  std::shared_ptr<const state::image> file;
   std::uintptr_t base = 0;
 
   /// Whether a pointer leads into this build: where in its file that is.

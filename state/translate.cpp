@@ -140,7 +140,7 @@ std::optional<std::uint64_t> translator::find(std::uint64_t address, type_index 
 }
 
 bool translator::same_text(std::uint64_t was, std::uint64_t is) const {
-  if (holding(was) != nullptr) return false;
+  if (const extent* const e = holding(was); e != nullptr && !is_behind(*e, was)) return false;
   const auto before = text_at(*was_.file, was);
   const auto now = text_at(*is_.file, is);
   return before && now && *before == *now;

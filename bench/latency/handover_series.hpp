@@ -2,18 +2,18 @@
 // handover_series: reloads with a handover that hands nothing over, and how long it held a caller up.
 #pragma once
 
-#include <algorithm>
 #include <memory>
 #include <vector>
 
 #include "engine_series.hpp"
+#include "waiting_caller.hpp"
 
 namespace bench {
 
 /// One thread that never stops calling while the engine's replaces the library.
 class handover_series final : public series {
  public:
-  enum class measured { total, longest_call };
+  enum class measured { total, waited };
 
   explicit handover_series(measured what) : what_(what) {
     callee_.library().on_handover([](const callee_api&, const callee_api&) {});
@@ -21,20 +21,15 @@ class handover_series final : public series {
 
   sample measure() override {
     const auto number = static_cast<std::int32_t>(++count_ % builds_.size());
+    // The reload may be over before the writer goes on: only another thread is sure to call in the midst of it.
+    if (what_ == measured::waited) caller_.begin();
     const auto start = deliver(arrival::renamed, callee_.path(), staging_, builds_[static_cast<std::size_t>(number)]);
     if (what_ == measured::total) {
       const auto end = callee_.call_until(number);
       return {end - start, callee_.settle(), {}};
     }
-    steady::duration longest{};
-    for (auto before = steady::now(); before - start < patience;) {
-      const bool is_new = callee_.library()->build() == number;
-      const auto after = steady::now();
-      longest = std::max<steady::duration>(longest, after - before);
-      before = after;
-      if (is_new) break;
-    }
-    return {longest, callee_.settle(), {}};
+    const autoreload::timings times = callee_.settle();
+    return {caller_.end(), times, {}};
   }
 
  private:
@@ -44,6 +39,7 @@ class handover_series final : public series {
   directory staging_{place_of(arrival::renamed)};
   watched_callee<autoreload::symbols::backend> callee_{place_of(arrival::renamed), autoreload::watch_mode::inotify,
                                                        autoreload::drive_mode::background};
+  waiting_caller caller_{[this] { return callee_.library()->build(); }};  // gone before the library
 };
 
 }  // namespace bench

@@ -55,6 +55,7 @@ class drawing {
 
   lines all() const {
     lines made{title(), build()};
+    if (!state_.carried.empty() && in_.size.rows >= 8) made.push_back(carried());
     const int keys_rows = in_.size.rows >= 4 ? 1 : 0;
     const int room = in_.size.rows - static_cast<int>(made.size()) - keys_rows;
     for (screen_line& line : middle(std::max(room, 0))) made.push_back(std::move(line));
@@ -110,6 +111,14 @@ class drawing {
       case is::failed: line.add(ink::red, std::string(by_.bad) + " the build failed").add(when); break;
     }
     if (b.now > is::ready && !b.command.empty()) line.add(ink::grey, "  " + b.command);
+    return line;
+  }
+
+  screen_line carried() const {
+    const std::string text = printable("state: " + state_.carried, by_.utf8);
+    const int room = std::max(in_.size.columns - margin, 8);
+    screen_line line = start();
+    line.add(ink::grey, columns_of(text) <= room ? text : cut_at(text, room - 1).fits + std::string(by_.more));
     return line;
   }
 

@@ -209,7 +209,8 @@ class reloadable {
   [[nodiscard]] std::vector<generation_record> history() { return engine_.history(); }
   /// Lets an older generation run again: the same, if it is still loaded, else a new one with its number and statics of
   /// its own, which is loaded from the copy that is kept. Its own private dependencies are taken as they are now. The
-  /// watcher doesn't load what gave way until the file's contents change. An event `activated` tells.
+  /// watcher doesn't load what gave way until the file's contents change. An event `activated` tells. With
+  /// options::state it is always a new one, which gets the state of the one that runs; a warning tells when it can't.
   /// @param number  of history(). @return nothing, or why not: it is not available, or quarantined
   result<void> activate(std::uint64_t number) { return engine_.activate(number); }
   /// Goes back to the generation that ran before the current one and was not rolled back from itself. As activate().

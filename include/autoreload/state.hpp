@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -62,6 +63,13 @@ class AUTORELOAD_API state_plan {
   /// Takes back what a successful carry() changed outside of the new generation's own memory, because a later step of
   /// the handover said no. Still in the quiet moment; the new generation will be unloaded.
   virtual void undo() noexcept {}
+  /// What is to be done before the old generation is unloaded, so that its destructors leave alone what is the new
+  /// one's now. Asked for once, after carry(), in the quiet moment. The engine calls what it returns when nobody is
+  /// inside of the old generation any more and `autoreload_unloading` has run, right before dlclose; on the thread that
+  /// unloads, after the plan's end, and not at all if the generation stays loaded or the handover fails.
+  /// @return empty: nothing
+  /// @throws whatever it likes: that refuses the reload
+  [[nodiscard]] virtual std::function<void()> farewell() { return {}; }
 };
 
 /// Carries state between two builds. Called by one thread at a time for one engine, possibly concurrently by several.

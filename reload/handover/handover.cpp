@@ -114,6 +114,7 @@ std::optional<setback> handover::take_steps(const std::function<bool()>& still_w
   }
   // Nothing fails from here on.
   carried.stays = true;
+  from_.farewell.swap(farewell_);
   if (next_.state != nullptr && next_.state->needs_old) from_.needed_by.swap(next_.needs_old);
   return {};
 }
@@ -126,6 +127,7 @@ std::optional<setback> handover::carry() {
     result<state_report> carried = plan->carry();
     if (!carried) return setback{setback_kind::refused_content, std::move(carried.error().rename(wanted_.path))};
     carried_ = std::move(plan);
+    farewell_ = carried_->farewell();
     next_.state = std::make_shared<const state_report>(*std::move(carried));
     if (next_.state->needs_old) next_.needs_old = what_needs_old(*next_.state);
     return {};

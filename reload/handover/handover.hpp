@@ -72,6 +72,7 @@ class handover {
   generation& to_;
   const std::shared_ptr<const handover_function> by_hand_;
   std::unique_ptr<state_plan> carried_;  // what can be undone until the last step
+  std::function<void()> farewell_;       // for the old one, once it is left
   std::string lost_;                     // the old one did not take back what it had saved: why
 };
 

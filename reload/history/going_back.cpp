@@ -49,14 +49,14 @@ result<void> engine_core::activate(std::uint64_t number) {
     if (history_.loaded(number) == nullptr && history_.stored(number) == nullptr) {
       return refuse(" is not kept", "history() lists what is; options::history says how much is kept");
     }
-    return go_back(number, number < this->number() ? "was sent away" : "gave way");
+    return go_back(number, number < this->number() ? "was sent away" : "gave way", start::carried);
   });
 }
 
 result<void> engine_core::roll_back() {
   return answer_request([&]() -> result<void> {
     const std::uint64_t number = history_.last_good();
-    if (number != 0) return go_back(number, "was sent away");
+    if (number != 0) return go_back(number, "was sent away", start::carried);
     return error(stage::use, wanted_.path, "there is no older generation to go back to")
         .advise("options::history says how many are kept");
   });
@@ -65,21 +65,27 @@ result<void> engine_core::roll_back() {
 result<void> engine_core::reject(const std::string& reason) {
   return answer_request([&]() -> result<void> {
     const std::uint64_t number = history_.last_good();
-    if (number != 0) return go_back(number, "was rejected (" + reason + ")");
+    if (number != 0) return go_back(number, "was rejected (" + reason + ")", start::carried);
     return error(stage::use, wanted_.path, "there is no older generation to go back to")
         .advise("options::history says how many are kept");
   });
 }
 
 // Under work_. Whatever fails here leaves the running one where it is.
-result<void> engine_core::go_back(std::uint64_t number, const std::string& why) {
+//
+// State that was carried on can't be what an older generation goes on with: it has been changed and moved since. So
+// what shall have the newer one's state is loaded anew from its copy, also when it is still there.
+result<void> engine_core::go_back(std::uint64_t number, const std::string& why, start how) {
   const generation& newer = *history_.running();
   const std::uint64_t left = newer.number;
-  const generation* const loaded = history_.loaded(number);
+  const bool carries = wanted_.chosen.state != nullptr && how != start::fresh;
+  generation* const there = history_.loaded(number) == nullptr ? nullptr : history_.find_loaded(number);
+  const generation* const loaded = carries ? nullptr : there;
   std::string text = named(left) + " " + why + ": " + named(number) + " runs again";
   if (loaded == nullptr) text += ", as " + named(history_.next());
   history::sent_away build{contents_of(newer), state_of(memory_.needed), error(stage::publish, wanted_.path, text)};
   on_trial_.reset();
+  std::shared_ptr<const state_report> kept;
   if (loaded != nullptr) {
     const std::uint64_t contents = contents_of(*loaded);
     answers_.make_room();
@@ -87,12 +93,26 @@ result<void> engine_core::go_back(std::uint64_t number, const std::string& why) 
     history_.republish(number, text);
     history_.welcome(contents);
   } else {
-    const generation& old = *history_.stored(number);
-    if (std::optional<setback> no = load_again(old, {cause::republished, text})) {
-      return no->why ? *std::move(no->why) : error(stage::use, wanted_.path, "the engine is closed");
+    if (there != nullptr) complete(there->image);
+    const generation& old = there != nullptr ? *there : *history_.stored(number);
+    std::optional<setback> no =
+        load_again(old, {cause::republished, text}, carries ? start::carried : start::fresh, kept);
+    if (no && no->why && carries) {  // a bad build must not keep itself in its place by its state
+      tell({event_kind::warning,
+            left,
+            {},
+            "its state can't be taken back: " + no->why->reason() + ": " + named(number) + " starts anew",
+            std::nullopt,
+            {}});
+      no = load_again(old, {cause::republished, text}, start::fresh, kept);
     }
+    if (no) return no->why ? *std::move(no->why) : error(stage::use, wanted_.path, "the engine is closed");
     history_.welcome(contents_of(*history_.running()));
-    history_.drop(number);
+    if (there == nullptr) {
+      history_.drop(number);
+    } else {
+      history_.mark_bad(number);  // the next step back is to the one before it
+    }
   }
   if (number < left && !newer.quarantined) history_.send_away(left, std::move(build));
   probation_.end();
@@ -101,19 +121,22 @@ result<void> engine_core::go_back(std::uint64_t number, const std::string& why) 
   memory_.needed_state = 0;
   schedule_.ask();
   untidy_ = {true, true};
-  tell({event_kind::activated, history_.running()->number, {}, text, std::nullopt, {}});
+  tell({event_kind::activated, history_.running()->number, {}, text, std::nullopt, {}, {}, kept});
   return {};
 }
 
 // What it needs is looked for anew; whether its callers fit, and whether it loads, was found out when it first came.
-std::optional<setback> engine_core::load_again(const generation& old, change how) {
+std::optional<setback> engine_core::load_again(const generation& old, change how, start from,
+                                               std::shared_ptr<const state_report>& kept) {
   const std::function<void()> nobody_waits;
   spare_time any;
   const context here{wanted_, memory_,      history_,       true,    false,     false, &old.image,   true,
                      -1,      nobody_waits, offered_.get(), reader_, patience_, any,   usual_.stages};
   candidate next(clock::now());
-  if (std::optional<setback> no = run_stages(here, next)) return no;
-  return hand_over(next, true, start::fresh, std::move(how));
+  if (std::optional<setback> unfit = run_stages(here, next)) return unfit;
+  std::optional<setback> no = hand_over(next, true, from, std::move(how));
+  kept = no ? nullptr : next.state;
+  return no;
 }
 
 // ---- staying
@@ -206,7 +229,7 @@ void engine_core::leave_the_running_one() {
     if (number == 0) break;
     const generation* const loaded = history_.loaded(number);
     const std::uint64_t contents = contents_of(loaded != nullptr ? *loaded : *history_.stored(number));
-    if (history_.refuses(contents, needs, true) == nullptr && go_back(number, "is quarantined")) return;
+    if (history_.refuses(contents, needs, true) == nullptr && go_back(number, "is quarantined", start::fresh)) return;
     history_.mark_bad(number);
   }
   tell({event_kind::warning,

@@ -22,6 +22,7 @@
 #include "reload/retire/left_behind.hpp"
 #include "reload/retire/pin_registry.hpp"
 #include "reload/retire/whereabouts.hpp"
+#include "system/cancellation.hpp"
 #include "system/host_signals.hpp"
 
 namespace autoreload {
@@ -65,6 +66,20 @@ std::string without_membarrier(const grace& period) {
   text += period.blind ? "without /proc nothing shows when old generations can go, so all stay; "
                        : "old generations go when each thread that calls was seen asleep or switched out; ";
   return text + "let the sandbox allow membarrier, or set it up before the first call";
+}
+
+// @return what it threw, in words, or empty
+std::string say_farewell(generation& one) {
+  const std::function<void()> last = std::exchange(one.farewell, nullptr);
+  if (!last) return {};
+  try {
+    last();
+    return {};
+  } catch (const cancellation&) {
+    throw;
+  } catch (...) {
+    return "what carried its state threw an exception before it was unloaded: " + words_of_current_exception();
+  }
 }
 
 enum class fate : std::uint8_t { waits, left, stays };
@@ -112,6 +127,7 @@ fate fate_of(generation& one, const moment& at, std::vector<retirement>& done) {
     if (is_held(one, at.wait, done)) return fate::waits;
     hold_system_libraries(one);
     dismiss(one, done);
+    if (std::string thrown = say_farewell(one); !thrown.empty()) done.push_back({one.number, false, std::move(thrown)});
     one.closed = true;
     one.reported = false;
     const hosts_signals while_destructors_run;
@@ -165,7 +181,7 @@ struct orphanage {
 void sweep_all(generations& waiting, std::chrono::milliseconds stuck_after, bool wait, std::vector<retirement>& done,
                generations& left) {
   const moment at{held_pins(), std::chrono::steady_clock::now(), stuck_after, wait};
-  done.reserve(done.size() + 3 * waiting.size());  // what has happened must not be forgotten for want of room
+  done.reserve(done.size() + 4 * waiting.size());  // what has happened must not be forgotten for want of room
   for (auto next = waiting.begin(); next != waiting.end();) {
     const auto one = next++;
     try {

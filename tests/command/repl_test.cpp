@@ -121,6 +121,25 @@ TEST_F(Repl, LoadsWhatIsBuiltWhileItWaitsAndKeepsTheLineThatIsTyped) {
   EXPECT_TRUE(prompt.shows("$1 = 2\n"));
 }
 
+TEST_F(Repl, KeepsWhatWasSetUntilItIsStartedAnew) {
+  if (std::getenv("AUTORELOAD_WITH_STATE") == nullptr) GTEST_SKIP() << "built without the carrier of variables";
+  build("int n; const char *name = \"nobody\"; int foo(void) { return n; }");
+  terminal prompt(words());
+  EXPECT_TRUE(prompt.shows("generation 1"));
+  prompt.type("n = 5\rname = \"somebody\"\r");
+  EXPECT_TRUE(prompt.shows("\"somebody\""));
+  build("int n; const char *name = \"nobody\"; int foo(void) { return n + 100; }");
+  EXPECT_TRUE(prompt.shows("kept 2 of 2 variables"));
+  prompt.type("foo()\r");
+  EXPECT_TRUE(prompt.shows("$1 = 105"));
+  prompt.type("name\r");
+  EXPECT_TRUE(prompt.shows("$2 = \"somebody\""));  // what an expression made lives on, too
+  prompt.type(":fresh\r");
+  EXPECT_TRUE(prompt.shows("started anew"));
+  prompt.type("foo()\r");
+  EXPECT_TRUE(prompt.shows("$1 = 100"));
+}
+
 TEST_F(Repl, SaysWhatABuildChanged) {
   build("struct point { int x; }; int foo(struct point p) { return p.x; } int old(void) { return 1; }");
   terminal prompt(words());

@@ -197,4 +197,110 @@ TEST_F(Run, SaysNothingOfALibraryThatIsAwayForAMoment) {
   EXPECT_EQ(command.all().find("there is no such file"), std::string::npos) << command.all();
 }
 
+// Only where the carrier of variables was built in.
+class RunWithState : public Run {
+ protected:
+  void SetUp() override {
+    if (std::getenv("AUTORELOAD_WITH_STATE") == nullptr) GTEST_SKIP() << "built without the carrier of variables";
+  }
+};
+
+const char* const list_of_numbers =
+    "#include <stdlib.h>\n"
+    "struct node { int value; struct node *next; };\n"
+    "static struct node *first; static int count;\n"
+    "int push(int v) { struct node *n = malloc(sizeof *n); n->value = v; n->next = first; first = n; return ++count; "
+    "}\n"
+    "int sum(void) { int s = 0; for (struct node *n = first; n; n = n->next) s += n->value; return s; }\n";
+
+std::string edited(std::string text, const std::string& from, const std::string& to) {
+  return text.replace(text.find(from), from.size(), to);
+}
+
+TEST_F(RunWithState, KeepsWhatTheLibraryRemembersAlsoWhenAStructGetsAField) {
+  build(list_of_numbers);
+  running_command command({library(), "push(2)", "sum()"});
+  EXPECT_TRUE(command.says("sum() = 2"));
+  build(edited(list_of_numbers, "s += n->value", "s += 10 * n->value"));
+  EXPECT_TRUE(command.says("kept 2 of 2 variables"));
+  EXPECT_TRUE(command.says("push(2) = 2 (was 1)"));
+  EXPECT_TRUE(command.says("sum() = 40 (was 2)"));
+  build(edited(list_of_numbers, "{ int value;", "{ double weight; int value;"));
+  EXPECT_TRUE(command.says("`struct node.weight` is new"));
+  EXPECT_TRUE(command.says("push(2) = 3 (was 2)"));
+  EXPECT_TRUE(command.says("sum() = 6 (was 40)"));
+}
+
+TEST_F(RunWithState, StartsEachBuildAnewWhenAskedTo) {
+  build(list_of_numbers);
+  running_command command({library(), "push(2)", "--fresh", "--generations", "2"});
+  EXPECT_TRUE(command.says("push(2) = 1"));
+  build(edited(list_of_numbers, "s += n->value", "s += 10 * n->value"));
+  EXPECT_TRUE(command.says("generation 2"));
+  EXPECT_TRUE(command.says("push(2) = 1"));
+  EXPECT_EQ(command.wait(), 0);
+  EXPECT_EQ(command.all().find("kept"), std::string::npos) << command.all();
+}
+
+TEST_F(RunWithState, KeepsOpenFilesAndGoesOnForManyBuilds) {
+  const std::string source =
+      "#include <stdio.h>\nstatic FILE *log_file;\n"
+      "long note(void) { if (!log_file) log_file = tmpfile(); fputs(\"x\", log_file); return ftell(log_file) + 0; }";
+  build(source);
+  running_command command({library(), "note()"});
+  EXPECT_TRUE(command.says("note() = 1"));
+  for (int i = 1; i <= 24; ++i) {  // more than are kept to roll back to
+    build(edited(source, "+ 0", "+ " + std::to_string(1000 * i)));
+    EXPECT_TRUE(command.says("note() = " + std::to_string(1000 * i + i + 1))) << i;
+  }
+}
+
+TEST_F(RunWithState, SaysWhyABuildStartsAnew) {
+  const std::string counted = "static int n; int count(void) { return ++n; }\n";
+  build(counted);
+  running_command command({library(), "count()"});
+  EXPECT_TRUE(command.says("count() = 1"));
+  // What the host may hold can't be moved.
+  build(
+      "#include <stdlib.h>\nstruct world { int x; }; static struct world *w; static int n;\n"
+      "struct world *get(void) { return w; }\nint count(void) { if (!w) w = calloc(1, sizeof *w); return ++n; }");
+  EXPECT_TRUE(command.says("count() = 2"));
+  build(
+      "#include <stdlib.h>\nstruct world { int x[100]; }; static struct world *w; static int n;\n"
+      "struct world *get(void) { return w; }\nint count(void) { if (!w) w = calloc(1, sizeof *w); return ++n; }");
+  EXPECT_TRUE(command.says("note: started anew: struct world has another layout"));
+  EXPECT_TRUE(command.says("count() = 1"));
+  build(
+      "#include <pthread.h>\n#include <unistd.h>\nstatic int n; static pthread_t t;\n"
+      "static void *sleeper(void *p) { for (;;) pause(); return p; }\n"
+      "int count(void) { if (!t) pthread_create(&t, 0, sleeper, 0); return ++n; }",
+      "-pthread");
+  EXPECT_TRUE(command.says("count() = 2"));
+  build(counted);
+  EXPECT_TRUE(command.says("note: started anew: the library has threads"));
+  EXPECT_TRUE(command.says("count() = 1"));
+}
+
+TEST_F(RunWithState, TheLibrarysOwnFunctionsTakePart) {
+  const std::string source =
+      "#include <stdlib.h>\nstatic int *kept __attribute__((section(\".autoreload.fresh\")));\nstatic int told "
+      "__attribute__((section(\".autoreload.fresh\")));\n"
+      "void *autoreload_save(void) { return kept; }\n"
+      "int autoreload_restore(void *p) { kept = p; return 0; }\n"
+      "void autoreload_loaded(void) { told = 100; }\n"
+      "int next(void) { if (!kept) kept = calloc(1, sizeof *kept); return ++*kept + told + 0; }";
+  build(source);
+  running_command command({library(), "next()"});
+  EXPECT_TRUE(command.says("next() = 101"));
+  build(edited(source, "+ 0", "+ 1000"));
+  EXPECT_TRUE(command.says("next() = 1102"));
+  build(edited(source, "kept = p; return 0", "return 7"));
+  EXPECT_TRUE(command.says("started anew: autoreload_restore of the new build returned 7"));
+  EXPECT_TRUE(command.says("next() = 101"));
+  // A build that can't live with what it got starts without it; the one before was as it was.
+  build(edited(source, "kept = p; return 0", "abort(); return 0"));
+  EXPECT_TRUE(command.says("started anew: with what was kept the new build crashed: SIGABRT"));
+  EXPECT_TRUE(command.says("next() = 101"));
+}
+
 }  // namespace

@@ -119,6 +119,24 @@ TEST_F(Screen, StartsAnewWithItsVariablesAsTheyWereAtFirst) {
   EXPECT_TRUE(screen.until([&](const auto& m) { return counted(m) < before; }, "starts anew"));
 }
 
+TEST_F(Screen, KeepsStateForwardsAndBackwardsAndTellsIt) {
+  if (std::getenv("AUTORELOAD_WITH_STATE") == nullptr) GTEST_SKIP() << "built without the carrier of variables";
+  build("static int n; int count(void) { return ++n; }");
+  terminal screen({"run", library(), "count()"});
+  EXPECT_TRUE(screen.shows("count()  1"));
+  build("static int n; static int more; int count(void) { ++more; return ++n * 10; }");
+  EXPECT_TRUE(screen.shows("state: kept 1 of 2 variables"));
+  EXPECT_TRUE(screen.shows("count()  20   was 1"));
+  screen.type("r");
+  EXPECT_TRUE(screen.shows("generation 1 of 2"));
+  EXPECT_TRUE(screen.shows("count()  3   was 20"));
+  screen.type("h");
+  EXPECT_TRUE(screen.shows("count()  40   was 3"));
+  screen.type("f");
+  EXPECT_TRUE(screen.shows("count()  10   was 40"));
+  EXPECT_TRUE(screen.hides("state:"));
+}
+
 TEST_F(Screen, OutlivesACrashAndShowsItsSourceLine) {
   build("int fine(void) { return 1; }\nint foo(int *p) { return *p; }\n");
   terminal screen({"run", library(), "fine()", "foo(NULL)"});

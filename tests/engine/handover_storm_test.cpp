@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "handover_support.hpp"
+#include "storm_caller.hpp"
 
 using autoreload::event;
 using autoreload::event_kind;
@@ -33,58 +34,7 @@ const std::uint64_t callers = number_from("AUTORELOAD_STORM_THREADS", 2 * std::t
 
 class HandoverStorm : public support::EngineTest {
  protected:
-  // The library adds one for each call: the sum is of the library's own memory, and the caller knows how often it
-  // asked.
-  struct caller {
-    const handed_library& lib;
-    const std::atomic<bool>& stop;
-    std::chrono::milliseconds lingering{0};  // inside each nested call
-    std::uint64_t added = 0;
-    std::uint64_t refused = 0;
-
-    void run(std::uint64_t start) {
-      for (std::uint64_t i = start; !stop; ++i) {
-        switch (i % 16) {
-          case 0: nested(); break;
-          case 1: pinned(); break;
-          case 2: tried(); break;
-          case 3: from_a_new_thread(); break;
-          default: plain(); break;
-        }
-      }
-    }
-    void plain() {
-      (void)lib->add();
-      ++added;
-    }
-    void nested() {
-      (void)lib->visit(
-          [](void* self) {
-            auto& here = *static_cast<caller*>(self);
-            here.plain();
-            if (here.lingering.count() != 0) std::this_thread::sleep_for(here.lingering);
-            here.plain();
-          },
-          this);
-    }
-    void pinned() {
-      const auto pin = lib.pin();
-      const std::uint64_t first = pin->add();
-      if (pin->add() <= first) std::abort();  // a handover took it away under the pin
-      added += 2;
-    }
-    void tried() {
-      if (lib.try_call<&handed_api::add>()) {
-        ++added;
-      } else {
-        ++refused;
-      }
-    }
-    void from_a_new_thread() {
-      std::thread([&] { (void)lib->add(); }).join();
-      ++added;
-    }
-  };
+  using caller = support::storm_caller<handed_library, &handed_api::add>;
 
   // @return how many handovers had to be tried again
   std::uint64_t blow(autoreload::options chosen, const char* file, bool by_hand,

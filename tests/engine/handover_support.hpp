@@ -153,6 +153,13 @@ class number_carrier : public autoreload::state_carrier {
         *to = *from;
         return carrier.report;
       }
+      void undo() noexcept override { ++carrier.undone; }
+      std::function<void()> farewell() override {
+        return [&by = carrier, at = from] {
+          ++by.farewells;
+          *at = 0;  // the old generation is still there
+        };
+      }
     };
     sides = {{std::string(from.path), from.generation, to.generation}};
     both_are_files = is_elf(from.file) && is_elf(to.file);
@@ -168,6 +175,8 @@ class number_carrier : public autoreload::state_carrier {
   };
   std::optional<seen> sides;
   bool both_are_files = false;
+  int undone = 0;
+  int farewells = 0;
   bool refuses = false;
 
  private:

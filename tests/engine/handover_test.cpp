@@ -511,6 +511,30 @@ TEST_F(Handover, IsRefusedBeforeAnybodyWaitsWhenNothingCanBeCarried) {
   expect_that_the_old_one_goes_on(1, 42);
 }
 
+TEST_F(Handover, ThatFailsAfterTheCarrierTakesBackWhatItDid) {
+  const auto carrier = std::make_shared<support::number_carrier>();
+  autoreload::options chosen = unhurried();
+  chosen.state = carrier;
+  start(1, chosen);
+  bool refuses = true;
+  lib_->on_handover([&](const handed_api&, const handed_api&) {
+    if (refuses) throw std::runtime_error("not now");
+  });
+  put_handed(path_, 2);
+  EXPECT_FALSE(lib_->reload());
+  EXPECT_EQ(carrier->undone, 1);
+  EXPECT_EQ(carrier->farewells, 0) << "the old generation goes on";
+  refuses = false;
+  ASSERT_TRUE(lib_->reload());
+  EXPECT_EQ(carrier->undone, 1) << "nothing is taken back of what succeeded";
+  lib_->poll();
+  expect(kind::unloaded);
+  EXPECT_EQ(carrier->farewells, 1);
+  ASSERT_TRUE(lib_->reload(autoreload::start::fresh));
+  lib_->poll();
+  EXPECT_EQ(carrier->farewells, 1) << "nothing was carried";
+}
+
 TEST_F(Handover, IsRefusedWhenTheCarrierThrows) {
   const auto carrier = std::make_shared<support::number_carrier>();
   autoreload::options chosen = unhurried();

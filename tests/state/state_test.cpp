@@ -138,6 +138,109 @@ TEST_F(state, what_was_changed_on_the_heap_is_taken_back_when_a_later_step_says_
   EXPECT_EQ(was.get<int()>("get")(), 1);
 }
 
+TEST_F(state, a_row_on_the_heap_is_followed_though_nothing_says_how_long_it_is) {
+  const std::string source =
+      "#include <stdlib.h>\nstruct handler { const char *name; int (*run)(void); };\n"
+      "static struct handler **handlers; static int nbOfThem;\n"
+      "static int one(void) { return PAD + 1; }\nstatic int two(void) { return PAD + 2; }\n"
+      "static void add(const char *name, int (*run)(void)) {\n"
+      "  struct handler *h = malloc(sizeof *h); h->name = name; h->run = run;\n"
+      "  if (!handlers) handlers = malloc(50 * sizeof *handlers);\n"
+      "  handlers[nbOfThem++] = h;\n}\n"
+      "void begin(void) { for (int i = 0; i < 20; ++i) add(i % 2 ? \"odd\" : \"even\", i % 2 ? one : two); }\n"
+      "int get(void) {\n  int sum = 0;\n"
+      "  for (int i = 0; i < nbOfThem; ++i) sum += handlers[i]->run() + handlers[i]->name[0] * 0;\n  return sum;\n}\n";
+  const auto is = [&] {
+    const loaded was = build(source, "-DPAD=0");
+    loaded next = build("int padding(void) { return 4; }\n" + source, "-DPAD=100");
+    was.get<void()>("begin")();
+    const auto done = carry(*patient(), was, next);
+    EXPECT_TRUE(done) << done.error().what();
+    EXPECT_FALSE(done->needs_old) << all_of(*done);
+    return next;  // the old one is unloaded
+  }();
+  EXPECT_EQ(is.get<int()>("get")(), 20 * 100 + 30);
+}
+
+TEST_F(state, a_row_of_unknown_length_with_objects_that_would_have_to_move_is_refused) {
+  const std::string head = "#include <stdlib.h>\nstruct item { int a;";
+  const std::string tail =
+      " };\nstatic struct item **items; static int nbOfThem;\n"
+      "void begin(void) { items = malloc(20 * sizeof *items);\n"
+      "  for (int i = 0; i < 20; ++i) { items[i] = calloc(1, sizeof **items); items[i]->a = i; } nbOfThem = 20; }\n"
+      "int get(void) { return items[7]->a + nbOfThem; }\n";
+  const loaded was = build(head + tail);
+  const loaded is = build(head + " int b[9];" + tail);
+  was.get<void()>("begin")();
+  const auto refused = carry(*patient(), was, is);
+  ASSERT_FALSE(refused) << "one of twenty was moved, and the others are of the old layout";
+  EXPECT_NE(refused.error().reason().find("in a row whose length"), std::string::npos) << refused.error().reason();
+  EXPECT_EQ(was.get<int()>("get")(), 27);
+}
+
+TEST_F(state, a_pointer_that_only_an_untyped_one_leads_to_refuses_a_move) {
+  const std::string head = "#include <stdlib.h>\nstruct item { int a;";
+  const std::string tail =
+      " };\nstruct holder { int pad[4]; struct item *held; };\n"
+      "static struct item *first; static void *user; static void *other;\n"
+      "void begin(int with) { first = calloc(1, sizeof *first); first->a = 5; other = first;\n"
+      "  struct holder *h = calloc(1, sizeof *h); user = h; if (with) h->held = first; }\n"
+      "int get(void) { return first->a + ((struct item *)other)->a + (((struct holder *)user)->held != 0); }\n";
+  for (const int with : {0, 1}) {
+    const loaded was = build(head + tail);
+    const loaded is = build(head + " int b[9];" + tail);
+    was.get<void(int)>("begin")(with);
+    const auto done = carry(*patient(), was, is);
+    if (with == 0) {
+      ASSERT_TRUE(done) << done.error().what();
+      EXPECT_EQ(is.get<int()>("get")(), 10) << "an untyped pointer to what moved is set, too";
+    } else {
+      ASSERT_FALSE(done) << "the holder's pointer was left behind";
+      EXPECT_NE(done.error().reason().find("user leads to something without a type"), std::string::npos)
+          << done.error().reason();
+    }
+  }
+}
+
+TEST_F(state, functions_that_the_compiler_folded_are_found_by_their_names) {
+  const std::string source =
+      "#include <stdlib.h>\nstruct driver { void (*start)(struct driver *); void (*stop)(struct driver *); int n; };\n"
+      "static struct driver *driver;\n"
+      "void driver_start(struct driver *d) { d->n += 7; }\n"
+      "void driver_stop(struct driver *d) { d->n += 7; }\n"
+      "void begin(void) { driver = calloc(1, sizeof *driver); driver->start = driver_start; driver->stop = "
+      "driver_stop; }\n"
+      "int get(void) { driver->start(driver); driver->stop(driver); return driver->n; }\n";
+  const char* const flags = "-O2 -fvisibility=hidden -fipa-icf";
+  const std::string shown =
+      "__attribute__((visibility(\"default\"))) void begin(void);\n"
+      "__attribute__((visibility(\"default\"))) int get(void);\n";
+  const auto is = [&] {
+    const loaded was = build(shown + source, flags);
+    loaded next =
+        build(shown + source + "__attribute__((visibility(\"default\"))) int more(void) { return 2; }\n", flags);
+    was.get<void()>("begin")();
+    const auto done = carry(*patient(), was, next);
+    EXPECT_TRUE(done) << done.error().what();
+    EXPECT_FALSE(done->needs_old) << all_of(*done);
+    return next;
+  }();
+  EXPECT_EQ(is.get<int()>("get")(), 14);
+}
+
+TEST_F(state, an_array_without_a_length_at_the_end_of_a_variable_is_told) {
+  const std::string source =
+      "struct list { int used; int items[]; };\nstatic struct list numbers = {1, {1, 2, 3}};\n"
+      "int get(void) { return ++numbers.used + numbers.items[2]++; }\n";
+  const loaded was = build(source);
+  const loaded is = build(source + "int more(void) { return 1; }\n");
+  was.get<int()>("get")();
+  const auto done = carry(*patient(), was, is);
+  ASSERT_TRUE(done) << done.error().what();
+  EXPECT_NE(all_of(*done).find("numbers: how long the array at its end is nobody says"), std::string::npos)
+      << all_of(*done);
+}
+
 TEST_F(state, a_library_without_debug_information_is_refused_with_advice) {
   const loaded was = build("static int n = 4; int get(void) { return n++; }\n", "-g0");
   const loaded is = build("static int n = 4; int get(void) { return ++n; }\n", "-g0");

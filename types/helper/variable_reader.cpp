@@ -137,7 +137,7 @@ class lister {
       return false;
     });
     number_namesakes();
-    leave_out_clones();
+    heed_symbols();
   }
 
  private:
@@ -224,11 +224,33 @@ class lister {
     }
   }
 
-  // A compiler makes variants of a function for some of its callers (`f.constprop.0`, `f.part.0`). No pointer leads to
-  // one, and the debug information gives it the function's own name. The symbol table has both.
-  void leave_out_clones() {
+  // What the symbol table alone knows. A compiler makes variants of a function for some of its callers
+  // (`f.constprop.0`, `f.part.0`): no pointer leads to one, and the debug information gives it the function's own name.
+  // And of functions that do the same it keeps one body: the others are jumps to it, of which the debug information
+  // tells no address.
+  void heed_symbols() {
     std::set<std::uint64_t> clones;
     std::set<std::uint64_t> own;
+    std::map<std::string, std::uint64_t> names;  // 0: several have it
+    each_function_symbol([&](const std::string& name, std::uint64_t address) {
+      const bool clone = name.find('.') != std::string::npos;
+      (clone ? clones : own).insert(address);
+      if (clone || address == 0) return;
+      const auto [known, fresh] = names.emplace(name, address);
+      if (!fresh && known->second != address) known->second = 0;
+    });
+    std::erase_if(into_.functions,
+                  [&](const code& c) { return clones.contains(c.address) && !own.contains(c.address); });
+    std::set<std::uint64_t> told;
+    for (const code& c : into_.functions) told.insert(c.address);
+    for (const auto& [name, address] : names) {
+      if (address == 0 || told.contains(address) || into_.functions.size() >= most) continue;
+      into_.functions.push_back({.name = name, .address = address});
+    }
+  }
+
+  template <class Visit>
+  void each_function_symbol(Visit visit) {
     Elf* const elf = from_.debug_file();
     for (Elf_Scn* section = elf_nextscn(elf, nullptr); section != nullptr; section = elf_nextscn(elf, section)) {
       GElf_Shdr header;
@@ -239,12 +261,9 @@ class lister {
         GElf_Sym symbol;
         if (gelf_getsym(data, i, &symbol) == nullptr || GELF_ST_TYPE(symbol.st_info) != STT_FUNC) continue;
         const char* const name = elf_strptr(elf, header.sh_link, symbol.st_name);
-        if (name == nullptr) continue;
-        (std::string_view(name).find('.') == std::string_view::npos ? own : clones).insert(symbol.st_value);
+        if (name != nullptr) visit(std::string(name), symbol.st_shndx == SHN_UNDEF ? 0 : symbol.st_value);
       }
     }
-    std::erase_if(into_.functions,
-                  [&](const code& c) { return clones.contains(c.address) && !own.contains(c.address); });
   }
 
   void complain(const char* text) {
