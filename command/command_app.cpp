@@ -151,6 +151,22 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
   api_command->add_option("-o,--output", api.output, "Write to this file")->type_name("FILE");
   api_command->footer(footer);
 
+#ifdef AUTORELOAD_WITH_EXEC
+  exec_command = app.add_subcommand("exec", "Run a program that was never written for this, and reload its libraries");
+  exec_command->add_option("PROGRAM", exec.words, "The program and its arguments; write -- before it")
+      ->required()
+      ->type_name("");
+  exec_command
+      ->add_option("--lib", exec.libraries,
+                   "Reload this library, by its name or path, and no others but those; may be repeated")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  exec_command->add_option("--log", exec.log, "Write what there is to say to this file instead of standard error")
+      ->type_name("FILE");
+  exec_command->add_flag("--trial", exec.trial, "Load each new build in a helper process first");
+  exec_command->footer("The program becomes this process: its exit status is its own.");
+#endif
+
   generate_command = app.add_subcommand("generate", "Write a completion script or the manual page");
   generate_command->add_option("WHAT", generate, "bash, zsh, fish or man")
       ->required()

@@ -24,12 +24,14 @@ struct command_app {
   repl_options repl;
   check_options check;
   api_options api;
+  exec_options exec;
   std::string generate;  ///< bash, zsh, fish or man
   CLI::App* call_command = nullptr;
   CLI::App* run_command = nullptr;
   CLI::App* repl_command = nullptr;
   CLI::App* check_command = nullptr;
   CLI::App* api_command = nullptr;
+  CLI::App* exec_command = nullptr;
   CLI::App* generate_command = nullptr;
 };
 

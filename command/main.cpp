@@ -29,6 +29,9 @@ int main(int count, char** words) {
     if (*line.repl_command) return run_repl(line.repl);
     if (*line.check_command) return run_check(line.check);
     if (*line.api_command) return run_api(line.api);
+#ifdef AUTORELOAD_WITH_EXEC
+    if (*line.exec_command) return run_exec(line.exec);
+#endif
     if (*line.generate_command) return generate(line.app, line.generate);
   } catch (const std::exception& thrown) {
     say_error(std::string("this should not have happened: ") + thrown.what());

@@ -74,10 +74,20 @@ struct repl_options {
   bool no_history = false;
 };
 
+struct exec_options {
+  std::vector<std::string> words;      ///< the program and its arguments
+  std::vector<std::string> libraries;  ///< none: all of the user's own
+  std::string log;                     ///< a file; empty: standard error
+  bool trial = false;
+};
+
 [[nodiscard]] int run_call(const call_options& options);
 [[nodiscard]] int run_check(const check_options& options);
 [[nodiscard]] int run_api(const api_options& options);
 [[nodiscard]] int run_run(const run_options& options);
 [[nodiscard]] int run_repl(const repl_options& options);
+#ifdef AUTORELOAD_WITH_EXEC
+[[nodiscard]] int run_exec(const exec_options& options);
+#endif
 
 }  // namespace autoreload::command

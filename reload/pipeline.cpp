@@ -101,7 +101,8 @@ answer copy_dependencies(const context& here, candidate& next) {
   const options& chosen = here.wanted.chosen;
   const generation* const running = here.past.running();
   next.needs = prepare_dependencies(here.wanted.path, next.image, next.bytes, next.facts,
-                                    {chosen.trust, chosen.name, chosen.require_digest, &here.patience, here.self},
+                                    {chosen.trust, chosen.name, chosen.require_digest, &here.patience, here.self,
+                                     here.wanted.api.host != nullptr},
                                     running != nullptr ? running->needs : private_libraries());
   if (next.needs.no) return std::move(next.needs.no);
   if (next.is_running && next.needs.libraries == running->needs) return setback{setback_kind::unchanged};
@@ -198,6 +199,22 @@ answer try_in_helper(const context& here, candidate& next) {
   return decide(std::move(came));
 }
 
+// A host that is linked with the library has a say in what of the copy is its own.
+answer fit_to_host(const order& wanted, snapshot& image, std::span<const std::byte> bytes) {
+  if (wanted.api.host == nullptr) return {};
+  if (std::string name = wanted.api.host->has(bytes); !name.empty()) {
+    image.load_path = std::move(name);
+    return {};
+  }
+  auto edits = wanted.api.host->edits(bytes);
+  if (!edits) return setback{setback_kind::refused_content, std::move(edits.error().rename(wanted.path))};
+  for (const detail::copy_edit& one : *edits) {
+    if (image.patch(one.offset, one.original, one.text)) continue;
+    return setback{setback_kind::shortage, error(stage::load, wanted.path, "the private copy can't be written")};
+  }
+  return {};
+}
+
 // All required symbols or nothing.
 answer load_module(const context& here, candidate& next) {
   const order& wanted = here.wanted;
@@ -210,6 +227,7 @@ answer load_module(const context& here, candidate& next) {
   made.alias = std::move(next.alias);
   // A debugger reads debug information once, while dlopen maps the library: for its sake it has to be there by then.
   if (!made.image.later.empty() && is_traced()) complete(made.image);
+  if (answer no = fit_to_host(wanted, made.image, next.bytes)) return no;
   auto loaded = load(wanted.api, wanted.path, made.image, next.bytes, wanted.chosen.load_flags);
   if (!loaded) return setback_of_dlopen(std::move(loaded.error()), made.image.memory.get());
   made.module = *std::move(loaded);

@@ -28,12 +28,34 @@ struct AUTORELOAD_API erased_module {
   virtual result<void> unload() = 0;
 };
 
+// A part of a private copy that shall differ from the file.
+struct copy_edit {
+  std::uint64_t offset;  // in the file
+  std::string original;
+  std::string text;  // of the same length
+};
+
+// A host that is linked with the library already, and loads copies of newer builds beside it. The pipeline calls it, one
+// thread at a time; it outlives the engine.
+class AUTORELOAD_API linked_host {
+ public:
+  virtual ~linked_host() = default;
+  // The loader's name for what the host has of this very build; empty when it is another one. load() is then asked for
+  // that name. @param bytes  an inspected file
+  [[nodiscard]] virtual std::string has(std::span<const std::byte> bytes) = 0;
+  // What to change in the copy before it is loaded, or why it can't be: then the build is refused.
+  [[nodiscard]] virtual result<std::vector<copy_edit>> edits(std::span<const std::byte> bytes) = 0;
+  // Opens the file, and fills a table for the host's calls.
+  [[nodiscard]] virtual result<std::unique_ptr<erased_module>> load(const char* path, int flags) = 0;
+};
+
 // What the engine must know of the user's types.
 struct loader {
   result<std::unique_ptr<erased_module>> (*load)(const char* path, int flags);
   std::span<const symbol_info> symbols;
   std::string_view api_type;
   const void* not_loaded;  // the table to publish while there is nothing else
+  linked_host* host = nullptr;  // loads instead of `load`, if there is one
 };
 
 template <class Api, class Backend>

@@ -73,7 +73,7 @@ class preparation {
     const std::string file = dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0 ? map->l_name : "";
     dlclose(handle);
     if (!original_name(file).empty()) return false;  // a copy of ours
-    if (file.find('/') == std::string::npos || is_packaged(file)) return true;
+    if (policy_.linked || file.find('/') == std::string::npos || is_packaged(file)) return true;
     answer_.warnings.push_back("it shares " + name +
                                " with the host or another library, which holds it: a rebuilt one is not loaded, and "
                                "who writes into \"" +

@@ -75,6 +75,7 @@ struct dependency_policy {
   bool require_digest = false;
   writer_patience* patience = nullptr;    ///< see snapshotter::request
   const running_library* self = nullptr;  ///< the engine that asks
+  bool linked = false;  ///< the host is linked with the library, so with what that needs, too, and knows it
 };
 
 /// Takes snapshots of the dependencies and writes their aliases into them and into `image`. Runs nothing of theirs.

@@ -45,7 +45,8 @@ std::string nearest(const std::string& wanted, const std::vector<std::string>& n
 result<std::unique_ptr<detail::erased_module>> load(const detail::loader& api, const std::string& path, snapshot& image,
                                                     std::span<const std::byte> bytes, int flags) {
   const hosts_signals while_constructors_run;
-  auto loaded = api.load(image.load_path.c_str(), flags);
+  auto loaded =
+      api.host != nullptr ? api.host->load(image.load_path.c_str(), flags) : api.load(image.load_path.c_str(), flags);
   image.loaded();
   if (loaded) return remember_table(*std::move(loaded), api, path);
   error failure = std::move(loaded.error());

@@ -175,6 +175,7 @@ verification verify(const detail::loader& api, const std::string& path, const sn
                          .advise("define and export them in this library, or in one of yours that it needs");
     return result;
   }
+  if (api.host != nullptr) return result;  // what is bound elsewhere is so by its wish
   if (const std::vector<std::string> stolen = hijacked(lib, path); !stolen.empty()) {
     std::string text = "its own " + std::to_string(stolen.size()) + " symbol(s) are bound to others of the same name:";
     for (std::size_t i = 0; i < std::min<std::size_t>(stolen.size(), 5); ++i) text += (i == 0 ? " " : ", ") + stolen[i];

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // copy_in_memory: a memfd, and how /proc names it.
+//
+// SHARED  one flag, written once before the first copy is made; it says nothing of other memory, so relaxed will do.
 #include <fcntl.h>
 #include <sys/mman.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <system_error>
 
@@ -12,6 +15,8 @@
 
 namespace autoreload {
 namespace {
+
+std::atomic<bool> by_thread{false};
 
 int new_memfd(const char* name) {
 #ifndef MFD_EXEC
@@ -27,17 +32,22 @@ int new_memfd(const char* name) {
 
 }  // namespace
 
+void name_descriptors_by_thread() noexcept { by_thread.store(true, std::memory_order_relaxed); }
+
 // A debugger opens the name in its own process, so it can't be /proc/self; and a process's number in this /proc is what
 // /proc says it is, also inside a container. A forked child has another.
 std::string descriptor_path(int file) {
   struct answer {
     pid_t process;
+    bool of_thread;
     std::string number;
   };
   static thread_local answer known{};
-  if (known.process != getpid()) {
-    std::array<char, 32> self{};
-    known = {getpid(), readlink("/proc/self", self.data(), self.size() - 1) > 0 ? self.data() : ""};
+  const bool of_thread = by_thread.load(std::memory_order_relaxed);
+  if (known.process != getpid() || known.of_thread != of_thread) {
+    std::array<char, 64> self{};
+    const char* const link = of_thread ? "/proc/thread-self" : "/proc/self";
+    known = {getpid(), of_thread, readlink(link, self.data(), self.size() - 1) > 0 ? self.data() : ""};
   }
   std::string path = "/proc/" + known.number + "/fd/" + std::to_string(file);
   if (!known.number.empty() && access(path.c_str(), F_OK) == 0) return path;

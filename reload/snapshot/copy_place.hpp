@@ -75,8 +75,12 @@ struct copy_file {
 /// no copy's.
 [[nodiscard]] std::string original_name(const std::string& load_path);
 
-/// The name by which the loader and debuggers open a descriptor of this process; empty where there is no /proc.
+/// The name by which the loader and debuggers open a descriptor of this process or thread; empty where there is no /proc.
 [[nodiscard]] std::string descriptor_path(int file);
+
+/// From now on descriptor_path() names descriptors of the calling thread: its table of them is not the process's. Any
+/// thread.
+void name_descriptors_by_thread() noexcept;
 
 /// The part of a path after its last slash.
 [[nodiscard]] inline std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }

@@ -283,7 +283,7 @@ result<void> snapshotter::keep(snapshot& image, const naming& how) {
 
 std::string snapshot::directory() const {
   std::array<char, PATH_MAX> target{};
-  const std::string link = "/proc/self/fd/" + std::to_string(origin.get());
+  const std::string link = "/proc/thread-self/fd/" + std::to_string(origin.get());
   const ssize_t length = readlink(link.c_str(), target.data(), target.size() - 1);
   std::string real(target.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
   if (real.empty() || real.front() != '/') {

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// exec: becomes the program, with stand-ins in front of its libraries.
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <filesystem>
+
+#include "exec/launch.hpp"
+#include "options.hpp"
+#include "terminal.hpp"
+
+namespace autoreload::command {
+
+namespace {
+
+// Beside this program in an installed copy, or in the build directory.
+std::string agent_file() {
+  std::array<char, PATH_MAX> self{};
+  if (readlink("/proc/self/exe", self.data(), self.size() - 1) <= 0) return {};
+  const std::string directory = std::filesystem::path(self.data()).parent_path().string();
+  for (const char* const way : {AUTORELOAD_AGENT_FROM_PROGRAM, "../exec/libautoreload-exec.so"}) {
+    const std::string found = directory + "/" + way;
+    if (access(found.c_str(), R_OK) == 0) return std::filesystem::path(found).lexically_normal().string();
+  }
+  return directory + "/" AUTORELOAD_AGENT_FROM_PROGRAM;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> made;
+  for (std::string& text : texts) made.push_back(text.data());
+  made.push_back(nullptr);
+  return made;
+}
+
+void note(const std::string& text) { std::fprintf(stderr, "autoreload: %s\n", text.c_str()); }
+
+}  // namespace
+
+int run_exec(const exec_options& options) {
+  result<exec::launch_plan> plan = exec::plan_launch({.words = options.words,
+                                                      .libraries = options.libraries,
+                                                      .journal = options.log,
+                                                      .agent = agent_file(),
+                                                      .trial = options.trial});
+  if (!plan) {
+    say_error(lines_of(plan.error()));
+    return failed;
+  }
+  for (const std::string& text : plan->remarks) note(text);
+  std::string list;
+  for (const std::string& path : plan->taken) list += (list.empty() ? "\"" : ", \"") + path + "\"";
+  if (!list.empty()) note("reloads " + list);
+  if (list.empty()) note("no library of yours is among those that it starts with; those that it opens are reloaded");
+  const std::vector<char*> words = pointers(plan->words);
+  const std::vector<char*> environment = pointers(plan->environment);
+  execve(plan->path.c_str(), words.data(), environment.data());
+  const int number = errno;
+  std::error_code ignored;
+  std::filesystem::remove_all(plan->directory, ignored);
+  say_error("\"" + plan->path + "\" can't be started: " + std::strerror(number));
+  return failed;
+}
+
+}  // namespace autoreload::command

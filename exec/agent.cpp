@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+// agent: threads of its own, which the program does not see.
+//
+// SHARED  - the stand-ins that wait for an engine, and the libraries that have one, under a mutex. Whoever holds it
+//           calls neither the loader nor an engine. A forked child has none of the threads: it leaves both alone.
+//         - what is written before main, by one thread, and only read later: the orders, the process's number.
+// THREADS The program's own call dlopen and dlsym. `tend` makes the engines; it has a table of descriptors of its own,
+//         and so have the threads that come from it. One thread shares the program's table: see program_thread.hpp.
+#include "exec/agent.hpp"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "exec/agent_orders.hpp"
+#include "exec/journal.hpp"
+#include "exec/linked_library.hpp"
+#include "exec/opened_file.hpp"
+#include "exec/program_thread.hpp"
+#include "exec/user_library.hpp"
+#include "reload/snapshot/copy_place.hpp"
+
+namespace autoreload::exec {
+namespace {
+
+struct opened_library {
+  std::string file;  // its stand-in's; empty: it has none
+  bool watched = false;
+};
+
+struct agent {
+  agent_orders orders;
+  pid_t process = 0;
+  program_thread loading;
+
+  std::mutex mutex;
+  std::condition_variable came;
+  std::deque<loaded_standin> waiting;
+  std::vector<std::unique_ptr<linked_library>> libraries;
+  std::map<std::string, opened_library> opened;  // by the libraries' real paths
+};
+
+agent* the_agent = nullptr;
+
+bool is_ours() { return the_agent != nullptr && the_agent->process == getpid(); }
+
+// The program's descriptors keep their numbers, and what it closes is closed: this thread has copies of none.
+bool leave_descriptors() {
+#ifndef CLOSE_RANGE_UNSHARE
+  constexpr unsigned CLOSE_RANGE_UNSHARE = 1U << 1U;
+#endif
+#ifndef SYS_close_range
+  constexpr long SYS_close_range = 436;
+#endif
+  return syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_UNSHARE) == 0;
+}
+
+void* tend(void*) {
+  agent& here = *the_agent;
+  if (leave_descriptors()) {
+    close(STDIN_FILENO);
+    close(STDOUT_FILENO);
+    // Whoever takes these numbers must not be written to by mistake.
+    (void)open("/dev/null", O_RDONLY | O_CLOEXEC);
+    (void)open("/dev/null", O_RDONLY | O_CLOEXEC);
+    name_descriptors_by_thread();
+  }
+  for (;;) {
+    loaded_standin next;
+    {
+      std::unique_lock lock(here.mutex);
+      here.came.wait(lock, [&] { return !here.waiting.empty(); });
+      next = std::move(here.waiting.front());
+      here.waiting.pop_front();
+    }
+    const std::string path = next.header->path;
+    auto made = linked_library::watch(std::move(next), here.loading, {.trial = here.orders.trial});
+    if (!made) {
+      say("\"" + path + "\" is not reloaded: " + made.error().what());
+      continue;
+    }
+    const std::lock_guard lock(here.mutex);
+    here.libraries.push_back(*std::move(made));
+  }
+}
+
+void watch(loaded_standin found) {
+  agent& here = *the_agent;
+  found.header->notice.store(&autoreload_exec_notice, std::memory_order_release);
+  const std::lock_guard lock(here.mutex);
+  here.waiting.push_back(std::move(found));
+  here.came.notify_all();
+}
+
+// A child that the program starts is not the agent's business.
+void clean_environment(const agent_orders& orders) {
+  unsetenv(orders_variable);
+  if (orders.had_preload) {
+    setenv("LD_PRELOAD", orders.preload.c_str(), 1);
+  } else {
+    unsetenv("LD_PRELOAD");
+  }
+}
+
+[[gnu::constructor]] void begin() {
+  const char* const directory = std::getenv(orders_variable);
+  if (directory == nullptr) return;
+  result<agent_orders> orders = read_orders(directory);
+  if (!orders) return;
+  the_agent = new agent;  // for ever: threads go on while the process ends
+  agent& here = *the_agent;
+  here.orders = *std::move(orders);
+  here.process = getpid();
+  open_journal(here.orders.journal);
+  clean_environment(here.orders);
+  std::vector<loaded_standin> found = standins_at_start();
+  if (!here.loading.start() || !start_thread(&tend, nullptr)) {
+    say("the system grants no threads: nothing is reloaded");
+    return;
+  }
+  for (loaded_standin& one : found) {
+    here.opened[real_path(one.header->path)] = {one.file, true};
+    watch(std::move(one));
+  }
+}
+
+[[gnu::destructor]] void end() {
+  if (!is_ours()) return;
+  std::error_code ignored;
+  std::filesystem::remove_all(the_agent->orders.directory, ignored);
+}
+
+// Prepares the stand-in of a library that the program opens, once. The loader is not called under the lock: a constructor
+// on another thread may have the loader's, and open a library.
+std::string standin_file(const std::string& path) {
+  agent& here = *the_agent;
+  const std::lock_guard lock(here.mutex);
+  const auto known = here.opened.find(path);
+  if (known != here.opened.end()) return known->second.file;
+  opened_library& made = here.opened[path];
+  const bool named = is_named(here.orders.libraries, path, {});
+  if (!(here.orders.libraries.empty() ? is_users_own(path) : named)) return {};
+  const result<prepared_standin> prepared =
+      prepare_standin({.path = path, .needed = {}, .directory = here.orders.directory, .asked_for = named,
+                       .is_global = false, .replaced = {}});
+  if (!prepared) {
+    say("\"" + path + "\" is not reloaded: " + prepared.error().what());
+    return {};
+  }
+  for (const std::string& remark : prepared->remarks) say("\"" + path + "\": " + remark);
+  made.file = prepared->file;
+  return made.file;
+}
+
+// The first who opened it has it watched.
+void watch_opened(const std::string& path, void* handle) {
+  loaded_standin found = standin_of(handle);
+  {
+    const std::lock_guard lock(the_agent->mutex);
+    if (found.header == nullptr || std::exchange(the_agent->opened[path].watched, true)) return;
+  }
+  watch(std::move(found));
+}
+
+bool is_loaded_itself(const std::string& path) {
+  void* const handle = dlopen(path.c_str(), RTLD_NOLOAD | RTLD_LAZY);
+  if (handle != nullptr) dlclose(handle);
+  return handle != nullptr;
+}
+
+std::string open_stand_in(const std::string& path, int flags) {
+  if (path.empty() || is_loaded_itself(path)) return {};
+  std::string file;
+  if ((flags & RTLD_NOLOAD) != 0) {
+    const std::lock_guard lock(the_agent->mutex);
+    const auto known = the_agent->opened.find(path);
+    return known == the_agent->opened.end() ? file : known->second.file;
+  }
+  file = standin_file(path);
+  if (file.empty()) return {};
+  // It stays open: stubs must stay where they are. If it can't be opened, the loader says why of the library itself.
+  void* const handle = dlopen(file.c_str(), flags);
+  if (handle == nullptr) return {};
+  watch_opened(path, handle);
+  return file;
+}
+
+}  // namespace
+
+const char* file_to_open(const char* name, int flags, const void* caller) {
+  if (!is_ours() || name == nullptr || *name == '\0' || is_own_code(caller)) return name;
+  const int before = errno;
+  const char* answer = name;
+  try {
+    const std::string file = open_stand_in(file_of(name, caller), flags);
+    if (!file.empty()) {
+      static thread_local std::string kept;  // as long as dlopen reads it
+      kept = file;
+      answer = kept.c_str();
+    }
+  } catch (const std::exception&) {  // for want of memory: the library itself, then
+  }
+  errno = before;
+  return answer;
+}
+
+void* newer_function(void* handle, const char* name) {
+  if (!is_ours() || handle == RTLD_DEFAULT || handle == RTLD_NEXT || name == nullptr) return nullptr;
+  linked_library* library = nullptr;
+  {
+    const std::lock_guard lock(the_agent->mutex);
+    for (const auto& one : the_agent->libraries) {
+      if (one->standin().handle == handle) library = one.get();
+    }
+  }
+  if (library == nullptr || library->standin_has(name)) return nullptr;
+  try {
+    return library->newer_function(name);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void end_for_missing(const standin_header* library, std::uint32_t slot) {
+  std::string name = "a function";
+  if (the_agent != nullptr && slot < library->functions) name = library->strings + library->names[slot].name;
+  say(name + "() was called, which the newest build of \"" + library->path +
+      "\" lacks: the program ends here. Build it with that function again, or start the program anew");
+  std::abort();
+}
+
+}  // namespace autoreload::exec

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// agent_orders: a word for the kind, then the text, each ended by a zero byte: names may hold anything else.
+#include "exec/agent_orders.hpp"
+
+#include <fstream>
+#include <iterator>
+
+namespace autoreload::exec {
+
+result<void> write_orders(const agent_orders& orders) {
+  const std::string path = orders.directory + "/" + orders_file;
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  const auto put = [&](const char* kind, const std::string& text) { file << kind << '\0' << text << '\0'; };
+  put("journal", orders.journal);
+  if (orders.had_preload) put("preload", orders.preload);
+  if (orders.trial) put("trial", "");
+  for (const std::string& name : orders.libraries) put("library", name);
+  if (file.flush()) return {};
+  return error(stage::use, path, "it can't be written");
+}
+
+result<agent_orders> read_orders(const std::string& directory) {
+  const std::string path = directory + "/" + orders_file;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return error(stage::use, path, "it can't be read");
+  agent_orders orders{.directory = directory};
+  std::string kind;
+  std::string text;
+  while (std::getline(file, kind, '\0') && std::getline(file, text, '\0')) {
+    if (kind == "journal") orders.journal = text;
+    if (kind == "trial") orders.trial = true;
+    if (kind == "library") orders.libraries.push_back(text);
+    if (kind == "preload") {
+      orders.preload = text;
+      orders.had_preload = true;
+    }
+  }
+  return orders;
+}
+
+}  // namespace autoreload::exec

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// agent_orders: what the command tells the agent: a file in the directory of the stand-ins, which a variable of the
+// environment names.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <autoreload/error.hpp>
+
+namespace autoreload::exec {
+
+inline constexpr const char* orders_variable = "AUTORELOAD_EXEC";
+inline constexpr const char* orders_file = "orders";
+
+struct agent_orders {
+  std::string directory{};               ///< private to the user; the agent removes it when the program ends
+  std::string journal{};                 ///< absolute; empty: standard error
+  std::string preload{};                 ///< LD_PRELOAD as it was
+  bool had_preload = false;
+  bool trial = false;
+  std::vector<std::string> libraries{};  ///< names or paths that were asked for; none: all of the user's
+};
+
+/// @return an error of stage use
+result<void> write_orders(const agent_orders& orders);
+/// @param directory  which the orders are in
+[[nodiscard]] result<agent_orders> read_orders(const std::string& directory);
+
+}  // namespace autoreload::exec

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: MIT
+// linked_library: an engine whose first generation is the stand-in itself.
+#include "exec/linked_library.hpp"
+
+#include <dlfcn.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include <autoreload/library_module.hpp>
+
+#include "exec/exports.hpp"
+#include "exec/journal.hpp"
+#include "exec/standin.hpp"
+
+namespace autoreload::exec {
+namespace {
+
+// Old builds stay: nobody knows who comes back to them. Beyond these the program has to be started anew.
+constexpr std::uint64_t most_builds = 900;  // each holds a descriptor
+constexpr std::uint64_t most_bytes = std::uint64_t{2} << 30U;
+
+const void* const nothing_loaded[1] = {};
+
+class loaded_build final : public autoreload::detail::erased_module {
+ public:
+  loaded_build(void* handle, const void* table) : handle_(handle), table_(table) {}
+  [[nodiscard]] const void* table() const override { return table_; }
+  [[nodiscard]] void* handle() const override { return handle_; }
+  result<void> unload() override {
+    if (handle_ != nullptr) return autoreload::detail::close_file(std::exchange(handle_, nullptr), "");
+    return {};
+  }
+
+ private:
+  void* handle_;
+  const void* table_;
+};
+
+result<std::string> read_whole(const std::string& file) {
+  std::ifstream from(file, std::ios::binary);
+  std::string bytes(std::istreambuf_iterator<char>(from), {});
+  if (!from && bytes.empty()) return error(stage::load, file, "the stand-in can't be read");
+  return bytes;
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 5); ++i) text += (i == 0 ? "" : ", ") + names[i];
+  if (names.size() > 5) text += " and " + std::to_string(names.size() - 5) + " more";
+  return text;
+}
+
+using resolver = void* (*)();
+
+}  // namespace
+
+result<std::unique_ptr<linked_library>> linked_library::watch(loaded_standin where, program_thread& loading,
+                                                              const settings& how) {
+  const result<std::string> bytes = read_whole(where.file);
+  if (!bytes) return bytes.error();
+  result<standin_facts> facts = read_standin(std::as_bytes(std::span(*bytes)));
+  if (!facts) return facts.error().rename(where.file);
+  std::unique_ptr<linked_library> made(new linked_library(std::move(where), *std::move(facts), loading));
+  options chosen;
+  // The seam for who finds out that nobody holds an old build's code any more: until there is one, all stay.
+  chosen.keep_old = true;
+  chosen.trial.enabled = how.trial;
+  chosen.observer = [self = made.get()](const event& happened) { self->observe(happened); };
+  autoreload::detail::loader api{};
+  api.api_type = "the program's own calls";
+  api.not_loaded = &nothing_loaded;
+  api.host = made.get();
+  try {
+    made->engine_ =
+        std::make_unique<autoreload::detail::engine>(api, made->where_.header->path, std::move(chosen), made->current_);
+  } catch (const error& refused) {
+    return refused;
+  }
+  return made;
+}
+
+linked_library::linked_library(loaded_standin where, standin_facts facts, program_thread& loading)
+    : where_(std::move(where)), facts_(std::move(facts)), loading_(loading), current_(&nothing_loaded) {}
+
+std::string linked_library::has(std::span<const std::byte> bytes) {
+  elf_facts facts;
+  facts.segments = segments_of(bytes);
+  planned_.reset();
+  return contents_digest(bytes, facts) == where_.header->contents ? where_.file : std::string();
+}
+
+std::optional<error> linked_library::too_many() const {
+  if (kept_ < most_builds && kept_bytes_ < most_bytes) return std::nullopt;
+  return error(stage::load, {},
+               std::to_string(kept_) + " older builds are loaded, which take " +
+                   std::to_string(kept_bytes_ / 1024 / 1024) + " MiB: no more are taken")
+      .advise("start the program anew");
+}
+
+result<std::vector<autoreload::detail::copy_edit>> linked_library::edits(std::span<const std::byte> bytes) {
+  if (std::optional<error> no = too_many()) return *std::move(no);
+  result<copy_plan> plan = plan_copy(bytes, facts_, [this](const exported_symbol& symbol) { return variable(symbol); });
+  if (!plan) return plan.error();
+  planned_ = *std::move(plan);
+  planned_bytes_ = bytes.size();
+  return std::move(planned_->edits);
+}
+
+// What the program and other libraries find by the name.
+void* linked_library::variable(const exported_symbol& symbol) const {
+  void* const from = where_.is_global ? RTLD_DEFAULT : where_.handle;
+  const auto find = [&](void* in) {
+    return symbol.version.empty() ? dlsym(in, symbol.name.c_str())
+                                  : dlvsym(in, symbol.name.c_str(), symbol.version.c_str());
+  };
+  void* const found = find(from);
+  return found != nullptr ? found : find(where_.handle);
+}
+
+result<std::unique_ptr<autoreload::detail::erased_module>> linked_library::load(const char* path, int flags) {
+  using module = std::unique_ptr<autoreload::detail::erased_module>;
+  if (path == where_.file) {
+    void* const again = dlopen(path, RTLD_NOLOAD | RTLD_NOW);
+    const void* const table = where_.header->first_table;
+    remember(table, {});
+    return module(new loaded_build(again, table));
+  }
+  result<void*> opened = error(stage::load, path, "it was not loaded");
+  loading_.run([&] { opened = autoreload::detail::open_file(path, flags); });
+  if (!opened) return opened.error();
+  link_map* library = nullptr;
+  if (!planned_ || dlinfo(*opened, RTLD_DI_LINKMAP, &library) != 0) {
+    return error(stage::load, path, "the loader does not know what it loaded");
+  }
+  build made{std::move(planned_->functions), library->l_addr, planned_bytes_};
+  std::vector<std::string> gone;
+  void* const* const table = make_table(made, gone);
+  if (table == nullptr) return error(stage::load, path, "there is no memory for a table of its functions");
+  const std::string name = std::string("\"") + where_.header->path + "\"";
+  if (!gone.empty()) say(name + " lacks " + listed(gone) + " now: a call of what is gone ends the program");
+  if (!planned_->own_constants.empty()) {
+    say("of " + name + " the constants " + listed(planned_->own_constants) +
+        " changed: the library has the new ones, and the program sees those that it started with");
+  }
+  planned_.reset();
+  remember(table, std::move(made));
+  return module(new loaded_build(*opened, table));
+}
+
+void linked_library::remember(const void* table, build made) {
+  const std::lock_guard lock(mutex_);
+  builds_[table] = std::move(made);
+}
+
+std::string linked_library::key_name(std::uint32_t slot) const {
+  const standin_header& header = *where_.header;
+  if (slot < header.functions) return header.strings + header.names[slot].name;
+  const std::uint32_t spare = slot - header.functions;
+  return spare < added_.size() ? added_[spare] : std::string();
+}
+
+const exported_symbol* linked_library::function_of(std::uint32_t slot, const functions& in) const {
+  const standin_header& header = *where_.header;
+  const std::string name = key_name(slot);
+  if (name.empty()) return nullptr;
+  const bool known = slot < header.functions && header.names[slot].version != 0;
+  const std::string version = known ? header.strings + header.names[slot].version : "";
+  if (const auto exact = in.find({name, version}); exact != in.end()) return &exact->second;
+  // A library that gets its first version script, or loses it, goes on by names.
+  for (auto one = in.lower_bound({name, ""}); one != in.end() && one->first.first == name; ++one) {
+    if (one->second.is_default() && (version.empty() || one->first.second.empty())) return &one->second;
+  }
+  return nullptr;
+}
+
+// Tables are few, small, and never freed: a call may be on its way through one.
+void* const* linked_library::make_table(const build& from, std::vector<std::string>& gone) {
+  const standin_header& header = *where_.header;
+  const std::size_t size = header.slots * sizeof(void*);
+  void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  auto* const table = static_cast<void**>(memory);
+  const std::lock_guard lock(mutex_);
+  for (std::uint32_t i = 0; i < header.slots; ++i) {
+    const exported_symbol* const symbol = function_of(i, from.exported);
+    if (symbol == nullptr) {
+      table[i] = header.notices + std::size_t{i} * stub_size;
+      if (i < header.functions) gone.push_back(key_name(i));
+      continue;
+    }
+    void* const at = reinterpret_cast<void*>(from.base + symbol->raw.st_value);
+    table[i] = symbol->kind == symbol_kind::chosen ? reinterpret_cast<resolver>(at)() : at;
+  }
+  return table;
+}
+
+void linked_library::observe(const event& happened) {
+  const bool moved = happened.kind == event_kind::loaded || happened.kind == event_kind::activated;
+  if (!moved) return say(to_string(happened));
+  take_over();
+  const bool is_first = happened.generation == 1 && newest_ != nullptr && newest_->base == 0;
+  if (is_first) return;  // what the program started with
+  kept_ += 1;
+  kept_bytes_ += newest_ != nullptr ? newest_->bytes : 0;
+  std::string words = to_string(happened);
+  if (kept_ > 1) {
+    words += "\n  " + std::to_string(kept_) + " newer builds than the first are loaded, " +
+             std::to_string(kept_bytes_ / 1024) + " KiB: old ones stay";
+  }
+  say(words);
+}
+
+// All functions of the build at once: each call after this store goes to it.
+void linked_library::take_over() {
+  const void* const table = current_.confirmed.load(std::memory_order_acquire);
+  const std::lock_guard lock(mutex_);
+  const auto found = builds_.find(table);
+  if (found == builds_.end()) return;
+  newest_ = &found->second;
+  where_.header->table.store(static_cast<void* const*>(table), std::memory_order_release);
+}
+
+void* linked_library::newer_function(const char* name) {
+  const standin_header& header = *where_.header;
+  const std::lock_guard lock(mutex_);
+  if (newest_ == nullptr) return nullptr;
+  std::uint32_t slot = header.functions;
+  for (const std::string& one : added_) {
+    if (one == name) return header.stubs + std::size_t{slot} * stub_size;
+    ++slot;
+  }
+  if (slot >= header.slots) return nullptr;
+  const auto found = std::find_if(newest_->exported.begin(), newest_->exported.end(), [&](const auto& one) {
+    return one.first.first == name && one.second.is_default();
+  });
+  if (found == newest_->exported.end()) return nullptr;
+  added_.emplace_back(name);
+  // Every table that may still come into use gets it; what has no such function keeps the notice.
+  for (auto& [table, one] : builds_) {
+    const exported_symbol* const symbol = function_of(slot, one.exported);
+    if (symbol == nullptr || one.base == 0) continue;
+    void* const at = reinterpret_cast<void*>(one.base + symbol->raw.st_value);
+    void* const target = symbol->kind == symbol_kind::chosen ? reinterpret_cast<resolver>(at)() : at;
+    auto* const entries = static_cast<void**>(const_cast<void*>(table));
+    __atomic_store_n(&entries[slot], target, __ATOMIC_RELEASE);
+  }
+  return header.stubs + std::size_t{slot} * stub_size;
+}
+
+}  // namespace autoreload::exec

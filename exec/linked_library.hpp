@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// linked_library: a library of the program's, whose stand-in leads to the newest build.
+//
+// SHARED  - the newest published functions and the names of spare slots: read by dlsym on the program's threads, written
+//           by the engine's thread and by dlsym, under a mutex.
+//         - the stand-in's table: see standin_format.hpp.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <autoreload/engine.hpp>
+
+#include "exec/copy_plan.hpp"
+#include "exec/loaded_standin.hpp"
+#include "exec/program_thread.hpp"
+
+namespace autoreload::exec {
+
+class linked_library final : public autoreload::detail::linked_host {
+ public:
+  struct settings {
+    bool trial = false;  ///< each build is loaded in a helper process first
+  };
+  /// Makes an engine, which looks at the file at once. @param loading  lives as long as this
+  /// @return why there can be none
+  static result<std::unique_ptr<linked_library>> watch(loaded_standin where, program_thread& loading,
+                                                       const settings& how);
+
+  [[nodiscard]] std::string has(std::span<const std::byte> bytes) override;
+  [[nodiscard]] result<std::vector<autoreload::detail::copy_edit>> edits(std::span<const std::byte> bytes) override;
+  [[nodiscard]] result<std::unique_ptr<autoreload::detail::erased_module>> load(const char* path, int flags) override;
+
+  /// A function that the stand-in's build did not have and the newest one has: a stub that leads there from now on.
+  /// @return null: there is none, or no stub is left. Any thread.
+  [[nodiscard]] void* newer_function(const char* name);
+  /// Whether the stand-in itself answers for a name. Any thread.
+  [[nodiscard]] bool standin_has(const std::string& name) const { return facts_.has(name); }
+  [[nodiscard]] const loaded_standin& standin() const { return where_; }
+
+ private:
+  using functions = std::map<symbol_key, exported_symbol>;
+  struct build {
+    functions exported;
+    std::uintptr_t base = 0;
+    std::uint64_t bytes = 0;
+  };
+
+  linked_library(loaded_standin where, standin_facts facts, program_thread& loading);
+  void observe(const event& happened);
+  void take_over();
+  void* variable(const exported_symbol& symbol) const;
+  [[nodiscard]] std::string key_name(std::uint32_t slot) const;
+  [[nodiscard]] const exported_symbol* function_of(std::uint32_t slot, const functions& in) const;
+  [[nodiscard]] std::optional<error> too_many() const;
+  void remember(const void* table, build made);
+  void* const* make_table(const build& from, std::vector<std::string>& gone);
+
+  const loaded_standin where_;
+  const standin_facts facts_;
+  program_thread& loading_;
+  autoreload::detail::published current_;
+  std::optional<copy_plan> planned_;   // of the build that is about to be loaded
+  std::uint64_t planned_bytes_ = 0;
+  std::map<const void*, build> builds_;  // by their tables
+  std::uint64_t kept_bytes_ = 0;
+  std::uint64_t kept_ = 0;
+
+  std::mutex mutex_;
+  std::vector<std::string> added_;     // names of the slots behind those that have one
+  const build* newest_ = nullptr;
+  std::unique_ptr<autoreload::detail::engine> engine_;  // the last member: it calls the others
+};
+
+}  // namespace autoreload::exec

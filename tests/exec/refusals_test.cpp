@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// refusals_test: what can't run with stand-ins is said before anything runs, with a way out.
+#include <gtest/gtest.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "../command/program.hpp"
+#include "conversation.hpp"
+#include "workshop.hpp"
+
+namespace {
+
+using support::asked_program;
+using support::autoreload;
+using support::conversation;
+using support::ran;
+using support::workshop;
+
+const char* const program = "int foo(void);\nstatic void answer(const char* line) { (void)line; printf(\"%d\\n\", foo()); }\n";
+
+void expect_refusal(const ran& came, const std::string& reason, const std::string& advice) {
+  EXPECT_EQ(came.status, 1);
+  EXPECT_EQ(came.out, "");
+  EXPECT_NE(came.err.find(reason), std::string::npos) << came.err;
+  EXPECT_NE(came.err.find(advice), std::string::npos) << came.err;
+}
+
+TEST(ExecRefuses, AStaticProgram) {
+  workshop here;
+  here.compile("-x c -static -o app - <<<'int main(void) { return 0; }'");
+  expect_refusal(autoreload({"exec", "--", "./app"}, here.directory()), "statically", "without -static");
+}
+
+TEST(ExecRefuses, ASetUserIdProgramOfAnothersAndRunsACopy) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can make one";
+  workshop here;
+  here.library("int foo(void) { return 4; }\n");
+  here.program(asked_program(program));
+  ASSERT_EQ(chown((here / "app").c_str(), 65534, 65534), 0);
+  ASSERT_EQ(chmod((here / "app").c_str(), 04755), 0);
+  expect_refusal(autoreload({"exec", "--", "./app"}, here.directory()), "set-user-ID", "cp \"./app\" ./app");
+}
+
+TEST(ExecRefuses, A32BitProgram) {
+  workshop here;
+  here.library("int foo(void) { return 4; }\n");
+  here.program(asked_program(program));
+  std::string bytes = support::read_file(here / "app");
+  bytes[4] = 1;  // EI_CLASS: as compilers for 32 bits are rarely installed
+  support::write_file(here / "app", bytes);
+  expect_refusal(autoreload({"exec", "--", "./app"}, here.directory()), "32-bit", "build it for 64 bits");
+}
+
+TEST(ExecRefuses, AProgramOfMusls) {
+  workshop here;
+  here.compile("-x c -o app - -Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1 <<<'int main(void) { return 0; }'");
+  expect_refusal(autoreload({"exec", "--", "./app"}, here.directory()), "musl", "glibc");
+}
+
+TEST(ExecRefuses, AScriptOfAShells) {
+  workshop here;
+  support::write_file(here / "app", "#!/bin/sh\nexec true\n");
+  std::filesystem::permissions(here / "app", std::filesystem::perms::owner_all);
+  expect_refusal(autoreload({"exec", "--", "./app"}, here.directory()), "a script that sh runs", "name the program itself");
+}
+
+TEST(ExecRefuses, AProgramThatIsNotThere) {
+  workshop here;
+  expect_refusal(autoreload({"exec", "--", "./absent"}, here.directory()), "no such program", "PATH");
+}
+
+TEST(ExecRefuses, ALibraryThatExportsClassesUnlessItIsAskedFor) {
+  const char* const classes =
+      "__attribute__((visibility(\"default\"))) void* _ZTV3Foo[3];\nint foo(void) { return VALUE; }\n";
+  workshop here;
+  here.library(classes, "-DVALUE=4");
+  here.program(asked_program(program));
+  {
+    conversation app({"--", "./app"}, here.directory());
+    EXPECT_EQ(app.ask("?"), "4");
+    app.hear("exports C++ classes");
+    app.hear("--lib libfoo.so takes it anyway");
+  }
+  conversation app({"--lib", "libfoo.so", "--", "./app"}, here.directory());
+  EXPECT_EQ(app.ask("?"), "4");
+  here.library(classes, "-DVALUE=5");
+  app.hear("generation 2");
+  EXPECT_EQ(app.ask("?"), "5");
+}
+
+TEST(ExecRefuses, NothingOfAScriptWhoseInterpreterIsAProgram) {
+  workshop here;
+  here.library("int foo(void) { return 4; }\n");
+  here.program("#include <stdio.h>\nint foo(void);\nint main(int count, char** words) { printf(\"%d %d %s\\n\", foo(), count, words[1]); return 0; }\n");
+  support::write_file(here / "script", "#!" + (here / "app") + "\n");
+  std::filesystem::permissions(here / "script", std::filesystem::perms::owner_all);
+  conversation app({"--", "./script"}, here.directory());
+  EXPECT_EQ(app.next_line(), "4 2 ./script");
+}
+
+}  // namespace

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// workshop: a library and a program that is linked with it, in a directory of their own.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+
+#include "../support.hpp"
+
+namespace support {
+
+class workshop {
+ public:
+  [[nodiscard]] std::string directory() const { return place_.path().string(); }
+  [[nodiscard]] std::string operator/(const std::string& name) const { return place_ / name; }
+
+  /// Compiles a source into a library that replaces the one before at once, as builds do.
+  void library(const std::string& source, const std::string& flags = {}, const std::string& name = "libfoo.so") {
+    write_file(place_ / (name + ".c"), source);
+    compile("-g -shared -fPIC -o new.so '" + name + ".c' -Wl,-soname," + name + " " + flags);
+    std::filesystem::rename(place_ / "new.so", place_ / name);
+  }
+  /// Compiles a program that needs `libfoo.so`.
+  void program(const std::string& source, const std::string& flags = "-L. -lfoo") {
+    write_file(place_ / "app.c", source);
+    compile("-g -o app app.c " + flags + " -Wl,-rpath,\"$PWD\"");
+  }
+  void compile(const std::string& words) {
+    const char* const compiler = std::getenv("AUTORELOAD_TEST_CC");
+    if (compiler == nullptr) throw std::runtime_error("AUTORELOAD_TEST_CC names no compiler");
+    shell("cd '" + directory() + "' && " + compiler + " " + words);
+  }
+
+ private:
+  temp_directory place_;
+};
+
+/// The frame of a program that prints a line for each that it reads: `answer(line)` does it.
+inline std::string asked_program(const std::string& body) {
+  return "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n" + body +
+         "int main(void) {\n  char line[256];\n  setvbuf(stdout, 0, _IOLBF, 0);\n"
+         "  while (fgets(line, sizeof line, stdin)) { line[strcspn(line, \"\\n\")] = 0; answer(line); }\n"
+         "  return 7;\n}\n";
+}
+
+}  // namespace support
