@@ -23,9 +23,10 @@ class workshop {
     std::filesystem::rename(place_ / "new.so", place_ / name);
   }
   /// Compiles a program that needs `libfoo.so`.
-  void program(const std::string& source, const std::string& flags = "-L. -lfoo") {
+  void program(const std::string& source, const std::string& flags = "-L. -lfoo",
+               const std::string& run_path = "-Wl,-rpath,\"$PWD\"") {
     write_file(place_ / "app.c", source);
-    compile("-g -o app app.c " + flags + " -Wl,-rpath,\"$PWD\"");
+    compile("-g -o app app.c " + flags + " " + run_path);
   }
   void compile(const std::string& words) {
     const char* const compiler = std::getenv("AUTORELOAD_TEST_CC");
