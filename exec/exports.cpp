@@ -68,8 +68,9 @@ std::pair<std::uint64_t, std::uint64_t> frozen_range(const elf_view& file) {
 
 symbol_kind kind_of(const Elf64_Sym& symbol, const elf_view& file, std::pair<std::uint64_t, std::uint64_t> frozen) {
   const unsigned type = ELF64_ST_TYPE(symbol.st_info);
-  if (symbol.st_shndx == SHN_ABS) return symbol_kind::other;
-  if (type == STT_TLS) return symbol_kind::thread_local_variable;
+  if (type == STT_TLS) return symbol_kind::thread_local_variable;  // the first is at 0 of its thread's
+  // At address 0, or without a place in memory: rustc's metadata is such a symbol.
+  if (symbol.st_shndx == SHN_ABS || symbol.st_value == 0) return symbol_kind::other;
   if (ELF64_ST_BIND(symbol.st_info) == STB_GNU_UNIQUE) return symbol_kind::unique;
   if (type == STT_GNU_IFUNC) return symbol_kind::chosen;
   const load_segment* const segment = file.holding(symbol.st_value, std::max<std::uint64_t>(symbol.st_size, 1));
@@ -129,6 +130,29 @@ std::vector<exported_symbol> exports_of(const elf_view& file, const dynamic_tabl
     found.push_back(std::move(one));
   }
   return found;
+}
+
+std::uint64_t hidden_variables(const elf_view& file, const dynamic_tables& tables,
+                               const std::vector<exported_symbol>& exports) {
+  const auto frozen = frozen_range(file);
+  std::uint64_t bytes = 0;
+  for (const load_segment& one : file.loads) {
+    if ((one.flags & PF_W) == 0) continue;
+    const std::uint64_t end = one.address + one.memory_size;
+    const std::uint64_t first = std::max(one.address, frozen.second);
+    if (frozen.first < end && frozen.second > one.address) {
+      bytes += first < end ? end - first : 0;
+    } else {
+      bytes += one.memory_size;
+    }
+  }
+  // Lazy binding's own table, which is frozen where all is bound at once; variables with symbols.
+  constexpr std::uint64_t in_front = 3;
+  const std::uint64_t entries = tables.value(DT_PLTRELSZ).value_or(0) / sizeof(Elf64_Rela) + in_front;
+  const std::uint64_t table_at = tables.value(DT_PLTGOT).value_or(0);
+  std::uint64_t known = table_at >= frozen.second && table_at != 0 ? entries * sizeof(void*) : 0;
+  for (const exported_symbol& one : exports) known += one.kind == symbol_kind::variable ? one.raw.st_size : 0;
+  return bytes > known ? bytes - known : 0;
 }
 
 bool is_relocated(const elf_view& file, const dynamic_tables& tables, std::uint64_t address, std::uint64_t size) {

@@ -55,6 +55,10 @@ struct dynamic_tables {
 /// All that the library defines for others: global and weak, default and protected.
 [[nodiscard]] std::vector<exported_symbol> exports_of(const elf_view& file, const dynamic_tables& tables);
 
+/// How many bytes of writable variables no symbol leads to: `static` ones. A few are the compiler's own.
+[[nodiscard]] std::uint64_t hidden_variables(const elf_view& file, const dynamic_tables& tables,
+                                             const std::vector<exported_symbol>& exports);
+
 /// The records at an address; none when they are not all in the file.
 template <class T>
 [[nodiscard]] table<T> records_at(const elf_view& file, std::uint64_t address, std::uint64_t count) {

@@ -51,7 +51,9 @@ class examination {
     const elf_view file{bytes, seen.facts.segments, 0};
     const std::optional<dynamic_tables> tables = tables_of(file);
     if (!tables) return refuse("it has no dynamic symbols", "link it as a shared library");
-    if (std::optional<error> no = look_at(exports_of(file, *tables), *tables)) return *std::move(no);
+    const std::vector<exported_symbol> exports = exports_of(file, *tables);
+    if (std::optional<error> no = look_at(exports, *tables)) return *std::move(no);
+    look_for_state(hidden_variables(file, *tables, exports));
     return write(bytes, seen.facts);
   }
 
@@ -95,6 +97,15 @@ class examination {
                               variables);
     }
     return std::nullopt;
+  }
+
+  // Tables of open handles, pools, caches: what an older build keeps in such variables, the newest doesn't know.
+  void look_for_state(std::uint64_t bytes) {
+    constexpr std::uint64_t few = 512;
+    if (bytes <= few) return;
+    made_.remarks.push_back("it has " + std::to_string(bytes) +
+                            " bytes of variables of its own, which start anew in each build: what it remembers there "
+                            "(handles, settings) is lost to newer builds");
   }
 
   result<prepared_standin> write(std::span<const std::byte> bytes, const elf_facts& facts) {
@@ -141,7 +152,7 @@ bool is_named(const std::vector<std::string>& names, const std::string& path, co
 }
 
 bool is_users_own(const std::string& path) {
-  if (is_packaged(path)) return false;
+  if (is_packaged(path) || path.starts_with("/usr/libexec/")) return false;
   for (const char* const part : {"/site-packages/", "/dist-packages/", "/node_modules/"}) {
     if (path.find(part) != std::string::npos) return false;
   }
