@@ -2,7 +2,8 @@
 // agent: threads of its own, which the program does not see.
 //
 // SHARED  - the stand-ins that wait for an engine, and the libraries that have one, under a mutex. Whoever holds it
-//           calls neither the loader nor an engine. A forked child has none of the threads: it leaves both alone.
+//           calls neither the loader nor an engine. It is held across fork, with the libraries' own: a child has none
+//           of the threads, so nothing is watched anew there, but it finds what is known.
 //         - what is written before main, by one thread, and only read later: the orders, the process's number.
 // THREADS The program's own call dlopen and dlsym. `tend` makes the engines; it has a table of descriptors of its own,
 //         and so have the threads that come from it. One thread shares the program's table: see program_thread.hpp.
@@ -10,6 +11,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -114,6 +116,16 @@ void clean_environment(const agent_orders& orders) {
   }
 }
 
+void before_fork() {
+  the_agent->mutex.lock();
+  for (const auto& one : the_agent->libraries) one->lock();
+}
+
+void after_fork() {
+  for (const auto& one : the_agent->libraries) one->unlock();
+  the_agent->mutex.unlock();
+}
+
 [[gnu::constructor]] void begin() {
   const char* const directory = std::getenv(orders_variable);
   if (directory == nullptr) return;
@@ -125,6 +137,7 @@ void clean_environment(const agent_orders& orders) {
   here.process = getpid();
   open_journal(here.orders.journal);
   clean_environment(here.orders);
+  pthread_atfork(&before_fork, &after_fork, &after_fork);
   std::vector<loaded_standin> found = standins_at_start();
   if (!here.loading.start() || !start_thread(&tend, nullptr)) {
     say("the system grants no threads: nothing is reloaded");
@@ -142,19 +155,23 @@ void clean_environment(const agent_orders& orders) {
   std::filesystem::remove_all(the_agent->orders.directory, ignored);
 }
 
-// Prepares the stand-in of a library that the program opens, once. The loader is not called under the lock: a constructor
-// on another thread may have the loader's, and open a library.
+// Prepares the stand-in of a library that the program opens, once. The loader is not called under the lock: a
+// constructor on another thread may have the loader's, and open a library.
 std::string standin_file(const std::string& path) {
   agent& here = *the_agent;
   const std::lock_guard lock(here.mutex);
   const auto known = here.opened.find(path);
   if (known != here.opened.end()) return known->second.file;
+  if (!is_ours()) return {};
   opened_library& made = here.opened[path];
   const bool named = is_named(here.orders.libraries, path, {});
   if (!(here.orders.libraries.empty() ? is_users_own(path) : named)) return {};
-  const result<prepared_standin> prepared =
-      prepare_standin({.path = path, .needed = {}, .directory = here.orders.directory, .asked_for = named,
-                       .is_global = false, .replaced = {}});
+  const result<prepared_standin> prepared = prepare_standin({.path = path,
+                                                             .needed = {},
+                                                             .directory = here.orders.directory,
+                                                             .asked_for = named,
+                                                             .is_global = false,
+                                                             .replaced = {}});
   if (!prepared) {
     say("\"" + path + "\" is not reloaded: " + prepared.error().what());
     return {};
@@ -200,7 +217,7 @@ std::string open_stand_in(const std::string& path, int flags) {
 }  // namespace
 
 const char* file_to_open(const char* name, int flags, const void* caller) {
-  if (!is_ours() || name == nullptr || *name == '\0' || is_own_code(caller)) return name;
+  if (the_agent == nullptr || name == nullptr || *name == '\0' || is_own_code(caller)) return name;
   const int before = errno;
   const char* answer = name;
   try {
@@ -217,7 +234,7 @@ const char* file_to_open(const char* name, int flags, const void* caller) {
 }
 
 void* newer_function(void* handle, const char* name) {
-  if (!is_ours() || handle == RTLD_DEFAULT || handle == RTLD_NEXT || name == nullptr) return nullptr;
+  if (the_agent == nullptr || handle == RTLD_DEFAULT || handle == RTLD_NEXT || name == nullptr) return nullptr;
   linked_library* library = nullptr;
   {
     const std::lock_guard lock(the_agent->mutex);

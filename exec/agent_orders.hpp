@@ -14,9 +14,9 @@ inline constexpr const char* orders_variable = "AUTORELOAD_EXEC";
 inline constexpr const char* orders_file = "orders";
 
 struct agent_orders {
-  std::string directory{};               ///< private to the user; the agent removes it when the program ends
-  std::string journal{};                 ///< absolute; empty: standard error
-  std::string preload{};                 ///< LD_PRELOAD as it was
+  std::string directory{};  ///< private to the user; the agent removes it when the program ends
+  std::string journal{};    ///< absolute; empty: standard error
+  std::string preload{};    ///< LD_PRELOAD as it was
   bool had_preload = false;
   bool trial = false;
   std::vector<std::string> libraries{};  ///< names or paths that were asked for; none: all of the user's

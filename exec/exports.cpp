@@ -156,8 +156,7 @@ std::uint64_t hidden_variables(const elf_view& file, const dynamic_tables& table
 }
 
 bool is_relocated(const elf_view& file, const dynamic_tables& tables, std::uint64_t address, std::uint64_t size) {
-  const std::array<std::pair<std::int64_t, std::int64_t>, 2> ranges{
-      {{DT_RELA, DT_RELASZ}, {DT_JMPREL, DT_PLTRELSZ}}};
+  const std::array<std::pair<std::int64_t, std::int64_t>, 2> ranges{{{DT_RELA, DT_RELASZ}, {DT_JMPREL, DT_PLTRELSZ}}};
   for (const auto& [start, bytes] : ranges) {
     const auto at = tables.value(start);
     const auto length = tables.value(bytes);

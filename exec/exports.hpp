@@ -17,18 +17,18 @@ namespace autoreload::exec {
 /// What an exported symbol can be.
 enum class symbol_kind : std::uint8_t {
   function,
-  chosen,        ///< an indirect function: its address is what its resolver answers (STT_GNU_IFUNC)
-  variable,      ///< writable
-  constant,      ///< in memory that nobody can write, once it is relocated
+  chosen,    ///< an indirect function: its address is what its resolver answers (STT_GNU_IFUNC)
+  variable,  ///< writable
+  constant,  ///< in memory that nobody can write, once it is relocated
   thread_local_variable,
-  unique,        ///< one for the whole process, whoever defines it (STB_GNU_UNIQUE)
-  other,         ///< an absolute number, a label in data
+  unique,  ///< one for the whole process, whoever defines it (STB_GNU_UNIQUE)
+  other,   ///< an absolute number, a label in data
 };
 
 struct exported_symbol {
   std::string name;
-  std::string version{};     ///< empty: none
-  std::uint32_t index = 0;   ///< in the dynamic symbol table
+  std::string version{};            ///< empty: none
+  std::uint32_t index = 0;          ///< in the dynamic symbol table
   std::uint16_t version_index = 0;  ///< as .gnu.version has it
   symbol_kind kind = symbol_kind::other;
   Elf64_Sym raw{};
@@ -40,11 +40,11 @@ struct exported_symbol {
 
 /// Of a library that inspect() called sound.
 struct dynamic_tables {
-  std::vector<Elf64_Dyn> entries;   ///< up to DT_NULL
-  std::uint64_t symbols = 0;        ///< their address
+  std::vector<Elf64_Dyn> entries;  ///< up to DT_NULL
+  std::uint64_t symbols = 0;       ///< their address
   std::uint32_t symbol_count = 0;
   std::span<const std::byte> strings;
-  std::uint64_t versions = 0;       ///< .gnu.version's address; 0: none
+  std::uint64_t versions = 0;  ///< .gnu.version's address; 0: none
 
   [[nodiscard]] std::optional<std::uint64_t> value(std::int64_t tag) const;
 };

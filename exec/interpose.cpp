@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // interpose: dlopen and dlsym, as the program calls them.
 //
-// Both depend on who calls: the run path, the namespace, what comes next. So the real one is jumped to with the caller's
-// own return address, after a question to the agent.
+// Both depend on who calls: the run path, the namespace, what comes next. So the real one is jumped to with the
+// caller's own return address, after a question to the agent.
 #include <dlfcn.h>
 
 #include <cstdint>
@@ -15,7 +15,8 @@ extern "C" {
 [[gnu::visibility("hidden")]] void* autoreload_exec_dlopen = nullptr;
 [[gnu::visibility("hidden")]] void* autoreload_exec_dlsym = nullptr;
 
-[[gnu::visibility("hidden")]] const char* autoreload_exec_file(const char* name, int flags, const void* caller) noexcept {
+[[gnu::visibility("hidden")]] const char* autoreload_exec_file(const char* name, int flags,
+                                                               const void* caller) noexcept {
   return autoreload::exec::file_to_open(name, flags, caller);
 }
 
@@ -32,7 +33,7 @@ extern "C" {
 }
 
 [[noreturn, gnu::visibility("hidden")]] void autoreload_exec_missing(const autoreload::exec::standin_header* library,
-                                                                      std::uint32_t slot) noexcept {
+                                                                     std::uint32_t slot) noexcept {
   autoreload::exec::end_for_missing(library, slot);
 }
 }

@@ -22,9 +22,9 @@ struct launch_plan {
   std::string path;
   std::vector<std::string> words;
   std::vector<std::string> environment;
-  std::vector<std::string> taken;      ///< the libraries that will be reloaded
-  std::vector<std::string> remarks;    ///< what the user should know: what was left alone, and why
-  std::string directory;               ///< the program's agent removes it, or whoever could not start the program
+  std::vector<std::string> taken;    ///< the libraries that will be reloaded
+  std::vector<std::string> remarks;  ///< what the user should know: what was left alone, and why
+  std::string directory;             ///< the program's agent removes it, or whoever could not start the program
 };
 
 /// Removes what programs left behind that were killed.

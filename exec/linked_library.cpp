@@ -235,9 +235,8 @@ void* linked_library::newer_function(const char* name) {
     ++slot;
   }
   if (slot >= header.slots) return nullptr;
-  const auto found = std::find_if(newest_->exported.begin(), newest_->exported.end(), [&](const auto& one) {
-    return one.first.first == name && one.second.is_default();
-  });
+  const auto found = std::find_if(newest_->exported.begin(), newest_->exported.end(),
+                                  [&](const auto& one) { return one.first.first == name && one.second.is_default(); });
   if (found == newest_->exported.end()) return nullptr;
   added_.emplace_back(name);
   // Every table that may still come into use gets it; what has no such function keeps the notice.

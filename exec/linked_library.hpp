@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // linked_library: a library of the program's, whose stand-in leads to the newest build.
 //
-// SHARED  - the newest published functions and the names of spare slots: read by dlsym on the program's threads, written
+// SHARED  - the newest published functions and the names of spare slots: read by dlsym on the program's threads,
+// written
 //           by the engine's thread and by dlsym, under a mutex.
 //         - the stand-in's table: see standin_format.hpp.
 #pragma once
@@ -41,6 +42,9 @@ class linked_library final : public autoreload::detail::linked_host {
   [[nodiscard]] void* newer_function(const char* name);
   /// Whether the stand-in itself answers for a name. Any thread.
   [[nodiscard]] bool standin_has(const std::string& name) const { return facts_.has(name); }
+  /// Around a fork, for the child.
+  void lock() { mutex_.lock(); }
+  void unlock() { mutex_.unlock(); }
   [[nodiscard]] const loaded_standin& standin() const { return where_; }
 
  private:
@@ -65,14 +69,14 @@ class linked_library final : public autoreload::detail::linked_host {
   const standin_facts facts_;
   program_thread& loading_;
   autoreload::detail::published current_;
-  std::optional<copy_plan> planned_;   // of the build that is about to be loaded
+  std::optional<copy_plan> planned_;  // of the build that is about to be loaded
   std::uint64_t planned_bytes_ = 0;
   std::map<const void*, build> builds_;  // by their tables
   std::uint64_t kept_bytes_ = 0;
   std::uint64_t kept_ = 0;
 
   std::mutex mutex_;
-  std::vector<std::string> added_;     // names of the slots behind those that have one
+  std::vector<std::string> added_;  // names of the slots behind those that have one
   const build* newest_ = nullptr;
   std::unique_ptr<autoreload::detail::engine> engine_;  // the last member: it calls the others
 };

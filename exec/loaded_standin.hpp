@@ -13,9 +13,9 @@ namespace autoreload::exec {
 
 struct loaded_standin {
   standin_header* header = nullptr;
-  void* handle = nullptr;     ///< dlopen's; it is never closed, so that stubs stay where they are
-  std::string file{};         ///< the loader's name
-  bool is_global = false;     ///< its symbols are for all: the program started with it
+  void* handle = nullptr;  ///< dlopen's; it is never closed, so that stubs stay where they are
+  std::string file{};      ///< the loader's name
+  bool is_global = false;  ///< its symbols are for all: the program started with it
 };
 
 /// The header of a library that is loaded, or null if that is no stand-in. Any thread.

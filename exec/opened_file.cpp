@@ -38,7 +38,8 @@ bool has_run_path(const void* caller) {
         for (int i = 0; i < one->dlpi_phnum; ++i) {
           if (one->dlpi_phdr[i].p_type != PT_DYNAMIC) continue;
           const auto* entry = reinterpret_cast<const ElfW(Dyn)*>(one->dlpi_addr + one->dlpi_phdr[i].p_vaddr);
-          for (; entry->d_tag != DT_NULL; ++entry) here.has_run_path |= entry->d_tag == DT_RPATH || entry->d_tag == DT_RUNPATH;
+          for (; entry->d_tag != DT_NULL; ++entry)
+            here.has_run_path |= entry->d_tag == DT_RPATH || entry->d_tag == DT_RUNPATH;
         }
         return 1;
       },

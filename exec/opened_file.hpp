@@ -6,9 +6,9 @@
 
 namespace autoreload::exec {
 
-/// The real path of the library that dlopen would open; empty when it can't be told ahead, or the loader has it already.
-/// A name without a slash is looked for where LD_LIBRARY_PATH and the loader's cache say, unless the caller's own run
-/// path could lead elsewhere. @param caller  an address in who calls. Any thread.
+/// The real path of the library that dlopen would open; empty when it can't be told ahead, or the loader has it
+/// already. A name without a slash is looked for where LD_LIBRARY_PATH and the loader's cache say, unless the caller's
+/// own run path could lead elsewhere. @param caller  an address in who calls. Any thread.
 [[nodiscard]] std::string file_of(const std::string& name, const void* caller);
 
 /// Whether an address lies in the agent itself.

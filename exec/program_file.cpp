@@ -98,9 +98,10 @@ class judgement {
     const bool other_group = (status.st_mode & S_ISGID) != 0 && status.st_gid != getegid();
     const bool capable = geteuid() != 0 && getxattr(path_.c_str(), "security.capability", nullptr, 0) > 0;
     if (!other_user && !other_group && !capable) return {};
-    return refuse("it gets rights that you don't have (set-user-ID, set-group-ID or file capabilities), so the loader lets "
-                  "nobody put a library in front of its own",
-                  "try a copy of it without them: cp \"" + path_ + "\" ./" + base_of(path_));
+    return refuse(
+        "it gets rights that you don't have (set-user-ID, set-group-ID or file capabilities), so the loader lets "
+        "nobody put a library in front of its own",
+        "try a copy of it without them: cp \"" + path_ + "\" ./" + base_of(path_));
   }
 
   result<void> judge_loader() const {

@@ -10,9 +10,9 @@
 namespace autoreload::exec {
 
 struct program_file {
-  std::string path;                     ///< the ELF file: a script's interpreter
-  std::vector<std::string> words;       ///< its arguments, the zeroth first
-  std::vector<std::string> functions;   ///< that it exports itself
+  std::string path;                    ///< the ELF file: a script's interpreter
+  std::vector<std::string> words;      ///< its arguments, the zeroth first
+  std::vector<std::string> functions;  ///< that it exports itself
 };
 
 /// Finds a program as execvp does, and what runs it if it is a script.

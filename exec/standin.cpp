@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // standin: the library's own file, with three segments more at its end and everything else where it was.
 //
-// The symbol table is doubled: the old entries keep their numbers, so that no relocation has to be changed, and can't be
-// found by name; new ones, which can, have the stubs' addresses. The old entry of a function is hidden, so the library's
-// own references lead to its own code; those to variables are looked up by name, as ever.
+// The symbol table is doubled: the old entries keep their numbers, so that no relocation has to be changed, and can't
+// be found by name; new ones, which can, have the stubs' addresses. The old entry of a function is hidden, so the
+// library's own references lead to its own code; those to variables are looked up by name, as ever.
 #include "exec/standin.hpp"
 
 #include <algorithm>
@@ -232,9 +232,8 @@ class writer {
   }
   static constexpr std::size_t header_pointers = 7;
   [[nodiscard]] std::size_t chosen_count() const {
-    return static_cast<std::size_t>(std::count_if(slots_.begin(), slots_.end(), [&](std::uint32_t one) {
-      return exports_[one].kind == symbol_kind::chosen;
-    }));
+    return static_cast<std::size_t>(std::count_if(
+        slots_.begin(), slots_.end(), [&](std::uint32_t one) { return exports_[one].kind == symbol_kind::chosen; }));
   }
   [[nodiscard]] std::size_t relocation_space() const {
     const std::size_t made = header_pointers + slot_count() - (has_plt() ? chosen_count() : 0);
@@ -261,7 +260,8 @@ class writer {
   // ---- the dynamic section
 
   void set(std::int64_t tag, std::uint64_t value) {
-    auto at = std::find_if(tables_.entries.begin(), tables_.entries.end(), [&](const auto& one) { return one.d_tag == tag; });
+    auto at =
+        std::find_if(tables_.entries.begin(), tables_.entries.end(), [&](const auto& one) { return one.d_tag == tag; });
     if (at == tables_.entries.end()) at = tables_.entries.insert(at, Elf64_Dyn{tag, {}});
     at->d_un.d_val = value;
   }
@@ -327,14 +327,32 @@ class writer {
     std::vector<std::byte> made(offset + (data_.address - tables_segment_.address) + data_.bytes.size());
     std::copy(wanted_.bytes.begin(), wanted_.bytes.end(), made.begin());
     for (const segment* const one : {&tables_segment_, &code_, &data_}) {
-      std::memcpy(made.data() + offset + (one->address - tables_segment_.address), one->bytes.data(), one->bytes.size());
+      std::memcpy(made.data() + offset + (one->address - tables_segment_.address), one->bytes.data(),
+                  one->bytes.size());
     }
     Elf64_Ehdr first;
     std::memcpy(&first, made.data(), sizeof first);
     first.e_phoff = offset;
     first.e_phnum = static_cast<Elf64_Half>(headers.size());
     std::memcpy(made.data(), &first, sizeof first);
+    move_dynamic_section(made, first, offset);
     return made;
+  }
+
+  // Debuggers find out by this section where the library is.
+  void move_dynamic_section(std::vector<std::byte>& made, const Elf64_Ehdr& header, std::uint64_t offset) const {
+    if (header.e_shentsize != sizeof(Elf64_Shdr)) return;
+    for (std::uint64_t i = 0; i < header.e_shnum; ++i) {
+      const std::uint64_t at = header.e_shoff + i * sizeof(Elf64_Shdr);
+      if (at < header.e_shoff || at + sizeof(Elf64_Shdr) > wanted_.bytes.size()) return;
+      Elf64_Shdr section;
+      std::memcpy(&section, made.data() + at, sizeof section);
+      if (section.sh_type != SHT_DYNAMIC) continue;
+      section.sh_addr = dynamic_at_;
+      section.sh_offset = offset + (dynamic_at_ - tables_segment_.address);
+      section.sh_size = dynamic_size_;
+      std::memcpy(made.data() + at, &section, sizeof section);
+    }
   }
 
   const standin_request& wanted_;

@@ -18,9 +18,9 @@ namespace autoreload::exec {
 struct standin_request {
   std::span<const std::byte> bytes;  ///< the library's file, whole: inspect() called it sound
   const elf_facts& facts;
-  std::string path;                  ///< absolute
-  std::string name;                  ///< by which it is needed (DT_NEEDED): its DT_SONAME; empty: leave that as it is
-  std::set<std::string> replaced;    ///< functions that the program has itself: the library goes on calling those
+  std::string path;                ///< absolute
+  std::string name;                ///< by which it is needed (DT_NEEDED): its DT_SONAME; empty: leave that as it is
+  std::set<std::string> replaced;  ///< functions that the program has itself: the library goes on calling those
 };
 
 /// The stand-in's file. Runs no compiler and nothing of the library's.

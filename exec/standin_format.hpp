@@ -27,17 +27,17 @@ struct standin_header {
   static constexpr std::uint64_t expected = 0x31636578656c7261;  // "arlexec1"
 
   std::uint64_t magic = expected;
-  std::uint32_t functions = 0;           ///< slots with a name: the first ones
-  std::uint32_t slots = 0;               ///< with those that are free, for functions of later builds
-  std::uint64_t contents = 0;            ///< a digest of what the loader maps of the file
-  std::atomic<void* const*> table;       ///< where stubs jump to: an address for each slot
-  void* const* first_table = nullptr;    ///< of the library's own functions
-  const slot_name* names = nullptr;      ///< of the first slots
-  const char* strings = nullptr;         ///< that they are in
-  const char* path = nullptr;            ///< the library's file, absolute
-  std::byte* stubs = nullptr;            ///< a slot's stub is at `stub_size` times its number
-  std::byte* notices = nullptr;          ///< the same for code that tells `notice` of a call
-  std::atomic<void (*)()> notice;        ///< jumped to with the header in r10 and the slot in r11
+  std::uint32_t functions = 0;         ///< slots with a name: the first ones
+  std::uint32_t slots = 0;             ///< with those that are free, for functions of later builds
+  std::uint64_t contents = 0;          ///< a digest of what the loader maps of the file
+  std::atomic<void* const*> table;     ///< where stubs jump to: an address for each slot
+  void* const* first_table = nullptr;  ///< of the library's own functions
+  const slot_name* names = nullptr;    ///< of the first slots
+  const char* strings = nullptr;       ///< that they are in
+  const char* path = nullptr;          ///< the library's file, absolute
+  std::byte* stubs = nullptr;          ///< a slot's stub is at `stub_size` times its number
+  std::byte* notices = nullptr;        ///< the same for code that tells `notice` of a call
+  std::atomic<void (*)()> notice;      ///< jumped to with the header in r10 and the slot in r11
   std::uint64_t reserved[4] = {};
 };
 static_assert(std::is_standard_layout_v<standin_header> && sizeof(std::atomic<void* const*>) == sizeof(void*));

@@ -73,10 +73,12 @@ class examination {
     std::string variables;
     for (const exported_symbol& one : exports) {
       if (one.kind == symbol_kind::thread_local_variable && !wish_.is_global) {
-        return refuse("it exports the thread-local variable `" + one.name + "`, which a copy can't share when the library "
-                      "is opened at run time",
-                      "link the program with it, open it with RTLD_GLOBAL at the start, or export a function that gives "
-                      "the variable's address");
+        return refuse(
+            "it exports the thread-local variable `" + one.name +
+                "`, which a copy can't share when the library "
+                "is opened at run time",
+            "link the program with it, open it with RTLD_GLOBAL at the start, or export a function that gives "
+            "the variable's address");
       }
       if (one.kind == symbol_kind::variable) variables += (variables.empty() ? "" : ", ") + one.name;
     }
@@ -87,7 +89,8 @@ class examination {
       if (auto no = doubt("it is a Python extension module", "Python calls it by addresses that it keeps")) return no;
     }
     if (exports_classes(exports)) {
-      if (auto no = doubt("it exports C++ classes", "an object of an older build is called by that build's functions, and "
+      if (auto no = doubt("it exports C++ classes",
+                          "an object of an older build is called by that build's functions, and "
                           "one whose layout changed breaks the program")) {
         return no;
       }
@@ -126,7 +129,8 @@ class examination {
   // LD_PRELOAD's separators are spaces and colons. Two libraries may have one name.
   [[nodiscard]] std::string file_name() const {
     std::string name = base_of(wish_.path);
-    std::replace_if(name.begin(), name.end(), [](char c) { return c == ' ' || c == ':'; }, '_');
+    std::replace_if(
+        name.begin(), name.end(), [](char c) { return c == ' ' || c == ':'; }, '_');
     std::string made = name;
     struct stat status {};
     for (int i = 1; stat((wish_.directory + "/" + made).c_str(), &status) == 0; ++i) made = std::to_string(i) + name;

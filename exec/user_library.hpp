@@ -21,18 +21,18 @@ namespace autoreload::exec {
 
 /// A library that can get a stand-in.
 struct prepared_standin {
-  std::string path;                    ///< the library
-  std::string file;                    ///< the stand-in, in the directory of stand-ins
-  std::vector<std::string> remarks;    ///< what the user should know
+  std::string path;                  ///< the library
+  std::string file;                  ///< the stand-in, in the directory of stand-ins
+  std::vector<std::string> remarks;  ///< what the user should know
 };
 
 struct standin_wish {
-  std::string path;                    ///< absolute
-  std::string needed;                  ///< the name in DT_NEEDED; empty: it is opened by its path
-  std::string directory;               ///< where the stand-in goes
-  bool asked_for = false;              ///< by name: then what is left alone otherwise is taken, with a remark
-  bool is_global = true;               ///< its symbols will be for all
-  std::vector<std::string> replaced;   ///< functions that the program has itself
+  std::string path;                   ///< absolute
+  std::string needed;                 ///< the name in DT_NEEDED; empty: it is opened by its path
+  std::string directory;              ///< where the stand-in goes
+  bool asked_for = false;             ///< by name: then what is left alone otherwise is taken, with a remark
+  bool is_global = true;              ///< its symbols will be for all
+  std::vector<std::string> replaced;  ///< functions that the program has itself
 };
 
 /// Reads the library, checks that it is one for this, and writes its stand-in.

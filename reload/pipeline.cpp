@@ -100,10 +100,10 @@ answer copy_bytes(const context& here, candidate& next) {
 answer copy_dependencies(const context& here, candidate& next) {
   const options& chosen = here.wanted.chosen;
   const generation* const running = here.past.running();
-  next.needs = prepare_dependencies(here.wanted.path, next.image, next.bytes, next.facts,
-                                    {chosen.trust, chosen.name, chosen.require_digest, &here.patience, here.self,
-                                     here.wanted.api.host != nullptr},
-                                    running != nullptr ? running->needs : private_libraries());
+  next.needs = prepare_dependencies(
+      here.wanted.path, next.image, next.bytes, next.facts,
+      {chosen.trust, chosen.name, chosen.require_digest, &here.patience, here.self, here.wanted.api.host != nullptr},
+      running != nullptr ? running->needs : private_libraries());
   if (next.needs.no) return std::move(next.needs.no);
   if (next.is_running && next.needs.libraries == running->needs) return setback{setback_kind::unchanged};
   next.warnings.insert(next.warnings.end(), next.needs.warnings.begin(), next.needs.warnings.end());

@@ -35,8 +35,8 @@ struct copy_edit {
   std::string text;  // of the same length
 };
 
-// A host that is linked with the library already, and loads copies of newer builds beside it. The pipeline calls it, one
-// thread at a time; it outlives the engine.
+// A host that is linked with the library already, and loads copies of newer builds beside it. The pipeline calls it,
+// one thread at a time; it outlives the engine.
 class AUTORELOAD_API linked_host {
  public:
   virtual ~linked_host() = default;
@@ -54,7 +54,7 @@ struct loader {
   result<std::unique_ptr<erased_module>> (*load)(const char* path, int flags);
   std::span<const symbol_info> symbols;
   std::string_view api_type;
-  const void* not_loaded;  // the table to publish while there is nothing else
+  const void* not_loaded;       // the table to publish while there is nothing else
   linked_host* host = nullptr;  // loads instead of `load`, if there is one
 };
 

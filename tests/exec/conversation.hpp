@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -86,7 +87,12 @@ class conversation {
     for (std::string& text : texts) arguments.push_back(text.data());
     arguments.push_back(nullptr);
     std::vector<std::string> variables(more);
-    for (char** one = environ; *one != nullptr; ++one) variables.emplace_back(*one);
+    for (char** one = environ; *one != nullptr; ++one) {
+      const std::string variable = *one;
+      const std::string name = variable.substr(0, variable.find('=') + 1);
+      const bool is_set = std::any_of(more.begin(), more.end(), [&](const auto& other) { return other.starts_with(name); });
+      if (!is_set) variables.push_back(variable);
+    }
     std::vector<char*> environment;
     for (std::string& text : variables) environment.push_back(text.data());
     environment.push_back(nullptr);

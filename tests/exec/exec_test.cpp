@@ -15,7 +15,8 @@ using support::workshop;
 
 const char* const counting_program =
     "int foo(void);\nextern int calls;\n"
-    "static void answer(const char* line) { (void)line; int value = foo(); printf(\"%d after %d\\n\", value, calls); }\n";
+    "static void answer(const char* line) { (void)line; int value = foo(); printf(\"%d after %d\\n\", value, calls); "
+    "}\n";
 
 std::string counting_library(int value) {
   return "int calls = 0;\nint foo(void) { ++calls; return " + std::to_string(value) + "; }\n";
@@ -65,9 +66,10 @@ TEST(Exec, ABuildThatIsNoLibraryChangesNothing) {
 TEST(Exec, TheProgramsDescriptorsHaveTheNumbersThatTheyHaveWithoutIt) {
   workshop here;
   here.library(counting_library(4));
-  here.program(asked_program("#include <fcntl.h>\n#include <unistd.h>\nint foo(void);\n"
-                             "static void answer(const char* line) { (void)line; int file = open(\"/dev/null\", O_RDONLY);\n"
-                             "  printf(\"%d %d\\n\", foo(), file); close(file); }\n"));
+  here.program(
+      asked_program("#include <fcntl.h>\n#include <unistd.h>\nint foo(void);\n"
+                    "static void answer(const char* line) { (void)line; int file = open(\"/dev/null\", O_RDONLY);\n"
+                    "  printf(\"%d %d\\n\", foo(), file); close(file); }\n"));
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4 3");
   here.library(counting_library(5));
@@ -79,11 +81,13 @@ TEST(Exec, WhatAConstructorOpensIsTheProgramsOwn) {
   const auto source = [](int value) {
     return "#include <fcntl.h>\n#include <unistd.h>\nint opened = -1;\n"
            "__attribute__((constructor)) static void begin(void) { opened = open(\"libfoo.so.c\", O_RDONLY); }\n"
-           "int foo(void) { char c = 0; return read(opened, &c, 1) == 1 ? " + std::to_string(value) + " : -1; }\n";
+           "int foo(void) { char c = 0; return read(opened, &c, 1) == 1 ? " +
+           std::to_string(value) + " : -1; }\n";
   };
   workshop here;
   here.library(source(4));
-  here.program(asked_program("int foo(void);\nstatic void answer(const char* line) { (void)line; printf(\"%d\\n\", foo()); }\n"));
+  here.program(asked_program(
+      "int foo(void);\nstatic void answer(const char* line) { (void)line; printf(\"%d\\n\", foo()); }\n"));
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4");
   here.library(source(5));
@@ -94,7 +98,8 @@ TEST(Exec, WhatAConstructorOpensIsTheProgramsOwn) {
 TEST(Exec, ChildrenStartWithoutIt) {
   workshop here;
   here.library(counting_library(4));
-  here.program(asked_program("int foo(void);\nstatic void answer(const char* line) { foo(); fflush(stdout); system(line); }\n"));
+  here.program(
+      asked_program("int foo(void);\nstatic void answer(const char* line) { foo(); fflush(stdout); system(line); }\n"));
   conversation app({"--", "./app"}, here.directory(), {"LD_PRELOAD_NOT=1"});
   EXPECT_EQ(app.ask("echo \"[$LD_PRELOAD$AUTORELOAD_EXEC]\""), "[]");
   EXPECT_EQ(app.ask("grep -c autoreload-exec /proc/self/maps || true"), "0");
@@ -134,8 +139,9 @@ TEST(Exec, ALibraryAndOneThatItNeedsAreBothReplaced) {
   workshop here;
   here.library(base(10), {}, "libbase.so");
   here.library(foo(1), "-L. -lbase -Wl,-rpath,\"$PWD\"");
-  here.program(asked_program("int foo(void);\nstatic void answer(const char* line) { (void)line; printf(\"%d\\n\", foo()); }\n"),
-               "-L. -lfoo -Wl,-rpath-link,.");
+  here.program(
+      asked_program("int foo(void);\nstatic void answer(const char* line) { (void)line; printf(\"%d\\n\", foo()); }\n"),
+      "-L. -lfoo -Wl,-rpath-link,.");
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "11");
   here.library(base(20), {}, "libbase.so");
@@ -152,9 +158,10 @@ TEST(Exec, ALibraryAndOneThatItNeedsAreBothReplaced) {
 TEST(Exec, AForkedChildGoesOnWithWhatItHas) {
   workshop here;
   here.library(counting_library(4));
-  here.program(asked_program(
-      "#include <unistd.h>\n#include <sys/wait.h>\nint foo(void);\n"
-      "static void answer(const char* line) { (void)line; if (fork() == 0) { printf(\"%d\\n\", foo()); exit(0); } wait(0); }\n"));
+  here.program(
+      asked_program("#include <unistd.h>\n#include <sys/wait.h>\nint foo(void);\n"
+                    "static void answer(const char* line) { (void)line; if (fork() == 0) { printf(\"%d\\n\", foo()); "
+                    "exit(0); } wait(0); }\n"));
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4");
   here.library(counting_library(5));
@@ -170,16 +177,18 @@ TEST(Exec, ThreadsCallWhileBuildsComeAndEachPairOfFunctionsIsOfOneBuild) {
   };
   workshop here;
   here.library(source(0));
-  here.program(asked_program("#include <pthread.h>\nint one(void); int both(void);\n"
-                             "static volatile int stop, wrong; static long calls[4];\n"
-                             "static void* run(void* at) { int last = 0; while (!stop) { int now = one(); if (now < last || both() != 0) wrong = 1;"
-                             " last = now; ++*(long*)at; } return 0; }\n"
-                             "static pthread_t threads[4];\n"
-                             "static void answer(const char* line) {\n"
-                             "  if (*line == 's') for (int i = 0; i < 4; ++i) pthread_create(threads + i, 0, run, calls + i);\n"
-                             "  if (*line == 'e') { stop = 1; for (int i = 0; i < 4; ++i) pthread_join(threads[i], 0); }\n"
-                             "  printf(\"%d %d\\n\", one(), wrong); }\n"),
-               "-L. -lfoo -pthread");
+  here.program(
+      asked_program("#include <pthread.h>\nint one(void); int both(void);\n"
+                    "static volatile int stop, wrong; static long calls[4];\n"
+                    "static void* run(void* at) { int last = 0; while (!stop) { int now = one(); if (now < last || "
+                    "both() != 0) wrong = 1;"
+                    " last = now; ++*(long*)at; } return 0; }\n"
+                    "static pthread_t threads[4];\n"
+                    "static void answer(const char* line) {\n"
+                    "  if (*line == 's') for (int i = 0; i < 4; ++i) pthread_create(threads + i, 0, run, calls + i);\n"
+                    "  if (*line == 'e') { stop = 1; for (int i = 0; i < 4; ++i) pthread_join(threads[i], 0); }\n"
+                    "  printf(\"%d %d\\n\", one(), wrong); }\n"),
+      "-L. -lfoo -pthread");
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("start"), "0 0");
   for (int i = 1; i <= 20; ++i) {

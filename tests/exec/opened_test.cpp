@@ -14,13 +14,15 @@ using support::conversation;
 using support::workshop;
 
 std::string library_of(int value) {
-  return "int count = 0;\nint foo(void) { ++count; return " + std::to_string(value) + "; }\nint counted(void) { return count; }\n";
+  return "int count = 0;\nint foo(void) { ++count; return " + std::to_string(value) +
+         "; }\nint counted(void) { return count; }\n";
 }
 
 const char* const opening_program =
     "#define _GNU_SOURCE\n#include <dlfcn.h>\nstatic void* lib; static int (*foo)(void); static int* count;\n"
     "static void answer(const char* line) {\n"
-    "  if (!lib) { lib = dlopen(OPENED, RTLD_NOW | FLAGS); foo = (int (*)(void))dlsym(lib, \"foo\"); count = (int*)dlsym(lib, \"count\"); }\n"
+    "  if (!lib) { lib = dlopen(OPENED, RTLD_NOW | FLAGS); foo = (int (*)(void))dlsym(lib, \"foo\"); count = "
+    "(int*)dlsym(lib, \"count\"); }\n"
     "  int (*counted)(void) = (int (*)(void))dlsym(lib, \"counted\"); (void)line;\n"
     "  int value = foo(); printf(\"%d %d %d\\n\", value, *count, counted()); }\n";
 
@@ -54,8 +56,10 @@ TEST(OpenedTwice, ItIsOneLibraryAndClosingItChangesNothing) {
   workshop here;
   here.library(library_of(4));
   here.program(asked_program("#include <dlfcn.h>\nstatic void answer(const char* line) { (void)line;\n"
-                             "  void* a = dlopen(\"./libfoo.so\", RTLD_NOW); void* b = dlopen(\"libfoo.so.c/../libfoo.so\" + 13, RTLD_NOW);\n"
-                             "  int (*foo)(void) = (int (*)(void))dlsym(a, \"foo\"); int* count = (int*)dlsym(b, \"count\"); int now = foo();\n"
+                             "  void* a = dlopen(\"./libfoo.so\", RTLD_NOW); void* b = "
+                             "dlopen(\"libfoo.so.c/../libfoo.so\" + 13, RTLD_NOW);\n"
+                             "  int (*foo)(void) = (int (*)(void))dlsym(a, \"foo\"); int* count = (int*)dlsym(b, "
+                             "\"count\"); int now = foo();\n"
                              "  printf(\"%d %d %d\\n\", now, *count, a == b); dlclose(a); dlclose(b); }\n"),
                "");
   conversation app({"--", "./app"}, here.directory());
@@ -66,9 +70,30 @@ TEST(OpenedTwice, ItIsOneLibraryAndClosingItChangesNothing) {
   EXPECT_EQ(app.ask("?"), "5 3 1");
 }
 
+TEST(OpenedInAChild, WhatItsParentOpenedIsThereAsItWas) {
+  workshop here;
+  here.library(library_of(4));
+  here.program(
+      asked_program("#include <dlfcn.h>\n#include <unistd.h>\n#include <sys/wait.h>\n"
+                    "static int run(void) { void* lib = dlopen(\"./libfoo.so\", RTLD_NOW); return ((int "
+                    "(*)(void))dlsym(lib, \"foo\"))(); }\n"
+                    "static void answer(const char* line) { (void)line; int own = run(); fflush(stdout);\n"
+                    "  if (fork() == 0) { int value = run(); void* lib = dlopen(\"./libfoo.so\", RTLD_NOW);\n"
+                    "    printf(\"%d %d %d\\n\", own, value, *(int*)dlsym(lib, \"count\")); exit(0); } wait(0); }\n"),
+      "");
+  conversation app({"--", "./app"}, here.directory());
+  EXPECT_EQ(app.ask("?"), "4 4 2");
+  here.library(library_of(5));
+  app.hear("loaded: ");
+  EXPECT_EQ(app.ask("?"), "5 5 3");
+}
+
 TEST(OpenedInVain, TheLoadersOwnErrorIsTheAnswer) {
   workshop here;
-  here.program(asked_program("#include <dlfcn.h>\nstatic void answer(const char* line) { dlopen(line, RTLD_NOW); puts(dlerror()); }\n"), "");
+  here.program(
+      asked_program(
+          "#include <dlfcn.h>\nstatic void answer(const char* line) { dlopen(line, RTLD_NOW); puts(dlerror()); }\n"),
+      "");
   conversation app({"--", "./app"}, here.directory());
   EXPECT_NE(app.ask("./absent.so").find("cannot open shared object file"), std::string::npos);
   support::write_file(here / "text.so", "no library\n");
@@ -82,7 +107,8 @@ TEST(OpenedByPython, AScriptGetsTheNewBuildByCtypes) {
   support::write_file(here / "script.py",
                       "import ctypes, sys\nlib = ctypes.CDLL('./libfoo.so')\n"
                       "for line in sys.stdin:\n"
-                      "    print(lib.foo(), ctypes.c_int.in_dll(lib, 'count').value, hasattr(lib, 'added') and lib.added(), flush=True)\n");
+                      "    print(lib.foo(), ctypes.c_int.in_dll(lib, 'count').value, hasattr(lib, 'added') and "
+                      "lib.added(), flush=True)\n");
   conversation app({"--", "/usr/bin/python3", "script.py"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4 1 False");
   here.library(library_of(5) + "int added(void) { return 50; }\n");

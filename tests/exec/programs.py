@@ -86,24 +86,6 @@ class Library:
         return f'-Wl,--whole-archive {copy} -Wl,--no-whole-archive'
 
 
-class CopiedLibrary:
-    """The package's own file, in copies whose build-ids differ: for what takes too long to build."""
-
-    def __init__(self, package, soname):
-        self.package, self.soname = package + ', copies with other build-ids', soname
-
-    def build(self, cache):
-        made = cache / 'builds' / self.soname
-        made.mkdir(parents=True, exist_ok=True)
-        lines = run('ldconfig -p || /sbin/ldconfig -p', cache).split('\n')
-        bytes_of = Path(next(l.split(' => ')[1] for l in lines if l.strip().startswith(self.soname + ' '))).read_bytes()
-        place = bytes_of.index(b'\x03\0\0\0GNU\0') + 8
-        files = [made / f'{i}.so' for i in range(POOL)]
-        for i, file in enumerate(files):
-            file.write_bytes(bytes_of[:place] + bytes([i]) + bytes_of[place + 1:])
-        return files
-
-
 def run(command, directory):
     done = subprocess.run(command, shell=True, cwd=directory, capture_output=True, text=True)
     if done.returncode != 0:
@@ -163,7 +145,6 @@ LIBRARIES = {
     'libbz2, decompress': Library('bzip2', 'libbz2.so.1.0', 'bzlib.c', r'int BZ_API\(BZ2_bzDecompress\) \([^{]*\{',
                                   ['blocksort.c', 'huffman.c', 'crctable.c', 'randtable.c', 'compress.c', 'decompress.c', 'bzlib.c'],
                                   '-D_FILE_OFFSET_BITS=64'),
-    'libsqlite3': CopiedLibrary('sqlite3', 'libsqlite3.so.0'),
     'liblz4': Library('lz4', 'liblz4.so.1', 'lib/lz4frame.c', r'size_t LZ4F_compressUpdate\(LZ4F_cctx\* cctxPtr,[^{]*\{',
                       ['lib/lz4.c', 'lib/lz4file.c', 'lib/lz4frame.c', 'lib/lz4hc.c', 'lib/xxhash.c'], '-DXXH_NAMESPACE=LZ4_'),
     'libonig': Library('libonig', 'libonig.so.5', 'src/regexec.c', r'\nonig_search\(regex_t\*[^{]*\{', flags='-DHAVE_CONFIG_H -I.',
@@ -180,8 +161,6 @@ LIBRARIES = {
 
 TEXT = b''.join(hashlib.sha256(bytes([i])).hexdigest().encode() * 3 + b' some words that come again and again\n' for i in range(256)) * 4
 JSON = b''.join(json.dumps({'n': i, 'word': hashlib.md5(bytes([i])).hexdigest()}).encode() + b'\n' for i in range(200))
-SQL = (b'create table if not exists t(a, b); insert into t values(random() % 1, zeroblob(100)); '
-       b'select count(*), sum(a) from t where length(b) = 100 and a < 7;\n')
 PYTHON = """
 import ctypes, sys
 lib = ctypes.CDLL(sys.argv[1])
@@ -224,19 +203,20 @@ def git_objects(directory):
 
 WORKS = [
     Work('pigz', 'pigz', 'pigz', 'libz', ['-p', '4', '-c', '-n', '-m'], 'compresses on four threads'),
+    Work('pigz -d', 'pigz', 'pigz', 'libz, inflate', ['-dc'], 'decompresses, on threads',
+         lambda directory: subprocess.run(['gzip', '-1', '-c'], input=TEXT, stdout=subprocess.PIPE, check=True).stdout),
     Work('xz', None, 'xz', 'liblzma', ['-1', '-T2', '-c'], 'compresses on two threads'),
     Work('xz -d', None, 'xz', 'liblzma', ['-dc'], 'decompresses',
          lambda directory: subprocess.run(['xz', '-1', '-c'], input=TEXT, stdout=subprocess.PIPE, check=True).stdout),
     Work('bzip2', None, 'bzip2', 'libbz2', ['-1', '-c'], 'compresses'),
     Work('bzip2 -d', None, 'bzip2', 'libbz2, decompress', ['-dc'], 'decompresses',
          lambda directory: subprocess.run(['bzip2', '-1', '-c'], input=TEXT[:40000], stdout=subprocess.PIPE, check=True).stdout),
-    Work('sqlite3', None, 'sqlite3', 'libsqlite3', [], 'fills and asks a table in memory', lambda directory: SQL),
     Work('zstd --format=lz4', None, 'zstd', 'liblz4', ['--format=lz4', '-c'], 'compresses'),
     Work('zstd --format=gzip', None, 'zstd', 'libz', ['--format=gzip', '-c'], 'compresses'),
     Work('jq', None, 'jq', 'libonig', ['-c', 'select(.word | test("[0-4]{3}[a-c]+"))'], 'filters by a regular expression', lambda directory: JSON),
     Work('git cat-file', None, 'git', 'libz, inflate', ['cat-file', '--batch'], 'reads objects', git_objects),
-    Work('python3, zlib', None, '/usr/bin/python3', 'libz', ['-c', MODULE], 'compresses by its module zlib'),
-    Work('python3, ctypes', None, '/usr/bin/python3', 'liblz4', ['-c', PYTHON, '{library}'], 'calls what it opens by ctypes'),
+    Work('python3 zlib', None, '/usr/bin/python3', 'libz', ['-c', MODULE], 'compresses by its module zlib'),
+    Work('python3 ctypes', None, '/usr/bin/python3', 'liblz4', ['-c', PYTHON, '{library}'], 'calls what it opens by ctypes'),
 ]
 
 
@@ -288,7 +268,7 @@ def count_loaded(log):
 def swap(process, library, builds, log, swaps):
     """@return the number of swaps that were taken"""
     for i in range(swaps):
-        replace(library, builds[(i + 1) % POOL])
+        replace(library, builds[1 + i % (POOL - 1)])  # not the one that it started with
         until = time.monotonic() + 30
         while count_loaded(log) <= i:
             if process.poll() is not None or time.monotonic() > until:
@@ -316,7 +296,7 @@ def try_program(work, autoreload, cache, swaps):
             process, reader, digest, sizes = start([autoreload, 'exec', '--log', str(log), '--'] + words, here / 'work',
                                                    {**environment, 'BUILDS_THAT_RAN': str(ran)}, errors)
             stream = Stream(process.stdin, block)
-            while process.poll() is None and not ('reloads' in (here / 'errors').read_text(errors='replace') and stream.fed > 1):
+            while process.poll() is None and not (' reload' in (here / 'errors').read_text(errors='replace') and stream.fed > 1):
                 time.sleep(0.01)
             taken = swap(process, library, builds, log, swaps)
             stream.stopped = True
@@ -329,14 +309,14 @@ def try_program(work, autoreload, cache, swaps):
             plain.wait()
             plain_reader.join()
         notes = ran.read_text().split() if ran.exists() else []
-        return {'name': work.name, 'what': work.what, 'library': f'{made.soname} ({made.package})', 'swaps': taken, 'ran': len(notes) if isinstance(made, Library) else None,
+        return {'name': work.name, 'what': work.what, 'library': f'{made.soname} ({made.package})', 'swaps': taken, 'ran': len(notes),
                 'megabytes': len(block) * stream.fed / 1e6, 'status': status, 'same': digest.digest() == expected.digest(),
                 'errors': (here / 'errors').read_text(errors='replace')[-600:], 'log': log.read_text(errors='replace')[-600:] if log.exists() else ''}
 
 
 def in_words(result):
     good = result['same'] and result['status'] == 0
-    return (f"| {result['name']} | {result['what']} | {result['library']} | {result['swaps']} | {'' if result['ran'] is None else result['ran']} | "
+    return (f"| {result['name']} | {result['what']} | {result['library']} | {result['swaps']} | {result['ran']} | "
             f"{result['megabytes']:.0f} MB | {'the same' if result['same'] else 'DIFFERENT'} | {'0' if good else result['status']} |")
 
 

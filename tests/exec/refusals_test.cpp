@@ -19,7 +19,8 @@ using support::conversation;
 using support::ran;
 using support::workshop;
 
-const char* const program = "int foo(void);\nstatic void answer(const char* line) { (void)line; printf(\"%d\\n\", foo()); }\n";
+const char* const program =
+    "int foo(void);\nstatic void answer(const char* line) { (void)line; printf(\"%d\\n\", foo()); }\n";
 
 void expect_refusal(const ran& came, const std::string& reason, const std::string& advice) {
   EXPECT_EQ(came.status, 1);
@@ -66,7 +67,8 @@ TEST(ExecRefuses, AScriptOfAShells) {
   workshop here;
   support::write_file(here / "app", "#!/bin/sh\nexec true\n");
   std::filesystem::permissions(here / "app", std::filesystem::perms::owner_all);
-  expect_refusal(autoreload({"exec", "--", "./app"}, here.directory()), "a script that sh runs", "name the program itself");
+  expect_refusal(autoreload({"exec", "--", "./app"}, here.directory()), "a script that sh runs",
+                 "name the program itself");
 }
 
 TEST(ExecRefuses, AProgramThatIsNotThere) {
@@ -93,10 +95,21 @@ TEST(ExecRefuses, ALibraryThatExportsClassesUnlessItIsAskedFor) {
   EXPECT_EQ(app.ask("?"), "5");
 }
 
+TEST(ExecSays, ThatALibraryHasStateOfItsOwn) {
+  workshop here;
+  here.library("static char pool[4096];\nint foo(void) { return ++pool[5]; }\n");
+  here.program(asked_program(program));
+  conversation app({"--", "./app"}, here.directory());
+  EXPECT_EQ(app.ask("?"), "1");
+  app.hear("bytes of variables of its own, which start anew");
+}
+
 TEST(ExecRefuses, NothingOfAScriptWhoseInterpreterIsAProgram) {
   workshop here;
   here.library("int foo(void) { return 4; }\n");
-  here.program("#include <stdio.h>\nint foo(void);\nint main(int count, char** words) { printf(\"%d %d %s\\n\", foo(), count, words[1]); return 0; }\n");
+  here.program(
+      "#include <stdio.h>\nint foo(void);\nint main(int count, char** words) { printf(\"%d %d %s\\n\", foo(), count, "
+      "words[1]); return 0; }\n");
   support::write_file(here / "script", "#!" + (here / "app") + "\n");
   std::filesystem::permissions(here / "script", std::filesystem::perms::owner_all);
   conversation app({"--", "./script"}, here.directory());

@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "../support.hpp"
-#include "exec/exports.hpp"
 #include "exec/copy_plan.hpp"
+#include "exec/exports.hpp"
 #include "exec/hash_tables.hpp"
 #include "exec/loaded_standin.hpp"
 #include "exec/standin.hpp"
@@ -34,15 +34,20 @@ std::vector<std::string> libraries() {
   const std::size_t most = chosen != nullptr || rounds != nullptr ? 100'000 : 150;
   std::set<std::string> found;
   // Another copy of these in one process is no use of theirs.
-  const std::set<std::string> system{"libc.so", "ld-linux", "libpthread", "libc_malloc_debug", "libmemusage", "libpcprofile", "libSegFault", "libthread_db", "libasan", "libtsan", "libhwasan", "liblsan", "libubsan"};
-  for (const auto& entry : std::filesystem::directory_iterator(chosen != nullptr ? chosen : "/usr/lib/x86_64-linux-gnu")) {
+  const std::set<std::string> system{"libc.so",      "ld-linux",    "libpthread",   "libc_malloc_debug", "libmemusage",
+                                     "libpcprofile", "libSegFault", "libthread_db", "libasan",           "libtsan",
+                                     "libhwasan",    "liblsan",     "libubsan"};
+  for (const auto& entry :
+       std::filesystem::directory_iterator(chosen != nullptr ? chosen : "/usr/lib/x86_64-linux-gnu")) {
     const std::string name = entry.path().filename().string();
     if (name.find(".so") == std::string::npos || !entry.is_regular_file()) continue;
-    if (std::any_of(system.begin(), system.end(), [&](const std::string& one) { return name.starts_with(one); })) continue;
+    if (std::any_of(system.begin(), system.end(), [&](const std::string& one) { return name.starts_with(one); }))
+      continue;
     found.insert(entry.path().string());
   }
   std::vector<std::string> list(found.begin(), found.end());
-  for (std::size_t i = 0; list.size() > most; i = (i + 1) % list.size()) list.erase(list.begin() + static_cast<std::ptrdiff_t>(i));
+  for (std::size_t i = 0; list.size() > most; i = (i + 1) % list.size())
+    list.erase(list.begin() + static_cast<std::ptrdiff_t>(i));
   return list;
 }
 
@@ -60,16 +65,19 @@ int try_in_child(const std::string& file, bool is_standin, const std::vector<exe
     dlinfo(handle, RTLD_DI_LINKMAP, &map);
     if (made.header == nullptr || map == nullptr) _exit(2);
     for (const exec::exported_symbol& one : exports) {
-      void* const found = one.version.empty() ? dlsym(handle, one.name.c_str()) : dlvsym(handle, one.name.c_str(), one.version.c_str());
+      void* const found =
+          one.version.empty() ? dlsym(handle, one.name.c_str()) : dlvsym(handle, one.name.c_str(), one.version.c_str());
       if (one.kind == exec::symbol_kind::unique || one.kind == exec::symbol_kind::thread_local_variable) continue;
       if (!one.is_function()) {
-        if (one.kind != exec::symbol_kind::other && found != reinterpret_cast<void*>(map->l_addr + one.raw.st_value)) _exit(2);
+        if (one.kind != exec::symbol_kind::other && found != reinterpret_cast<void*>(map->l_addr + one.raw.st_value))
+          _exit(2);
         continue;
       }
       const auto slot = static_cast<std::size_t>(static_cast<std::byte*>(found) - made.header->stubs) / exec::stub_size;
       if (slot >= made.header->functions || one.name != made.header->strings + made.header->names[slot].name) _exit(2);
       void* const target = made.header->first_table[slot];
-      if (one.kind == exec::symbol_kind::function && target != reinterpret_cast<void*>(map->l_addr + one.raw.st_value)) _exit(2);
+      if (one.kind == exec::symbol_kind::function && target != reinterpret_cast<void*>(map->l_addr + one.raw.st_value))
+        _exit(2);
       if (target == nullptr) _exit(2);
     }
     _exit(0);
@@ -108,7 +116,8 @@ TEST(StandIn, ItsHashTablesFindEachNameAndNoOther) {
   std::vector<std::string> names;
   for (int i = 0; i < 1000; ++i) names.push_back("name" + std::to_string(i * 7919));
   const std::uint32_t buckets = exec::gnu_buckets(names.size());
-  std::sort(names.begin(), names.end(), [&](const auto& a, const auto& b) { return exec::gnu_hash(a) % buckets < exec::gnu_hash(b) % buckets; });
+  std::sort(names.begin(), names.end(),
+            [&](const auto& a, const auto& b) { return exec::gnu_hash(a) % buckets < exec::gnu_hash(b) % buckets; });
   EXPECT_EQ(exec::gnu_hash("printf"), 0x156b2bb8U);  // the example of the format's description
   const std::string table = exec::gnu_hash_table(names, 5);
   std::vector<std::uint32_t> words(table.size() / 4);

@@ -18,7 +18,8 @@ class Symbols : public ::testing::Test {
     here.library("#define VALUE " + std::to_string(value) + "\n" + source, flags);
   }
   void program(const std::string& declarations, const std::string& print, const std::string& flags = "-L. -lfoo") {
-    here.program(asked_program(declarations + "\nstatic void answer(const char* line) { (void)line; " + print + " }\n"), flags);
+    here.program(asked_program(declarations + "\nstatic void answer(const char* line) { (void)line; " + print + " }\n"),
+                 flags);
   }
   workshop here;
 };
@@ -26,7 +27,8 @@ class Symbols : public ::testing::Test {
 TEST_F(Symbols, AFunctionPointerThatTheProgramKeepsLeadsToTheNewestCode) {
   const char* const source = "int foo(void) { return VALUE; }\n";
   library(source, 4);
-  program("int foo(void);\nstatic int (*kept)(void);", "if (!kept) kept = foo; printf(\"%d %d\\n\", kept(), kept == foo);");
+  program("int foo(void);\nstatic int (*kept)(void);",
+          "if (!kept) kept = foo; printf(\"%d %d\\n\", kept(), kept == foo);");
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4 1");
   library(source, 5);
@@ -39,7 +41,8 @@ TEST_F(Symbols, AFunctionPointerInTheProgramsDataIsOneOfThose) {
   library(source, 4);
   for (const char* const kind : {"-no-pie -fno-pie", "-pie -fPIE"}) {
     library(source, 4);
-    program("int foo(void);\nint (*kept)(void) = foo;", "printf(\"%d %d\\n\", kept(), kept == foo);", std::string("-L. -lfoo ") + kind);
+    program("int foo(void);\nint (*kept)(void) = foo;", "printf(\"%d %d\\n\", kept(), kept == foo);",
+            std::string("-L. -lfoo ") + kind);
     conversation app({"--", "./app"}, here.directory());
     EXPECT_EQ(app.ask("?"), "4 1");
     library(source, 5);
@@ -54,7 +57,8 @@ TEST_F(Symbols, VersionsOfOneFunctionAreTwoFunctions) {
       "__asm__(\".symver old_foo,foo@V1\");\n__asm__(\".symver new_foo,foo@@V2\");\n";
   support::write_file(here / "map", "V1 { global: foo; local: *; };\nV2 { global: foo; } V1;\n");
   library(source, 4, "-Wl,--version-script=map");
-  program("int foo(void); int first(void);\n__asm__(\".symver first,foo@V1\");", "printf(\"%d %d\\n\", foo(), first());");
+  program("int foo(void); int first(void);\n__asm__(\".symver first,foo@V1\");",
+          "printf(\"%d %d\\n\", foo(), first());");
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "40 4");
   library(source, 5, "-Wl,--version-script=map");
