@@ -15,7 +15,7 @@
 
 #include "exec/exports.hpp"
 #include "exec/journal.hpp"
-#include "exec/standin.hpp"
+#include "reload/history/history.hpp"
 
 namespace autoreload::exec {
 namespace {
@@ -91,7 +91,7 @@ std::string linked_library::has(std::span<const std::byte> bytes) {
   elf_facts facts;
   facts.segments = segments_of(bytes);
   planned_.reset();
-  return contents_digest(bytes, facts) == where_.header->contents ? where_.file : std::string();
+  return contents_of(bytes, facts) == where_.header->contents ? where_.file : std::string();
 }
 
 std::optional<error> linked_library::too_many() const {

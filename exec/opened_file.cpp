@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "exec/user_library.hpp"
-#include "reload/snapshot/search_path.hpp"
+#include "reload/dependencies/search_path.hpp"
 
 namespace autoreload::exec {
 namespace {

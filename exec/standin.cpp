@@ -11,41 +11,15 @@
 
 #include "exec/exports.hpp"
 #include "exec/hash_tables.hpp"
+#include "exec/new_segment.hpp"
 #include "exec/standin_format.hpp"
 #include "exec/stub_code.hpp"
-#include "reload/history.hpp"
+#include "reload/history/history.hpp"
 
 namespace autoreload::exec {
 namespace {
 
 constexpr std::uint64_t page = 4096;
-
-std::uint64_t rounded(std::uint64_t value, std::uint64_t to) { return (value + to - 1) / to * to; }
-
-template <class T>
-std::string raw(const T& value) {
-  return {reinterpret_cast<const char*>(&value), sizeof value};
-}
-
-template <class T>
-std::string raw_all(const std::vector<T>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
-}
-
-// A new segment: its bytes, and the address of the first.
-struct segment {
-  std::uint64_t address = 0;
-  std::uint32_t flags = 0;
-  std::string bytes;
-
-  // @return the address of what was added
-  std::uint64_t add(const std::string& what, std::uint64_t alignment = 16) {
-    bytes.resize(rounded(bytes.size(), alignment));
-    const std::uint64_t at = address + bytes.size();
-    bytes += what;
-    return at;
-  }
-};
 
 class writer {
  public:
@@ -183,14 +157,14 @@ class writer {
       }
       symbols.push_back(made);
     }
-    put(tables_segment_, tables_.symbols, raw_all(symbols));
+    tables_segment_.put(tables_.symbols, raw_all(symbols));
   }
 
   void write_header() {
     standin_header header;
     header.functions = static_cast<std::uint32_t>(slots_.size());
     header.slots = slot_count();
-    header.contents = contents_digest(wanted_.bytes, wanted_.facts);
+    header.contents = contents_of(wanted_.bytes, wanted_.facts);
     const std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
     data_.add(bytes, 64);
     table_at_ = data_.add(std::string(slot_count() * sizeof(void*), '\0'), 64);
@@ -251,8 +225,8 @@ class writer {
     std::vector<Elf64_Rela> plt = has_plt() ? old_relocations(DT_JMPREL, DT_PLTRELSZ) : std::vector<Elf64_Rela>();
     std::vector<Elf64_Rela>& last = has_plt() ? plt : all;
     last.insert(last.end(), chosen_.begin(), chosen_.end());
-    put(tables_segment_, relocations_at_, raw_all(all));
-    put(tables_segment_, plt_relocations_at_, raw_all(plt));
+    tables_segment_.put(relocations_at_, raw_all(all));
+    tables_segment_.put(plt_relocations_at_, raw_all(plt));
     relocation_bytes_ = all.size() * sizeof(Elf64_Rela);
     plt_relocation_bytes_ = plt.size() * sizeof(Elf64_Rela);
   }
@@ -291,10 +265,6 @@ class writer {
 
   // ---- the file
 
-  static void put(segment& into, std::uint64_t address, const std::string& what) {
-    into.bytes.replace(address - into.address, what.size(), what);
-  }
-
   std::vector<Elf64_Phdr> program_headers(std::uint64_t offset) {
     std::vector<Elf64_Phdr> made;
     std::size_t last_load = 0;
@@ -310,7 +280,7 @@ class writer {
       made.push_back(part);
     }
     std::size_t at = last_load;
-    for (const segment* const one : {&tables_segment_, &code_, &data_}) {
+    for (const new_segment* const one : {&tables_segment_, &code_, &data_}) {
       const std::uint64_t size = one->bytes.size();
       const std::uint64_t where = offset + (one->address - tables_segment_.address);
       made.insert(made.begin() + static_cast<std::ptrdiff_t>(++at),
@@ -323,10 +293,10 @@ class writer {
   std::vector<std::byte> assemble() {
     const std::uint64_t offset = rounded(wanted_.bytes.size(), page);
     const std::vector<Elf64_Phdr> headers = program_headers(offset);
-    put(tables_segment_, tables_segment_.address, raw_all(headers));
+    tables_segment_.put(tables_segment_.address, raw_all(headers));
     std::vector<std::byte> made(offset + (data_.address - tables_segment_.address) + data_.bytes.size());
     std::copy(wanted_.bytes.begin(), wanted_.bytes.end(), made.begin());
-    for (const segment* const one : {&tables_segment_, &code_, &data_}) {
+    for (const new_segment* const one : {&tables_segment_, &code_, &data_}) {
       std::memcpy(made.data() + offset + (one->address - tables_segment_.address), one->bytes.data(),
                   one->bytes.size());
     }
@@ -335,24 +305,9 @@ class writer {
     first.e_phoff = offset;
     first.e_phnum = static_cast<Elf64_Half>(headers.size());
     std::memcpy(made.data(), &first, sizeof first);
-    move_dynamic_section(made, first, offset);
+    move_dynamic_section(made, wanted_.bytes.size(),
+                         {dynamic_at_, offset + (dynamic_at_ - tables_segment_.address), dynamic_size_});
     return made;
-  }
-
-  // Debuggers find out by this section where the library is.
-  void move_dynamic_section(std::vector<std::byte>& made, const Elf64_Ehdr& header, std::uint64_t offset) const {
-    if (header.e_shentsize != sizeof(Elf64_Shdr)) return;
-    for (std::uint64_t i = 0; i < header.e_shnum; ++i) {
-      const std::uint64_t at = header.e_shoff + i * sizeof(Elf64_Shdr);
-      if (at < header.e_shoff || at + sizeof(Elf64_Shdr) > wanted_.bytes.size()) return;
-      Elf64_Shdr section;
-      std::memcpy(&section, made.data() + at, sizeof section);
-      if (section.sh_type != SHT_DYNAMIC) continue;
-      section.sh_addr = dynamic_at_;
-      section.sh_offset = offset + (dynamic_at_ - tables_segment_.address);
-      section.sh_size = dynamic_size_;
-      std::memcpy(made.data() + at, &section, sizeof section);
-    }
   }
 
   const standin_request& wanted_;
@@ -367,9 +322,9 @@ class writer {
   std::vector<slot_name> names_;
   std::uint32_t path_ = 0;
   std::uint32_t soname_ = 0;
-  segment tables_segment_;
-  segment code_;
-  segment data_;
+  new_segment tables_segment_;
+  new_segment code_;
+  new_segment data_;
   std::uint64_t names_at_ = 0, strings_at_ = 0, gnu_hash_at_ = 0, old_hash_at_ = 0, versions_at_ = 0;
   std::uint64_t relocations_at_ = 0, plt_relocations_at_ = 0, relocation_bytes_ = 0, plt_relocation_bytes_ = 0;
   std::uint64_t notices_at_ = 0, table_at_ = 0, dynamic_at_ = 0, dynamic_size_ = 0;
@@ -391,10 +346,6 @@ result<std::vector<std::byte>> make_standin(const standin_request& wanted) {
         .advise("export its functions: no -fvisibility=hidden, no version script that hides them");
   }
   return writer(wanted, *std::move(tables)).write();
-}
-
-std::uint64_t contents_digest(std::span<const std::byte> bytes, const elf_facts& facts) {
-  return contents_of(bytes, facts);
 }
 
 }  // namespace autoreload::exec

@@ -28,7 +28,4 @@ struct standin_request {
 /// Thread-safety: any thread.
 [[nodiscard]] result<std::vector<std::byte>> make_standin(const standin_request& wanted);
 
-/// What tells one build from another: a digest of what the loader maps.
-[[nodiscard]] std::uint64_t contents_digest(std::span<const std::byte> bytes, const elf_facts& facts);
-
 }  // namespace autoreload::exec

@@ -13,8 +13,8 @@
 #include "exec/copy_plan.hpp"
 #include "exec/exports.hpp"
 #include "exec/standin.hpp"
+#include "reload/dependencies/packaged.hpp"
 #include "reload/inspect/inspect.hpp"
-#include "reload/snapshot/packaged.hpp"
 
 namespace autoreload::exec {
 namespace {

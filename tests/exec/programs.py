@@ -203,7 +203,7 @@ def git_objects(directory):
 
 WORKS = [
     Work('pigz', 'pigz', 'pigz', 'libz', ['-p', '4', '-c', '-n', '-m'], 'compresses on four threads'),
-    Work('pigz -d', 'pigz', 'pigz', 'libz, inflate', ['-dc'], 'decompresses, on threads',
+    Work('zstd -d', None, 'zstd', 'libz, inflate', ['-dc'], 'decompresses gzip',
          lambda directory: subprocess.run(['gzip', '-1', '-c'], input=TEXT, stdout=subprocess.PIPE, check=True).stdout),
     Work('xz', None, 'xz', 'liblzma', ['-1', '-T2', '-c'], 'compresses on two threads'),
     Work('xz -d', None, 'xz', 'liblzma', ['-dc'], 'decompresses',
