@@ -113,7 +113,7 @@ class judgement {
       if (part.p_type != PT_INTERP || !file.has(part.p_offset, part.p_filesz)) continue;
       interpreter.assign(reinterpret_cast<const char*>(bytes_.data() + part.p_offset), part.p_filesz);
     }
-    interpreter = interpreter.c_str();
+    interpreter.resize(std::min(interpreter.find('\0'), interpreter.size()));
     if (interpreter.empty()) {
       return refuse("it is linked statically, so it has no library that could be replaced",
                     is_dynamic ? "link it as a usual program, without -static-pie" : "link it without -static");
