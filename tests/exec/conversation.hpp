@@ -90,7 +90,8 @@ class conversation {
     for (char** one = environ; *one != nullptr; ++one) {
       const std::string variable = *one;
       const std::string name = variable.substr(0, variable.find('=') + 1);
-      const bool is_set = std::any_of(more.begin(), more.end(), [&](const auto& other) { return other.starts_with(name); });
+      const bool is_set =
+          std::any_of(more.begin(), more.end(), [&](const auto& other) { return other.starts_with(name); });
       if (!is_set) variables.push_back(variable);
     }
     std::vector<char*> environment;

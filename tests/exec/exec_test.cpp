@@ -119,6 +119,21 @@ TEST(Exec, WhatThereIsToSayGoesToAFileIfAsked) {
   EXPECT_EQ(app.said().find("generation"), std::string::npos) << app.said();
 }
 
+TEST(Exec, ABuildThatCrashesWhileItIsLoadedIsRefusedAfterATrial) {
+  workshop here;
+  here.library(counting_library(4));
+  here.program(asked_program(counting_program));
+  conversation app({"--trial", "--", "./app"}, here.directory());
+  EXPECT_EQ(app.ask("?"), "4 after 1");
+  here.library(counting_library(5) +
+               "__attribute__((constructor)) static void begin(void) { ++calls; *(volatile int*)0 = 1; }\n");
+  app.hear("refused");
+  EXPECT_EQ(app.ask("?"), "4 after 2");
+  here.library(counting_library(6));
+  app.hear("loaded: ");
+  EXPECT_EQ(app.ask("?"), "6 after 3");
+}
+
 TEST(Exec, ItsDirectoryIsGoneWhenTheProgramHasEnded) {
   workshop here;
   std::filesystem::create_directory(here / "tmp");
