@@ -28,8 +28,9 @@ const void* const nothing_loaded[1] = {};
 
 class loaded_build final : public autoreload::detail::erased_module {
  public:
-  loaded_build(void* handle, const void* table) : handle_(handle), table_(table) {}
+  loaded_build(void* handle, const void* table, std::size_t size) : handle_(handle), table_(table), size_(size) {}
   [[nodiscard]] const void* table() const override { return table_; }
+  [[nodiscard]] std::size_t table_size() const override { return size_; }
   [[nodiscard]] void* handle() const override { return handle_; }
   result<void> unload() override {
     if (handle_ != nullptr) return autoreload::detail::close_file(std::exchange(handle_, nullptr), "");
@@ -39,6 +40,7 @@ class loaded_build final : public autoreload::detail::erased_module {
  private:
   void* handle_;
   const void* table_;
+  std::size_t size_;
 };
 
 result<std::string> read_whole(const std::string& file) {
@@ -128,7 +130,7 @@ result<std::unique_ptr<autoreload::detail::erased_module>> linked_library::load(
     void* const again = dlopen(path, RTLD_NOLOAD | RTLD_NOW);
     const void* const table = where_.header->first_table;
     remember(table, {});
-    return module(new loaded_build(again, table));
+    return module(new loaded_build(again, table, where_.header->slots * sizeof(void*)));
   }
   result<void*> opened = error(stage::load, path, "it was not loaded");
   loading_.run([&] { opened = autoreload::detail::open_file(path, flags); });
@@ -149,7 +151,7 @@ result<std::unique_ptr<autoreload::detail::erased_module>> linked_library::load(
   }
   planned_.reset();
   remember(table, std::move(made));
-  return module(new loaded_build(*opened, table));
+  return module(new loaded_build(*opened, table, where_.header->slots * sizeof(void*)));
 }
 
 void linked_library::remember(const void* table, build made) {

@@ -64,7 +64,7 @@ std::string file_of(const std::string& name, const void* caller) {
     const std::string path = directory + "/" + name;
     if (is_library(path)) return real_path(path);
   }
-  const std::string cached = in_loader_cache(name);
+  const std::string cached = loader_cache().find(name);
   return cached.empty() ? std::string() : real_path(cached);
 }
 
