@@ -75,7 +75,8 @@ struct copy_file {
 /// no copy's.
 [[nodiscard]] std::string original_name(const std::string& load_path);
 
-/// The name by which the loader and debuggers open a descriptor of this process or thread; empty where there is no /proc.
+/// The name by which the loader and debuggers open a descriptor of this process or thread; empty where there is no
+/// /proc.
 [[nodiscard]] std::string descriptor_path(int file);
 
 /// From now on descriptor_path() names descriptors of the calling thread: its table of them is not the process's. Any

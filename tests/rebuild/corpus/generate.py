@@ -34,7 +34,7 @@ OTHER = {
     "text.s": "  movl %eax\n  nonsense %rax, %rbx\n",
 }
 
-# name: command in the folder with the sources above
+# name: command in the directory with the sources above
 CASES = {}
 for compiler in ["gcc", "clang", "tcc"]:
     for kind in BROKEN:
@@ -120,11 +120,11 @@ PROJECTS = {
 }
 
 
-def keep(into, name, folder, command):
+def keep(into, name, directory, command):
     environment = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME")} | {"LC_ALL": "C.UTF-8"}
-    done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+    done = subprocess.run(["bash", "-c", command], cwd=directory, env=environment, stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    text = done.stdout.replace(folder.encode(), b"/home/me/project")
+    text = done.stdout.replace(directory.encode(), b"/home/me/project")
     with open(os.path.join(into, name + ".txt"), "wb") as file:
         file.write(text[:6000])
 
@@ -132,24 +132,24 @@ def keep(into, name, folder, command):
 def main():
     into = os.path.join(os.path.dirname(os.path.abspath(__file__)), "outputs")
     chosen = sys.argv[1:]
-    folder = tempfile.mkdtemp()
+    directory = tempfile.mkdtemp()
     for name, text in {k + ".c": v for k, v in BROKEN.items()}.items():
-        open(os.path.join(folder, name), "w", encoding="utf-8").write(text)
+        open(os.path.join(directory, name), "w", encoding="utf-8").write(text)
     for name, text in OTHER.items():
-        open(os.path.join(folder, name), "w", encoding="utf-8").write(text)
+        open(os.path.join(directory, name), "w", encoding="utf-8").write(text)
     for name, command in CASES.items():
         if not chosen or name in chosen:
-            keep(into, name, folder, command)
-    shutil.rmtree(folder)
+            keep(into, name, directory, command)
+    shutil.rmtree(directory)
     for name, (files, command) in PROJECTS.items():
         if chosen and name not in chosen:
             continue
-        folder = tempfile.mkdtemp()
+        directory = tempfile.mkdtemp()
         for path, text in files.items():
-            os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
-            open(os.path.join(folder, path), "w", encoding="utf-8").write(text)
-        keep(into, name, folder, command)
-        shutil.rmtree(folder)
+            os.makedirs(os.path.dirname(os.path.join(directory, path)), exist_ok=True)
+            open(os.path.join(directory, path), "w", encoding="utf-8").write(text)
+        keep(into, name, directory, command)
+        shutil.rmtree(directory)
 
 
 main()
