@@ -50,9 +50,7 @@ void gather(typed structure, std::uint64_t offset, int depth, std::vector<counte
   }
 }
 
-}  // namespace
-
-bool counts(const std::string& name, const std::string& items) {
+bool says_how_many(const std::string& name, const std::string& items) {
   const auto says = [&](const std::string& stem) {
     return std::any_of(words.begin(), words.end(), [&](std::string_view w) {
       const std::string word(w);
@@ -60,6 +58,20 @@ bool counts(const std::string& name, const std::string& items) {
     });
   };
   return says(items) || (items.size() > 2 && items.back() == 's' && says(items.substr(0, items.size() - 1)));
+}
+
+// Of `table_n_rows` and `table_rows` the length of `table_`, which says whose both are.
+std::size_t common_prefix(const std::string& a, const std::string& b) {
+  const auto differ = std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first;
+  const std::size_t last = a.substr(0, static_cast<std::size_t>(differ - a.begin())).rfind('_');
+  return last == std::string::npos ? 0 : last + 1;
+}
+
+}  // namespace
+
+bool counts(const std::string& name, const std::string& items) {
+  const std::size_t prefix = common_prefix(name, items);
+  return says_how_many(name, items) || (prefix > 0 && says_how_many(name.substr(prefix), items.substr(prefix)));
 }
 
 std::vector<counted> counted_fields(typed structure) {

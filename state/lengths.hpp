@@ -22,7 +22,8 @@ struct counted {
 /// Of `items`: items_count, item_count, n_items, num_items, items_len and their like; also count, len, size or n, where
 /// only one pointer of the struct leads to another type.
 [[nodiscard]] std::vector<counted> counted_fields(typed structure);
-/// Whether a name is one that says how many `items` there are.
+/// Whether a name is one that says how many `items` there are: one of those above, also where both names begin with the
+/// same words, as table_items and table_n_items.
 [[nodiscard]] bool counts(const std::string& name, const std::string& items);
 
 }  // namespace autoreload::state

@@ -175,7 +175,7 @@ class reloadable {
   ///                time, when it takes as long as usual. Pieces that can't be cut are the copy of the library, its
   ///                check (together about 1 ms for each MB), dlopen with the library's constructors, the observer's own
   ///                time, and a handover. Without a budget all is done at once
-  void poll(std::chrono::nanoseconds budget = std::chrono::nanoseconds::max()) { engine_.poll(budget); }
+  void poll(std::chrono::nanoseconds budget = (std::chrono::nanoseconds::max)()) { engine_.poll(budget); }
   /// Manual drive: a descriptor for poll(2), epoll or an event loop, readable when poll() has something to do. Owned by
   /// the engine: don't read or close it. -1 in background mode.
   [[nodiscard]] int descriptor() const { return engine_.descriptor(); }
