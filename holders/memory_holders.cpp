@@ -42,6 +42,20 @@ void leave_out_stacks(const std::vector<mapping>& all, const unseen_list<live_st
   }
 }
 
+// Whether a word is characters: a short std::string holds its text in itself, and points to it. What is behind the
+// text's end is what was there before, so text and the rest of an old pointer may look like a pointer. libstdc++'s
+// layout: the pointer, the length, 16 bytes of text.
+bool is_short_text(std::uintptr_t address) {
+  constexpr std::size_t word = sizeof(std::uintptr_t);
+  constexpr std::size_t room = 16;
+  std::array<std::uintptr_t, 3> before{};
+  const std::uintptr_t from = address - sizeof before;
+  if (copy_memory(from, before.data(), sizeof before) != sizeof before) return false;
+  const bool first = before[1] == address && before[2] < room;
+  const bool second = before[0] == address - word && before[1] < room;
+  return first || second;
+}
+
 class search {
  public:
   search(const naming& names, const target& what, const thread_findings& threads)
@@ -57,7 +71,7 @@ class search {
     });
     if (!done) return;
     const loaders_words loaders(names_.image, names_.objects);
-    std::erase_if(words_, [&](const word_found& word) { return loaders.has(word); });
+    std::erase_if(words_, [&](const word_found& word) { return loaders.has(word) || is_short_text(word.at); });
     heap_blocks heap(all_);
     heap.find(words_);
     leave_out_own(heap, cancelled);

@@ -217,7 +217,7 @@ class preparation {
 
   // The running generation's, if nothing of it changed: then it isn't even read.
   std::shared_ptr<private_library> unchanged(const needed_file& file, const needing_library& by) {
-    const std::shared_ptr<private_library> library = unchanged_among(running_, file.path, file.file);
+    std::shared_ptr<private_library> library = unchanged_among(running_, file.path, file.file);
     if (library == nullptr) return nullptr;
     const std::size_t here = known_.size();
     known_.push_back({file.file, nullptr});

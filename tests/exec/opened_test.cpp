@@ -24,7 +24,7 @@ const char* const opening_program =
     "  if (!lib) { lib = dlopen(OPENED, RTLD_NOW | FLAGS); foo = (int (*)(void))dlsym(lib, \"foo\"); count = "
     "(int*)dlsym(lib, \"count\"); }\n"
     "  int (*counted)(void) = (int (*)(void))dlsym(lib, \"counted\"); (void)line;\n"
-    "  int value = foo(); printf(\"%d %d %d\\n\", value, *count, counted()); }\n";
+    "  int value = foo(); int calls = counted(); printf(\"%d %d %d\\n\", value, *count, calls); }\n";
 
 class Opened : public ::testing::TestWithParam<const char*> {};
 
