@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import threading
 import time
 from pathlib import Path
 
+APT = Path(__file__).resolve().parents[1] / 'debian_apt'
 POOL = 8  # different builds of each library, taken in turn
 
 NOTE = r"""
@@ -94,18 +96,7 @@ def run(command, directory):
 
 
 def apt(cache, words):
-    """A source list of its own: the system's need not have sources."""
-    place = cache / 'apt'
-    for part in ('lists/partial', 'cache/archives/partial'):
-        (place / part).mkdir(parents=True, exist_ok=True)
-    listed = place / 'sources.list'
-    release = re.search(r'VERSION_CODENAME=(\w+)', Path('/etc/os-release').read_text()).group(1)
-    options = (f'-o Dir::Etc::SourceList={listed} -o Dir::Etc::SourceParts=/nonexistent -o Dir::State::Lists={place}/lists '
-               f'-o Dir::Cache={place}/cache -o APT::Sandbox::User=root')
-    if not listed.exists():
-        listed.write_text(''.join(f'{kind} http://deb.debian.org/debian {release} main\n' for kind in ('deb', 'deb-src')))
-        run(f'apt-get {options} update', cache)
-    return run(f'apt-get {options} {words}', cache)
+    return run(f'{shlex.quote(str(APT))} apt {words}', cache)
 
 
 def fetch_source(package, cache):

@@ -10,10 +10,10 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 
 COMMITS = 10
 SUITE = "bookworm"
+APT = pathlib.Path(__file__).resolve().parents[2] / "debian_apt"
 
 
 @dataclasses.dataclass
@@ -71,22 +71,11 @@ def shell(command, directory, log):
 
 
 def get(directory):
-    """Fetches the source packages, from where this machine has its packages. The system's lists stay as they are."""
-    with tempfile.TemporaryDirectory() as work:
-        query = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Component: main"]
-        mirrors = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()
-        if not mirrors:
-            sys.exit("history: apt knows no packages")
-        key = "/usr/share/keyrings/debian-archive-keyring.gpg"
-        pathlib.Path(work, "list").write_text(f"deb-src [signed-by={key}] {mirrors[0]} {SUITE} main\n", encoding="utf-8")
-        os.makedirs(f"{work}/lists/partial")
-        apt = ["apt-get", "-qq", "-o", f"Dir::Etc::sourcelist={work}/list", "-o", "Dir::Etc::sourceparts=-"]
-        apt += ["-o", f"Dir::State::lists={work}/lists", "-o", "Dir::Cache::srcpkgcache=", "-o", "Dir::Cache::pkgcache="]
-        apt += ["-o", "APT::Sandbox::User=root"]
-        subprocess.run([*apt, "update"], check=True)
-        for library in LIBRARIES:
-            if not list(directory.glob(f"{library.package}_*.dsc")):
-                subprocess.run([*apt, "source", "--download-only", library.package], cwd=directory, check=True)
+    """Fetches the source packages."""
+    missing = [library.package for library in LIBRARIES if not list(directory.glob(f"{library.package}_*.dsc"))]
+    if missing:
+        words = [APT, directory / "apt", "source", "--download-only", *missing]
+        subprocess.run(words, cwd=directory, check=True, env={**os.environ, "SUITE": SUITE})
 
 
 def touched(patch):
