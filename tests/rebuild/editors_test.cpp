@@ -162,7 +162,10 @@ TEST(checkout, of_fifty_files_ends_in_one_library_of_the_last_state) {
   (void)running.told.next(rebuild_kind::built);
   support::shell(git + "checkout -q -");
   ASSERT_TRUE(running.becomes(50));
-  EXPECT_EQ(running.told.next(rebuild_kind::built).files.size(), 50U);
+  // One build, or two when git was held up between two files for longer than make takes: each file is in one of them.
+  std::size_t files = 0;
+  while (files < 50 && !HasFailure()) files += running.told.next(rebuild_kind::built).files.size();
+  EXPECT_EQ(files, 50U);
   support::shell(git + "checkout -q two");
   EXPECT_TRUE(running.becomes(100));
 }
