@@ -102,6 +102,18 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
       ->option_text("WHEN");
   app.fallthrough();
 
+  add_run();
+  add_call();
+  add_repl();
+  add_check();
+  add_api();
+#ifdef AUTORELOAD_WITH_EXEC
+  add_exec();
+#endif
+  add_generate();
+}
+
+void command_app::add_run() {
   run_command = app.add_subcommand("run", "Evaluate C expressions again at each new build of the library");
   add_library(run_command, run.library);
   run_command->add_option("EXPRESSION", run.expressions, "As for call; what changed since the last build is said")
@@ -113,7 +125,9 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
   add_building(run_command, run);
   run_command->add_flag("--lines", run.lines, "Write lines instead of a screen, also on a terminal");
   run_command->footer(footer);
+}
 
+void command_app::add_call() {
   call_command = app.add_subcommand("call", "Evaluate C expressions that call the library, one line for each result");
   add_library(call_command, call.library);
   call_command
@@ -123,7 +137,9 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
   add_calling(call_command, call.calling);
   call_command->add_flag("--json", call.calling.json, "Write each result as JSON");
   call_command->footer(footer);
+}
 
+void command_app::add_repl() {
   repl_command = app.add_subcommand("repl", "Evaluate C expressions at a prompt, while the library is edited");
   add_library(repl_command, repl.run.library);
   add_calling(repl_command, repl.run.calling);
@@ -132,7 +148,9 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
   repl_command->add_option("--history", repl.history, "Keep the lines in this file")->type_name("FILE");
   repl_command->add_flag("--no-history", repl.no_history, "Keep no lines");
   repl_command->footer(footer);
+}
 
+void command_app::add_check() {
   check_command =
       app.add_subcommand("check", "Say whether the library can be loaded and reloaded, and what it exports");
   add_library(check_command, check.library);
@@ -140,7 +158,9 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
       ->type_name("FILE");
   check_command->add_flag("--json", check.json, "Write what was found as JSON");
   check_command->footer(footer);
+}
 
+void command_app::add_api() {
   api_command = app.add_subcommand("api", "Write a C++ header with the API struct for a host of the library");
   add_library(api_command, api.library);
   api_command
@@ -150,8 +170,10 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
   api_command->add_option("--name", api.name, "The struct's name")->type_name("NAME");
   api_command->add_option("-o,--output", api.output, "Write to this file")->type_name("FILE");
   api_command->footer(footer);
+}
 
 #ifdef AUTORELOAD_WITH_EXEC
+void command_app::add_exec() {
   exec_command = app.add_subcommand("exec", "Run a program that was never written for this, and reload its libraries");
   exec_command->add_option("PROGRAM", exec.words, "The program and its arguments; write -- before it")
       ->required()
@@ -165,8 +187,10 @@ command_app::command_app() : app("Calls, checks and describes C libraries by the
       ->type_name("FILE");
   exec_command->add_flag("--trial", exec.trial, "Load each new build in a helper process first");
   exec_command->footer("The program becomes this process: its exit status is its own.");
+}
 #endif
 
+void command_app::add_generate() {
   generate_command = app.add_subcommand("generate", "Write a completion script or the manual page");
   generate_command->add_option("WHAT", generate, "bash, zsh, fish or man")
       ->required()

@@ -33,6 +33,15 @@ struct command_app {
   CLI::App* api_command = nullptr;
   CLI::App* exec_command = nullptr;
   CLI::App* generate_command = nullptr;
+
+ private:
+  void add_run();
+  void add_call();
+  void add_repl();
+  void add_check();
+  void add_api();
+  void add_exec();
+  void add_generate();
 };
 
 }  // namespace autoreload::command

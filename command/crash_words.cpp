@@ -14,6 +14,7 @@
 #include "crash/source_place.hpp"
 #include "library.hpp"
 #include "library_types.hpp"
+#include "system/hexadecimal.hpp"
 #include "system/signal_name.hpp"
 
 namespace autoreload::command {
@@ -43,12 +44,6 @@ std::vector<mapping> mappings_of(pid_t process) {
     list.push_back({begin, end, goes_on ? list.back().base : begin, name, static_cast<ino_t>(inode)});
   }
   return list;
-}
-
-std::string hexadecimal(std::uint64_t value) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
-  return text;
 }
 
 class places {

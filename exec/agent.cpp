@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "exec/agent_orders.hpp"
+#include "exec/files.hpp"
 #include "exec/journal.hpp"
 #include "exec/linked_library.hpp"
 #include "exec/opened_file.hpp"

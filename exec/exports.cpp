@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "elf/dynamic_section.hpp"
 #include "elf/names.hpp"
 
 namespace autoreload::exec {
@@ -91,14 +92,7 @@ std::optional<std::uint64_t> dynamic_tables::value(std::int64_t tag) const {
 
 std::optional<dynamic_tables> tables_of(const elf_view& file) {
   dynamic_tables tables;
-  for (const Elf64_Phdr part : file.program_headers()) {
-    if (part.p_type != PT_DYNAMIC) continue;
-    const auto entries = file.table_at<Elf64_Dyn>(part.p_vaddr, part.p_filesz / sizeof(Elf64_Dyn));
-    for (const Elf64_Dyn entry : entries.value_or(table<Elf64_Dyn>())) {
-      if (entry.d_tag == DT_NULL) break;
-      tables.entries.push_back(entry);
-    }
-  }
+  for (const Elf64_Dyn entry : dynamic_section_of(file).entries) tables.entries.push_back(entry);
   const auto symbols = tables.value(DT_SYMTAB);
   const auto strings = file.span_at(tables.value(DT_STRTAB).value_or(0), tables.value(DT_STRSZ).value_or(0));
   if (!symbols || !strings) return std::nullopt;
@@ -155,13 +149,20 @@ std::uint64_t hidden_variables(const elf_view& file, const dynamic_tables& table
   return bytes > known ? bytes - known : 0;
 }
 
+table<Elf64_Rela> relocations_of(const elf_view& file, const dynamic_tables& tables, std::int64_t start,
+                                 std::int64_t size) {
+  const std::uint64_t first = tables.value(start).value_or(0);
+  std::uint64_t bytes = tables.value(size).value_or(0);
+  // Some linkers count those of the procedure linkage table among all.
+  const std::uint64_t plt = tables.value(DT_JMPREL).value_or(0);
+  if (start == DT_RELA && plt > first && plt < first + bytes) bytes = plt - first;
+  return records_at<Elf64_Rela>(file, first, bytes / sizeof(Elf64_Rela));
+}
+
 bool is_relocated(const elf_view& file, const dynamic_tables& tables, std::uint64_t address, std::uint64_t size) {
   const std::array<std::pair<std::int64_t, std::int64_t>, 2> ranges{{{DT_RELA, DT_RELASZ}, {DT_JMPREL, DT_PLTRELSZ}}};
   for (const auto& [start, bytes] : ranges) {
-    const auto at = tables.value(start);
-    const auto length = tables.value(bytes);
-    if (!at || !length) continue;
-    for (const Elf64_Rela one : records_at<Elf64_Rela>(file, *at, *length / sizeof(Elf64_Rela))) {
+    for (const Elf64_Rela one : relocations_of(file, tables, start, bytes)) {
       if (one.r_offset + 8 > address && one.r_offset < address + size) return true;
     }
   }

@@ -65,6 +65,11 @@ template <class T>
   return file.table_at<T>(address, count).value_or(table<T>());
 }
 
+/// The relocations between two entries of the dynamic section, DT_RELA and DT_RELASZ or DT_JMPREL and DT_PLTRELSZ.
+/// Those of the procedure linkage table are not among the first.
+[[nodiscard]] table<Elf64_Rela> relocations_of(const elf_view& file, const dynamic_tables& tables, std::int64_t start,
+                                               std::int64_t size);
+
 /// Whether relocations change any of the bytes [address, address + size).
 [[nodiscard]] bool is_relocated(const elf_view& file, const dynamic_tables& tables, std::uint64_t address,
                                 std::uint64_t size);

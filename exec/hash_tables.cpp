@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <string_view>
+
+#include "elf/gnu_hash.hpp"
 
 namespace autoreload::exec {
 namespace {
@@ -26,12 +29,6 @@ std::uint32_t old_hash(std::string_view name) {
 
 }  // namespace
 
-std::uint32_t gnu_hash(std::string_view name) {
-  std::uint32_t hash = 5381;
-  for (const char letter : name) hash = hash * 33 + static_cast<unsigned char>(letter);
-  return hash;
-}
-
 std::uint32_t gnu_buckets(std::size_t symbols) { return static_cast<std::uint32_t>(symbols / 2 + 1); }
 
 std::string gnu_hash_table(const std::vector<std::string>& names, std::uint32_t first) {
@@ -42,10 +39,10 @@ std::string gnu_hash_table(const std::vector<std::string>& names, std::uint32_t 
   std::vector<std::uint32_t> heads(buckets);
   std::vector<std::uint32_t> chain;
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::uint32_t hash = gnu_hash(names[i]);
+    const std::uint32_t hash = gnu_hash(names[i].c_str());
     filter[hash / 64 % words] |= std::uint64_t{1} << hash % 64 | std::uint64_t{1} << (hash >> shift) % 64;
     if (heads[hash % buckets] == 0) heads[hash % buckets] = first + static_cast<std::uint32_t>(i);
-    const bool is_last = i + 1 == names.size() || gnu_hash(names[i + 1]) % buckets != hash % buckets;
+    const bool is_last = i + 1 == names.size() || gnu_hash(names[i + 1].c_str()) % buckets != hash % buckets;
     chain.push_back((hash & ~1U) | (is_last ? 1U : 0U));
   }
   std::string made;

@@ -4,13 +4,9 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace autoreload::exec {
-
-/// The hash of a name in DT_GNU_HASH.
-[[nodiscard]] std::uint32_t gnu_hash(std::string_view name);
 
 /// How many buckets DT_GNU_HASH has for so many symbols. They must stand in the symbol table by their buckets.
 [[nodiscard]] std::uint32_t gnu_buckets(std::size_t symbols);

@@ -39,34 +39,41 @@ extern "C" {
 }
 
 #if defined(__x86_64__)
-// On entry the stack is 8 bytes off its alignment: the return address.
+// On entry the stack is 8 bytes off its alignment: the return address. `keep_arguments` finds the real function, too.
 asm(R"(
-  .text
-  .globl dlopen
-  .type dlopen, @function
-dlopen:
-  .cfi_startproc
-  endbr64
+  .macro keep_arguments real
   push %rdi
   .cfi_adjust_cfa_offset 8
   push %rsi
   .cfi_adjust_cfa_offset 8
   sub $8, %rsp
   .cfi_adjust_cfa_offset 8
-  cmpq $0, autoreload_exec_dlopen(%rip)
+  cmpq $0, \real(%rip)
   jne 1f
   call autoreload_exec_find
 1:
   mov 16(%rsp), %rdi
   mov 8(%rsp), %rsi
-  mov 24(%rsp), %rdx
-  call autoreload_exec_file
+  .endm
+  .macro give_arguments_back
   add $8, %rsp
   .cfi_adjust_cfa_offset -8
   pop %rsi
   .cfi_adjust_cfa_offset -8
   pop %rdi
   .cfi_adjust_cfa_offset -8
+  .endm
+
+  .text
+  .globl dlopen
+  .type dlopen, @function
+dlopen:
+  .cfi_startproc
+  endbr64
+  keep_arguments autoreload_exec_dlopen
+  mov 24(%rsp), %rdx
+  call autoreload_exec_file
+  give_arguments_back
   mov %rax, %rdi
   jmp *autoreload_exec_dlopen(%rip)
   .cfi_endproc
@@ -77,25 +84,9 @@ dlopen:
 dlsym:
   .cfi_startproc
   endbr64
-  push %rdi
-  .cfi_adjust_cfa_offset 8
-  push %rsi
-  .cfi_adjust_cfa_offset 8
-  sub $8, %rsp
-  .cfi_adjust_cfa_offset 8
-  cmpq $0, autoreload_exec_dlsym(%rip)
-  jne 1f
-  call autoreload_exec_find
-1:
-  mov 16(%rsp), %rdi
-  mov 8(%rsp), %rsi
+  keep_arguments autoreload_exec_dlsym
   call autoreload_exec_newer
-  add $8, %rsp
-  .cfi_adjust_cfa_offset -8
-  pop %rsi
-  .cfi_adjust_cfa_offset -8
-  pop %rdi
-  .cfi_adjust_cfa_offset -8
+  give_arguments_back
   test %rax, %rax
   jne 2f
   jmp *autoreload_exec_dlsym(%rip)

@@ -7,13 +7,14 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
-#include <iterator>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include <autoreload/library_module.hpp>
 
 #include "exec/exports.hpp"
+#include "exec/files.hpp"
 #include "exec/journal.hpp"
 #include "reload/history/history.hpp"
 
@@ -43,13 +44,6 @@ class loaded_build final : public autoreload::detail::erased_module {
   std::size_t size_;
 };
 
-result<std::string> read_whole(const std::string& file) {
-  std::ifstream from(file, std::ios::binary);
-  std::string bytes(std::istreambuf_iterator<char>(from), {});
-  if (!from && bytes.empty()) return error(stage::load, file, "the stand-in can't be read");
-  return bytes;
-}
-
 std::string listed(const std::vector<std::string>& names) {
   std::string text;
   for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 5); ++i) text += (i == 0 ? "" : ", ") + names[i];
@@ -63,13 +57,13 @@ using resolver = void* (*)();
 
 result<std::unique_ptr<linked_library>> linked_library::watch(loaded_standin where, program_thread& loading,
                                                               const settings& how) {
-  const result<std::string> bytes = read_whole(where.file);
-  if (!bytes) return bytes.error();
+  const std::optional<std::string> bytes = read_file(where.file);
+  if (!bytes) return error(stage::load, where.file, "the stand-in can't be read");
   result<standin_facts> facts = read_standin(std::as_bytes(std::span(*bytes)));
   if (!facts) return facts.error().rename(where.file);
   std::unique_ptr<linked_library> made(new linked_library(std::move(where), *std::move(facts), loading));
   options chosen;
-  // The seam for who finds out that nobody holds an old build's code any more: until there is one, all stay.
+  // Nobody pins an old build's code, and the search for holders is not asked here: so all stay.
   chosen.keep_old = true;
   chosen.trial.enabled = how.trial;
   chosen.observer = [self = made.get()](const event& happened) { self->observe(happened); };

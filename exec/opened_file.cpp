@@ -6,6 +6,7 @@
 #include <link.h>
 #include <unistd.h>
 
+#include "exec/files.hpp"
 #include "exec/user_library.hpp"
 #include "reload/dependencies/search_path.hpp"
 

@@ -10,13 +10,12 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <string_view>
 
 #include "exec/copy_plan.hpp"
 #include "exec/exports.hpp"
+#include "exec/files.hpp"
 #include "exec/user_library.hpp"
 
 namespace autoreload::exec {
@@ -38,8 +37,6 @@ std::string found_in_path(const std::string& name) {
   return {};
 }
 
-std::string base_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
 // The words of a `#!` line: the interpreter, and what stands behind it as one argument.
 std::vector<std::string> interpreter_of(const std::string& head) {
   std::string line = head.substr(2, head.find('\n') - 2);
@@ -58,11 +55,6 @@ std::vector<std::string> interpreter_of(const std::string& head) {
 bool is_shell(const std::string& program) {
   static constexpr std::array<std::string_view, 7> shells{"sh", "bash", "dash", "ksh", "zsh", "fish", "busybox"};
   return std::find(shells.begin(), shells.end(), base_of(program)) != shells.end();
-}
-
-std::string read_file(const std::string& path) {
-  std::ifstream from(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(from), {}};
 }
 
 class judgement {
@@ -152,7 +144,7 @@ result<program_file> find_program(const std::vector<std::string>& words) {
   if (found.path.empty()) {
     return error(stage::use, words.front(), "there is no such program").advise("name one that is in PATH, or its path");
   }
-  std::string bytes = read_file(found.path);
+  std::string bytes = read_file(found.path).value_or("");
   for (int depth = 0; bytes.starts_with("#!") && depth < 4; ++depth) {
     const std::string script = found.path;
     std::vector<std::string> line = interpreter_of(bytes);
@@ -166,7 +158,7 @@ result<program_file> find_program(const std::vector<std::string>& words) {
     if (found.path.empty()) return error(stage::use, script, "there is no " + line[0] + ", which shall run it");
     found.words[0] = script;
     found.words.insert(found.words.begin(), line.begin(), line.end());
-    bytes = read_file(found.path);
+    bytes = read_file(found.path).value_or("");
   }
   if (bytes.empty()) {
     return error(stage::use, found.path, "it can't be read").advise("give yourself the right to read it");

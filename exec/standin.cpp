@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "elf/gnu_hash.hpp"
 #include "exec/exports.hpp"
 #include "exec/hash_tables.hpp"
 #include "exec/new_segment.hpp"
@@ -56,7 +57,7 @@ class writer {
     exports_ = exports_of(file_, tables_);
     const std::uint32_t buckets = gnu_buckets(exports_.size());
     std::stable_sort(exports_.begin(), exports_.end(), [&](const auto& a, const auto& b) {
-      return gnu_hash(a.name) % buckets < gnu_hash(b.name) % buckets;
+      return gnu_hash(a.name.c_str()) % buckets < gnu_hash(b.name.c_str()) % buckets;
     });
     for (std::uint32_t i = 0; i < exports_.size(); ++i) {
       if (exports_[i].is_function()) slots_.push_back(i);
@@ -194,16 +195,6 @@ class writer {
 
   // ---- relocations: relative ones first, as DT_RELACOUNT says; those that run code last, when all others are done
 
-  [[nodiscard]] std::vector<Elf64_Rela> old_relocations(std::int64_t start, std::int64_t size) const {
-    std::vector<Elf64_Rela> list;
-    const std::uint64_t first = tables_.value(start).value_or(0);
-    std::uint64_t bytes = tables_.value(size).value_or(0);
-    // Some linkers count those of the procedure linkage table among all.
-    const std::uint64_t plt = tables_.value(DT_JMPREL).value_or(0);
-    if (start == DT_RELA && plt > first && plt < first + bytes) bytes = plt - first;
-    for (const Elf64_Rela one : records_at<Elf64_Rela>(file_, first, bytes / sizeof(Elf64_Rela))) list.push_back(one);
-    return list;
-  }
   static constexpr std::size_t header_pointers = 7;
   [[nodiscard]] std::size_t chosen_count() const {
     return static_cast<std::size_t>(std::count_if(
@@ -211,18 +202,22 @@ class writer {
   }
   [[nodiscard]] std::size_t relocation_space() const {
     const std::size_t made = header_pointers + slot_count() - (has_plt() ? chosen_count() : 0);
-    return (old_relocations(DT_RELA, DT_RELASZ).size() + made) * sizeof(Elf64_Rela);
+    return (relocations_of(file_, tables_, DT_RELA, DT_RELASZ).size() + made) * sizeof(Elf64_Rela);
   }
   [[nodiscard]] bool has_plt() const { return tables_.value(DT_JMPREL).has_value(); }
   [[nodiscard]] std::size_t plt_relocation_space() const {
-    return has_plt() ? (old_relocations(DT_JMPREL, DT_PLTRELSZ).size() + chosen_count()) * sizeof(Elf64_Rela) : 0;
+    return has_plt()
+               ? (relocations_of(file_, tables_, DT_JMPREL, DT_PLTRELSZ).size() + chosen_count()) * sizeof(Elf64_Rela)
+               : 0;
   }
 
   void write_relocations() {
     std::vector<Elf64_Rela> all = relatives_;
-    const std::vector<Elf64_Rela> old = old_relocations(DT_RELA, DT_RELASZ);
-    all.insert(all.end(), old.begin(), old.end());
-    std::vector<Elf64_Rela> plt = has_plt() ? old_relocations(DT_JMPREL, DT_PLTRELSZ) : std::vector<Elf64_Rela>();
+    for (const Elf64_Rela one : relocations_of(file_, tables_, DT_RELA, DT_RELASZ)) all.push_back(one);
+    std::vector<Elf64_Rela> plt;
+    if (has_plt()) {
+      for (const Elf64_Rela one : relocations_of(file_, tables_, DT_JMPREL, DT_PLTRELSZ)) plt.push_back(one);
+    }
     std::vector<Elf64_Rela>& last = has_plt() ? plt : all;
     last.insert(last.end(), chosen_.begin(), chosen_.end());
     tables_segment_.put(relocations_at_, raw_all(all));

@@ -5,21 +5,19 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
-#include <iterator>
-#include <memory>
+#include <optional>
+#include <utility>
 
 #include "exec/copy_plan.hpp"
 #include "exec/exports.hpp"
+#include "exec/files.hpp"
 #include "exec/standin.hpp"
 #include "reload/dependencies/packaged.hpp"
 #include "reload/inspect/inspect.hpp"
 
 namespace autoreload::exec {
 namespace {
-
-std::string base_of(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 bool exports_classes(const std::vector<exported_symbol>& exports) {
   return std::any_of(exports.begin(), exports.end(), [](const exported_symbol& one) {
@@ -42,9 +40,9 @@ class examination {
   explicit examination(const standin_wish& wish) : wish_(wish) {}
 
   result<prepared_standin> run() {
-    std::ifstream from(wish_.path, std::ios::binary);
-    bytes_.assign(std::istreambuf_iterator<char>(from), {});
-    if (!from) return refuse("it can't be read", "give yourself the right to read it");
+    std::optional<std::string> read = read_file(wish_.path);
+    if (!read) return refuse("it can't be read", "give yourself the right to read it");
+    bytes_ = *std::move(read);
     const auto bytes = std::as_bytes(std::span(bytes_));
     const inspection seen = inspect(bytes, this_machine, writing::is_over);
     if (seen.is != verdict::sound) return error(stage::inspect, wish_.path, seen.reason).advise(seen.advice);
@@ -143,11 +141,6 @@ class examination {
 };
 
 }  // namespace
-
-std::string real_path(const std::string& path) {
-  const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr), &std::free);
-  return real != nullptr ? real.get() : path;
-}
 
 bool is_named(const std::vector<std::string>& names, const std::string& path, const std::string& needed) {
   return std::any_of(names.begin(), names.end(), [&](const std::string& name) {

@@ -12,9 +12,6 @@ namespace autoreload::exec {
 /// Whether a library was asked for by its file name, its path or the name by which it is needed.
 [[nodiscard]] bool is_named(const std::vector<std::string>& names, const std::string& path, const std::string& needed);
 
-/// The path without links, or as it is where there is nothing.
-[[nodiscard]] std::string real_path(const std::string& path);
-
 /// Whether nobody's package manager looks after a file: neither the system's nor a language's (site-packages,
 /// node_modules). @param path  absolute
 [[nodiscard]] bool is_users_own(const std::string& path);

@@ -29,7 +29,4 @@ struct thread_position {
 /// was left, or had no limit.
 [[nodiscard]] bool may_be_stopped(const thread_position& at) noexcept;
 
-/// Such as `thread 4711 ("audio")`.
-[[nodiscard]] std::string thread_in_words(pid_t thread);
-
 }  // namespace autoreload::holding

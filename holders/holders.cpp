@@ -11,6 +11,7 @@
 #include "holders/thread_data.hpp"
 #include "holders/threads.hpp"
 #include "holders/words.hpp"
+#include "system/mapped_file.hpp"
 
 namespace autoreload {
 namespace {
@@ -55,7 +56,7 @@ holder_report who_holds(const held_image& image, unload_policy policy, const std
   const bool all = policy == unload_policy::all;
   const thread_findings threads = look_at_threads(what, all, image.own_thread, cancelled);
   const std::vector<loaded_object> objects = loaded_objects(image.base);
-  const file_view file(image.file);
+  const mapped_file file(image.file);
   const std::vector<thread_block> blocks = thread_blocks(objects, threads.stacks);
   const naming names{image, file.bytes(), objects, blocks};
   report.unseen = threads.unseen;

@@ -3,27 +3,18 @@
 #include "holders/names.hpp"
 
 #include <cxxabi.h>
-#include <fcntl.h>
 #include <link.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 
-#include "system/unique_fd.hpp"
+#include "system/hexadecimal.hpp"
+#include "system/mapped_file.hpp"
 
 namespace autoreload::holding {
 namespace {
-
-std::string hexadecimal(std::uint64_t number) {
-  char digits[24];
-  std::snprintf(digits, sizeof digits, "0x%llx", static_cast<unsigned long long>(number));
-  return digits;
-}
 
 bool is_wanted(unsigned type, symbol_kind kind) {
   switch (kind) {
@@ -71,22 +62,6 @@ std::string readable(std::string_view name) {
 }
 
 }  // namespace
-
-file_view::file_view(int descriptor) { map(descriptor); }
-
-file_view::file_view(const std::string& path) { map(unique_fd(open(path.c_str(), O_RDONLY | O_CLOEXEC)).get()); }
-
-file_view::~file_view() {
-  if (!bytes_.empty()) munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
-}
-
-void file_view::map(int descriptor) {
-  struct stat status {};
-  if (descriptor < 0 || fstat(descriptor, &status) != 0 || status.st_size <= 0 || !S_ISREG(status.st_mode)) return;
-  const auto size = static_cast<std::size_t>(status.st_size);
-  void* const memory = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
-  if (memory != MAP_FAILED) bytes_ = {static_cast<const std::byte*>(memory), size};
-}
 
 std::string symbol_at(file_bytes file, std::uint64_t address, symbol_kind kind) {
   const elf_sections sections(file);
@@ -149,7 +124,7 @@ const loaded_object* find_object(const std::vector<loaded_object>& all, std::uin
 }
 
 std::string variable_in_words(const loaded_object& object, std::uintptr_t address) {
-  const file_view file(object.name);
+  const mapped_file file(object.name.c_str());
   const std::string symbol = symbol_at(file.bytes(), address - object.base, symbol_kind::variable);
   const std::string where = "\"" + object.name + "\"";
   return symbol.empty() ? "the data of " + where + " at " + hexadecimal(address - object.base)

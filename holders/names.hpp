@@ -15,21 +15,6 @@
 
 namespace autoreload::holding {
 
-/// The bytes of a file, as long as it lives; empty when it can't be read.
-class file_view {
- public:
-  explicit file_view(int descriptor);
-  explicit file_view(const std::string& path);
-  file_view(const file_view&) = delete;
-  file_view& operator=(const file_view&) = delete;
-  ~file_view();
-  [[nodiscard]] file_bytes bytes() const noexcept { return bytes_; }
-
- private:
-  void map(int descriptor);
-  file_bytes bytes_;
-};
-
 enum class symbol_kind : std::uint8_t { function, variable, thread_local_variable };
 
 /// Such as `mix()+0x1c` or `table+0x8`, C++ names as the source has them; empty when no symbol covers the address.

@@ -7,8 +7,9 @@
 #include <algorithm>
 #include <optional>
 
-#include "holders/asleep.hpp"
 #include "holders/mappings.hpp"
+#include "system/mapped_file.hpp"
+#include "system/thread_files.hpp"
 
 namespace autoreload::holding {
 namespace {
@@ -82,10 +83,10 @@ std::vector<thread_block> thread_blocks(const std::vector<loaded_object>& object
 }
 
 std::string thread_variable_in_words(const thread_block& block, std::uintptr_t address) {
-  const file_view file(block.object->name);
+  const mapped_file file(block.object->name.c_str());
   const std::string name = symbol_at(file.bytes(), address - block.where.begin, symbol_kind::thread_local_variable);
   return (name.empty() ? "thread-local data" : "thread-local variable " + name) + " of \"" + block.object->name +
-         "\" in " + thread_in_words(block.thread);
+         "\" in " + words_of_thread(block.thread);
 }
 
 std::uintptr_t end_of_idle_stack([[maybe_unused]] memory_range mapping) {

@@ -20,6 +20,7 @@
 
 #include "holders/asleep.hpp"
 #include "holders/mappings.hpp"
+#include "system/thread_files.hpp"
 
 namespace autoreload::holding {
 namespace {
@@ -131,7 +132,7 @@ class look {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     if (!done.unseen.empty()) return;
-    done.unseen = thread_in_words(thread) + ", which runs and can't be stopped";
+    done.unseen = words_of_thread(thread) + ", which runs and can't be stopped";
     if (why_not_stopped != 0) {
       done.unseen += " (ptrace: " + std::generic_category().message(why_not_stopped) + "; let the sandbox allow it)";
     }

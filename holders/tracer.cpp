@@ -21,6 +21,7 @@
 #include <new>
 
 #include "holders/mappings.hpp"
+#include "holders/restarted_call.hpp"
 #include "system/aside.hpp"
 
 namespace autoreload::holding {
@@ -74,19 +75,9 @@ constexpr std::uintptr_t red_zone = 128;
 bool begin_again(register_set& all) noexcept {
   constexpr auto no_handler = -514;  // the kernel's ERESTARTNOHAND
   if (static_cast<std::int64_t>(all.rax) != -EINTR) return false;
-  switch (static_cast<std::int64_t>(all.orig_rax)) {
-    case SYS_epoll_wait:
-    case SYS_epoll_pwait:
-    case SYS_rt_sigtimedwait:
-    case SYS_semop:
-    case SYS_read:
-    case SYS_readv:
-    case SYS_recvfrom:
-    case SYS_recvmsg:
-    case SYS_accept:
-    case SYS_accept4: all.rax = static_cast<unsigned long long>(no_handler); return true;
-    default: return false;
-  }
+  if (!can_begin_again(static_cast<long>(all.orig_rax))) return false;
+  all.rax = static_cast<unsigned long long>(no_handler);
+  return true;
 }
 #elif defined(__aarch64__)
 using register_set = user_regs_struct;

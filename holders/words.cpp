@@ -9,9 +9,9 @@
 #include <cstring>
 #include <map>
 
-#include "holders/asleep.hpp"
 #include "holders/mappings.hpp"
 #include "system/signal_name.hpp"
+#include "system/thread_files.hpp"
 
 namespace autoreload::holding {
 namespace {
@@ -90,7 +90,7 @@ std::vector<holder> threads_in_words(const naming& names, const thread_findings&
   std::vector<holder> all;
   for (const auto& [thread, one] : of_each) {
     const bool in_register = one.word.at < end_of_registers;
-    holder made{one.is == rank::points ? holder_kind::stack : holder_kind::thread, thread_in_words(thread),
+    holder made{one.is == rank::points ? holder_kind::stack : holder_kind::thread, words_of_thread(thread),
                 in_register ? 0 : one.word.at, one.word.offset, thread};
     // The instruction behind a call may be another function's first.
     const std::uint64_t inside = one.is == rank::returns ? one.word.offset - 1 : one.word.offset;

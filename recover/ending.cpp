@@ -4,23 +4,16 @@
 
 #include <sys/stat.h>
 
-#include <array>
 #include <csignal>
-#include <cstdio>
 
 #include "crash/place_words.hpp"
+#include "system/hexadecimal.hpp"
 #include "system/signal_name.hpp"
 
 namespace autoreload {
 namespace {
 
 using detail::call_ending;
-
-std::string hexadecimal(std::uintptr_t number) {
-  std::array<char, 32> digits{};
-  std::snprintf(digits.data(), digits.size(), "0x%llx", static_cast<unsigned long long>(number));
-  return digits.data();
-}
 
 std::string short_time(std::chrono::nanoseconds time) {
   const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(time).count();

@@ -3,8 +3,6 @@
 #include "state/image.hpp"
 
 #include <elf.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
@@ -65,13 +63,9 @@ dynamic read_dynamic(const elf_view& view) {
 }  // namespace
 
 std::unique_ptr<image> image::open(int file) {
-  struct stat status {};
-  if (file < 0 || fstat(file, &status) != 0 || status.st_size <= 0) return nullptr;
-  const auto size = static_cast<std::size_t>(status.st_size);
-  void* const at = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
-  if (at == MAP_FAILED) return nullptr;
-  std::unique_ptr<image> made(new image);
-  made->bytes_ = {static_cast<const std::byte*>(at), size};
+  std::unique_ptr<image> made(new image(file));
+  made->bytes_ = made->file_.bytes();
+  if (made->bytes_.empty()) return nullptr;
   made->view_.file = made->bytes_;
   for (const Elf64_Phdr program : made->view_.program_headers()) {
     if (program.p_type == PT_LOAD) {
@@ -87,8 +81,6 @@ std::unique_ptr<image> image::open(int file) {
   made->read_relocations();
   return made;
 }
-
-image::~image() { munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size()); }
 
 void image::note_word(std::uint64_t address) {
   if (relocations_.size() >= most_relocations) return;

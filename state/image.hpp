@@ -14,6 +14,7 @@
 
 #include "elf/load_segment.hpp"
 #include "elf/view.hpp"
+#include "system/mapped_file.hpp"
 
 namespace autoreload::state {
 
@@ -34,7 +35,7 @@ class image {
   [[nodiscard]] static std::unique_ptr<image> open(int file);
   image(const image&) = delete;
   image& operator=(const image&) = delete;
-  ~image();
+  ~image() = default;
 
   /// The value that memory starts with, before relocation. @return false when it is not all of this library
   [[nodiscard]] bool initial(std::uint64_t address, std::span<std::byte> into) const;
@@ -60,11 +61,12 @@ class image {
   [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> extent() const;
 
  private:
-  image() = default;
+  explicit image(int file) : file_(file) {}
   void read_relocations();
   void read_relative(std::uint64_t address, std::uint64_t size);
   void note_word(std::uint64_t address);
 
+  const mapped_file file_;
   std::span<const std::byte> bytes_;
   std::vector<load_segment> loads_;
   elf_view view_;

@@ -10,7 +10,7 @@
 namespace autoreload {
 
 #ifdef __GLIBCXX__
-using cancellation = abi::__forced_unwind;
+using cancellation = ::abi::__forced_unwind;  // from the root: autoreload::abi is another namespace
 #else
 struct cancellation {};  // never thrown: elsewhere a cancellation is nothing that catch (...) sees
 #endif

@@ -7,6 +7,7 @@
 #include <array>
 #include <filesystem>
 
+#include "frame_text.hpp"
 #include "run_lines.hpp"
 #include "source_excerpt.hpp"
 #include "text_width.hpp"
@@ -20,32 +21,6 @@ using clock = std::chrono::steady_clock;
 using lines = std::vector<screen_line>;
 
 constexpr int margin = 1;
-
-// Whole seconds at least, so that it doesn't flicker.
-std::string age_text(clock::duration age) {
-  if (age < 1s) return "just now";
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(age).count();
-  if (seconds < 120) return std::to_string(seconds) + " s ago";
-  if (seconds < 7200) return std::to_string(seconds / 60) + " min ago";
-  return std::to_string(seconds / 3600) + " h ago";
-}
-
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> list;
-  for (std::size_t begin = 0;;) {
-    const std::size_t end = text.find('\n', begin);
-    list.push_back(text.substr(begin, end - begin));
-    if (end == std::string::npos) return list;
-    begin = end + 1;
-  }
-}
-
-// The text after `kind: `, which the screen says by its place and colour.
-std::string after_kind(const std::string& text) {
-  const std::string first = split(text).front();
-  const std::size_t colon = first.find(": ");
-  return colon == std::string::npos ? first : first.substr(colon + 2);
-}
 
 screen_line start() { return std::move(screen_line().add(std::string(margin, ' '))); }
 

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: MIT
 // loader_cache: reads /etc/ld.so.cache, by which the directories of /etc/ld.so.conf come in.
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string_view>
 
 #include "reload/dependencies/search_path.hpp"
-#include "system/unique_fd.hpp"
 
 namespace autoreload {
 namespace {
@@ -45,22 +42,10 @@ std::string_view text_at(std::string_view file, std::size_t at) {
 
 }  // namespace
 
-loader_cache::loader_cache() {
-  const unique_fd file(open("/etc/ld.so.cache", O_RDONLY | O_CLOEXEC));
-  struct stat status {};
-  if (!file || fstat(file.get(), &status) != 0 || status.st_size <= 0) return;
-  void* const at = mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_PRIVATE, file.get(), 0);
-  // ldconfig writes another file and renames it, so nobody shortens this one.
-  if (at != MAP_FAILED) file_ = {static_cast<const char*>(at), static_cast<std::size_t>(status.st_size)};
-}
-
-loader_cache::~loader_cache() {
-  if (!file_.empty()) munmap(const_cast<char*>(file_.data()), file_.size());
-}
-
 std::string loader_cache::find(const std::string& name) const {
   constexpr std::string_view magic = "glibc-ld.so.cache1.1";
-  std::string_view file = file_;
+  const std::span<const std::byte> bytes = file_.bytes();
+  std::string_view file(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::size_t start = file.find(magic);  // an older format may come before it
   if (start == std::string_view::npos) return {};
   file.remove_prefix(start);

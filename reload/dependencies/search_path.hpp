@@ -13,6 +13,7 @@
 #include "elf/view.hpp"
 #include "reload/inspect/inspect.hpp"
 #include "reload/snapshot/snapshot.hpp"
+#include "system/mapped_file.hpp"
 
 namespace autoreload {
 
@@ -48,16 +49,11 @@ struct process_search_path {
 /// The loader's cache (/etc/ld.so.cache), as it was when it was made. Any thread.
 class loader_cache {
  public:
-  loader_cache();
-  loader_cache(const loader_cache&) = delete;
-  loader_cache& operator=(const loader_cache&) = delete;
-  ~loader_cache();
-
   /// Where it says that a library is; empty if it doesn't. A few microseconds.
   [[nodiscard]] std::string find(const std::string& name) const;
 
  private:
-  std::string_view file_;
+  const mapped_file file_{"/etc/ld.so.cache"};  // ldconfig writes another and renames it: nobody shortens this one
 };
 
 /// Whether the loader would take the file: it goes on looking after one of another machine or word size. True also for

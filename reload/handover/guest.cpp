@@ -34,14 +34,8 @@ guest_functions find_guest_functions(void* handle, std::uintptr_t base, std::spa
 std::string call_guest(void (*function)(), const char* name) {
   if (function == nullptr) return {};
   const hosts_signals while_it_runs;
-  try {
-    function();
-    return {};
-  } catch (const cancellation&) {
-    throw;
-  } catch (...) {
-    return std::string(name) + " threw an exception: " + words_of_current_exception();
-  }
+  const std::optional<std::string> thrown = thrown_by(function);
+  return thrown ? std::string(name) + " threw an exception: " + *thrown : std::string();
 }
 
 std::string words_of_current_exception() {

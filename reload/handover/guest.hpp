@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
 #include <autoreload/handover.hpp>
 
 #include "elf/load_segment.hpp"
+#include "system/cancellation.hpp"
 
 namespace autoreload {
 
@@ -32,5 +34,18 @@ struct guest_functions {
 
 /// What the exception that is being handled says. Passes a cancellation on.
 [[nodiscard]] std::string words_of_current_exception();
+
+/// Lets somebody else's code work. Passes a cancellation on. @return what it threw, in words
+template <class Work>
+[[nodiscard]] std::optional<std::string> thrown_by(Work&& work) {
+  try {
+    work();
+    return std::nullopt;
+  } catch (const cancellation&) {
+    throw;
+  } catch (...) {
+    return words_of_current_exception();
+  }
+}
 
 }  // namespace autoreload

@@ -9,6 +9,7 @@
 #include "reload/handover/stayer.hpp"
 #include "system/cancellation.hpp"
 #include "system/host_signals.hpp"
+#include "system/thread_files.hpp"
 
 namespace autoreload {
 namespace {
@@ -96,14 +97,10 @@ std::optional<setback> handover::take_steps(const std::function<bool()>& still_w
   } carried{carried_};
   const hosts_signals while_guests_run;
   if (saves) {
-    try {
-      saved.thing = from_.guest.save();
-      saved.is_ours = true;
-    } catch (const cancellation&) {
-      throw;
-    } catch (...) {
-      return refuse(wanted_.chosen.handover.functions.save + " threw an exception", words_of_current_exception());
+    if (auto thrown = thrown_by([&] { saved.thing = from_.guest.save(); })) {
+      return refuse(wanted_.chosen.handover.functions.save + " threw an exception", *std::move(thrown));
     }
+    saved.is_ours = true;
   }
   if (auto no = carry()) return no;
   if (auto no = call_by_hand()) return no;
@@ -140,29 +137,21 @@ std::optional<setback> handover::carry() {
 
 std::optional<setback> handover::call_by_hand() {
   if (by_hand_ == nullptr) return {};
-  try {
-    (*by_hand_)(from_.module->table(), to_.module->table());
-    return {};
-  } catch (const cancellation&) {
-    throw;
-  } catch (...) {
-    return refuse("on_handover threw an exception", words_of_current_exception());
-  }
+  auto thrown = thrown_by([&] { (*by_hand_)(from_.module->table(), to_.module->table()); });
+  if (!thrown) return {};
+  return refuse("on_handover threw an exception", *std::move(thrown));
 }
 
 std::optional<setback> handover::restore(void* saved) {
   const std::string& name = wanted_.chosen.handover.functions.restore;
-  try {
-    const int answer = to_.guest.restore(saved);
-    if (answer == 0) return {};
-    return refuse(name + " of the new build returned " + std::to_string(answer) + ": it takes no state of generation " +
-                      std::to_string(from_.number),
-                  {});
-  } catch (const cancellation&) {
-    throw;
-  } catch (...) {
-    return refuse(name + " threw an exception", words_of_current_exception());
+  int answer = 0;
+  if (auto thrown = thrown_by([&] { answer = to_.guest.restore(saved); })) {
+    return refuse(name + " threw an exception", *std::move(thrown));
   }
+  if (answer == 0) return {};
+  return refuse(name + " of the new build returned " + std::to_string(answer) + ": it takes no state of generation " +
+                    std::to_string(from_.number),
+                {});
 }
 
 void handover::give_back(void* saved) noexcept {

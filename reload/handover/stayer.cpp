@@ -3,49 +3,19 @@
 // system call, which fails where a pointer would crash.
 #include "reload/handover/stayer.hpp"
 
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
 
 #include "crash/source_place.hpp"
-#include "system/unique_fd.hpp"
+#include "system/mapped_file.hpp"
+#include "system/thread_files.hpp"
 
 namespace autoreload {
 namespace {
-
-// What /proc has in a thread's file; empty if there is none.
-std::string read_of_thread(pid_t thread, const char* file) {
-  const std::string name = "/proc/self/task/" + std::to_string(thread) + "/" + file;
-  const unique_fd open_file(open(name.c_str(), O_RDONLY | O_CLOEXEC));
-  std::array<char, 256> text;
-  const ssize_t got = open_file ? read(open_file.get(), text.data(), text.size()) : -1;
-  return {text.data(), got > 0 ? static_cast<std::size_t>(got) : 0};
-}
-
-// The stack pointer and the instruction: the last two words, in hexadecimal. Of a thread that runs there are none.
-struct position {
-  std::uintptr_t stack = 0;
-  std::uintptr_t instruction = 0;
-};
-position position_of(pid_t thread) {
-  std::string text = read_of_thread(thread, "syscall");
-  position here;
-  for (std::uintptr_t* const into : {&here.instruction, &here.stack}) {
-    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-    const std::size_t at = text.rfind("0x");
-    if (at == std::string::npos) return {};
-    std::from_chars(text.data() + at + 2, text.data() + text.size(), *into, 16);
-    text.resize(at);
-  }
-  return here;
-}
 
 bool is_code_of(const generation& one, std::uintptr_t address) {
   for (const load_segment& segment : one.facts.segments) {
@@ -57,27 +27,16 @@ bool is_code_of(const generation& one, std::uintptr_t address) {
 
 std::string name_of_function(const generation& one, std::uintptr_t address) {
   if (!one.image.memory.still_ours()) return {};
-  const off_t size = lseek(one.image.memory.get(), 0, SEEK_END);
-  if (size <= 0) return {};
-  const auto length = static_cast<std::size_t>(size);
-  void* const bytes = mmap(nullptr, length, PROT_READ, MAP_PRIVATE, one.image.memory.get(), 0);
-  if (bytes == MAP_FAILED) return {};
-  std::string name(find_function({static_cast<const std::byte*>(bytes), length}, address - one.base).name);
-  munmap(bytes, length);
-  return name;
+  const mapped_file file(one.image.memory.get());
+  return std::string(find_function(file.bytes(), address - one.base).name);
 }
 
 }  // namespace
 
-std::string words_of_thread(pid_t thread) {
-  std::string name = read_of_thread(thread, "comm");
-  while (!name.empty() && name.back() == '\n') name.pop_back();
-  return "thread " + std::to_string(thread) + (name.empty() ? "" : " (\"" + name + "\")");
-}
-
 std::string function_inside(pid_t thread, const generation& one) {
-  const position here = position_of(thread);
-  if (here.stack == 0) return {};
+  const std::optional<waiting_call> waits = call_in(read_of_thread(thread, "syscall"));
+  if (!waits || waits->stack == 0) return {};
+  const waiting_call& here = *waits;
   std::array<std::uintptr_t, 2048> words{};
   std::uintptr_t found = is_code_of(one, here.instruction) ? here.instruction : 0;
   // Page by page: the stack may end in between.

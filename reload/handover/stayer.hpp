@@ -10,9 +10,6 @@
 
 namespace autoreload {
 
-/// Such as `thread 4711 ("audio")`. A thread that has ended has no name any more. Any thread.
-[[nodiscard]] std::string words_of_thread(pid_t thread);
-
 /// Such as `, in mix()`: the library's function nearest to the top of the thread's stack. A guess: an address that lies
 /// on the stack may be of a call that has returned. Only a thread that sleeps can be looked at. @return empty when
 /// there is nothing to see. Any thread.

@@ -2,16 +2,11 @@
 // inspect_hash_tables: the passes over the hash tables, by which the loader finds a symbol's name.
 #include <algorithm>
 
+#include "elf/gnu_hash.hpp"
 #include "reload/inspect/passes.hpp"
 
 namespace autoreload::inspecting {
 namespace {
-
-std::uint32_t gnu_hash(const char* name) noexcept {
-  std::uint32_t hash = 5381;
-  for (; *name != '\0'; ++name) hash = hash * 33 + static_cast<unsigned char>(*name);
-  return hash;
-}
 
 // DT_GNU_HASH: four words, the Bloom filter, the first symbol of each bucket, and the hash of every symbol from
 // first_hashed on, whose lowest bit ends a bucket.

@@ -4,8 +4,6 @@
 
 #include <unistd.h>
 
-#include <sys/syscall.h>
-
 #include <optional>
 #include <span>
 #include <string>
@@ -39,7 +37,7 @@ held_image image_of(const generation& one) {
   for (const std::span<const std::byte> part : crash_table::own_memory()) {
     leave_out(image, part.data(), part.size());
   }
-  if (is_serving()) image.own_thread = static_cast<pid_t>(syscall(SYS_gettid));
+  if (is_serving()) image.own_thread = gettid();
   return image;
 }
 

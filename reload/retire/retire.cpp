@@ -22,7 +22,6 @@
 #include "reload/retire/left_behind.hpp"
 #include "reload/retire/pin_registry.hpp"
 #include "reload/retire/whereabouts.hpp"
-#include "system/cancellation.hpp"
 #include "system/host_signals.hpp"
 
 namespace autoreload {
@@ -72,14 +71,8 @@ std::string without_membarrier(const grace& period) {
 std::string say_farewell(generation& one) {
   const std::function<void()> last = std::exchange(one.farewell, nullptr);
   if (!last) return {};
-  try {
-    last();
-    return {};
-  } catch (const cancellation&) {
-    throw;
-  } catch (...) {
-    return "what carried its state threw an exception before it was unloaded: " + words_of_current_exception();
-  }
+  const std::optional<std::string> thrown = thrown_by(last);
+  return thrown ? "what carried its state threw an exception before it was unloaded: " + *thrown : std::string();
 }
 
 enum class fate : std::uint8_t { waits, left, stays };

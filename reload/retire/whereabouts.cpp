@@ -9,21 +9,19 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
-#include <sstream>
+#include <string>
 #include <vector>
 
 #include "crash/crash_table.hpp"
 #include "recover/ending.hpp"
+#include "system/thread_files.hpp"
 
 namespace autoreload {
 namespace {
 
 std::string line_of(pid_t thread, const char* file) {
-  std::ifstream from("/proc/self/task/" + std::to_string(thread) + "/" + file);
-  std::string line;
-  std::getline(from, line);
-  return line;
+  const std::string text = read_of_thread(thread, file);
+  return text.substr(0, text.find('\n'));
 }
 
 bool find_code(std::uintptr_t address, crash_table::entry& found) {
@@ -64,13 +62,10 @@ std::string whereabouts_of(pid_t thread) {
   const std::string call = line_of(thread, "syscall");
   if (call.empty()) return words;
   if (call == "running") return words + ", which is running,";
-  // "NUMBER ARGUMENTS… STACK INSTRUCTION", or "-1 STACK INSTRUCTION".
-  std::istringstream from(call);
-  std::vector<std::string> parts;
-  for (std::string part; from >> part;) parts.push_back(part);
-  if (parts.size() < 3) return words;
+  const std::optional<waiting_call> waits = call_in(call);
+  if (!waits) return words;
   words += ", which waits in a system call";
-  const std::string place = place_on_stack(std::stoull(parts[parts.size() - 2], nullptr, 16));
+  const std::string place = place_on_stack(waits->stack);
   return words + (place.empty() ? "," : " below " + place + ",");
 }
 

@@ -21,33 +21,36 @@ class Symbols : public ::testing::Test {
     here.program(asked_program(declarations + "\nstatic void answer(const char* line) { (void)line; " + print + " }\n"),
                  flags);
   }
+  /// What the program answers with a build of the source, and with the next one.
+  struct build {
+    int value;
+    std::string answer;
+  };
+  void expect_answers(const std::string& source, const std::string& declarations, const std::string& print,
+                      const build& first, const build& next, const std::string& library_flags = {},
+                      const std::string& program_flags = "-L. -lfoo") {
+    library(source, first.value, library_flags);
+    program(declarations, print, program_flags);
+    conversation app({"--", "./app"}, here.directory());
+    EXPECT_EQ(app.ask("?"), first.answer);
+    library(source, next.value, library_flags);
+    app.hear("loaded: ");
+    EXPECT_EQ(app.ask("?"), next.answer);
+  }
   workshop here;
 };
 
 TEST_F(Symbols, AFunctionPointerThatTheProgramKeepsLeadsToTheNewestCode) {
   const char* const source = "int foo(void) { return VALUE; }\n";
-  library(source, 4);
-  program("int foo(void);\nstatic int (*kept)(void);",
-          "if (!kept) kept = foo; printf(\"%d %d\\n\", kept(), kept == foo);");
-  conversation app({"--", "./app"}, here.directory());
-  EXPECT_EQ(app.ask("?"), "4 1");
-  library(source, 5);
-  app.hear("loaded: ");
-  EXPECT_EQ(app.ask("?"), "5 1");
+  expect_answers(source, "int foo(void);\nstatic int (*kept)(void);",
+                 "if (!kept) kept = foo; printf(\"%d %d\\n\", kept(), kept == foo);", {4, "4 1"}, {5, "5 1"});
 }
 
 TEST_F(Symbols, AFunctionPointerInTheProgramsDataIsOneOfThose) {
   const char* const source = "int foo(void) { return VALUE; }\n";
-  library(source, 4);
   for (const char* const kind : {"-no-pie -fno-pie", "-pie -fPIE"}) {
-    library(source, 4);
-    program("int foo(void);\nint (*kept)(void) = foo;", "printf(\"%d %d\\n\", kept(), kept == foo);",
-            std::string("-L. -lfoo ") + kind);
-    conversation app({"--", "./app"}, here.directory());
-    EXPECT_EQ(app.ask("?"), "4 1");
-    library(source, 5);
-    app.hear("loaded: ");
-    EXPECT_EQ(app.ask("?"), "5 1");
+    expect_answers(source, "int foo(void);\nint (*kept)(void) = foo;", "printf(\"%d %d\\n\", kept(), kept == foo);",
+                   {4, "4 1"}, {5, "5 1"}, {}, std::string("-L. -lfoo ") + kind);
   }
 }
 
@@ -56,39 +59,23 @@ TEST_F(Symbols, VersionsOfOneFunctionAreTwoFunctions) {
       "int old_foo(void) { return VALUE; }\nint new_foo(void) { return 10 * VALUE; }\n"
       "__asm__(\".symver old_foo,foo@V1\");\n__asm__(\".symver new_foo,foo@@V2\");\n";
   support::write_file(here / "map", "V1 { global: foo; local: *; };\nV2 { global: foo; } V1;\n");
-  library(source, 4, "-Wl,--version-script=map");
-  program("int foo(void); int first(void);\n__asm__(\".symver first,foo@V1\");",
-          "printf(\"%d %d\\n\", foo(), first());");
-  conversation app({"--", "./app"}, here.directory());
-  EXPECT_EQ(app.ask("?"), "40 4");
-  library(source, 5, "-Wl,--version-script=map");
-  app.hear("loaded: ");
-  EXPECT_EQ(app.ask("?"), "50 5");
+  expect_answers(source, "int foo(void); int first(void);\n__asm__(\".symver first,foo@V1\");",
+                 "printf(\"%d %d\\n\", foo(), first());", {4, "40 4"}, {5, "50 5"}, "-Wl,--version-script=map");
 }
 
 TEST_F(Symbols, AliasesAndWeakFunctionsAreReplacedToo) {
   const char* const source =
       "int foo(void) { return VALUE; }\nint same(void) __attribute__((alias(\"foo\")));\n"
       "__attribute__((weak)) int weak(void) { return VALUE + 1; }\n";
-  library(source, 4);
-  program("int same(void); int weak(void);", "printf(\"%d %d\\n\", same(), weak());");
-  conversation app({"--", "./app"}, here.directory());
-  EXPECT_EQ(app.ask("?"), "4 5");
-  library(source, 7);
-  app.hear("loaded: ");
-  EXPECT_EQ(app.ask("?"), "7 8");
+  expect_answers(source, "int same(void); int weak(void);", "printf(\"%d %d\\n\", same(), weak());", {4, "4 5"},
+                 {7, "7 8"});
 }
 
 TEST_F(Symbols, AFunctionThatTheProgramHasItselfStaysTheProgramsForTheLibraryToo) {
   const char* const source =
       "__attribute__((weak)) int hook(void) { return 100; }\nint foo(void) { return VALUE + hook(); }\n";
-  library(source, 4);
-  program("int foo(void);\nint hook(void) { return 1000; }", "printf(\"%d\\n\", foo());");
-  conversation app({"--", "./app"}, here.directory());
-  EXPECT_EQ(app.ask("?"), "1004");
-  library(source, 5);
-  app.hear("loaded: ");
-  EXPECT_EQ(app.ask("?"), "1005");
+  expect_answers(source, "int foo(void);\nint hook(void) { return 1000; }", "printf(\"%d\\n\", foo());", {4, "1004"},
+                 {5, "1005"});
 }
 
 TEST_F(Symbols, AnIndirectFunctionIsChosenAnewInEachBuild) {
@@ -96,13 +83,8 @@ TEST_F(Symbols, AnIndirectFunctionIsChosenAnewInEachBuild) {
       "static int a(void) { return 100 + VALUE; }\nstatic int b(void) { return 200 + VALUE; }\n"
       "static void* choose(void) { return VALUE % 2 ? (void*)a : (void*)b; }\n"
       "int foo(void) __attribute__((ifunc(\"choose\")));\nint twice(void) { return 2 * foo(); }\n";
-  library(source, 4);
-  program("int foo(void); int twice(void);", "printf(\"%d %d\\n\", foo(), twice());");
-  conversation app({"--", "./app"}, here.directory());
-  EXPECT_EQ(app.ask("?"), "204 408");
-  library(source, 5);
-  app.hear("loaded: ");
-  EXPECT_EQ(app.ask("?"), "105 210");
+  expect_answers(source, "int foo(void); int twice(void);", "printf(\"%d %d\\n\", foo(), twice());", {4, "204 408"},
+                 {5, "105 210"});
 }
 
 TEST_F(Symbols, ALibraryCallsItsOwnBuildAlsoFromAConstructor) {
@@ -111,13 +93,8 @@ TEST_F(Symbols, ALibraryCallsItsOwnBuildAlsoFromAConstructor) {
       "__attribute__((constructor)) static void begin(void) { seen = helper(); }\n"
       "int foo(void) { return 100 * seen + 10 * helper(); }\n";
   for (const char* const flags : {"", "-fno-plt", "-Wl,-z,now", "-fno-semantic-interposition"}) {
-    library(source, 4, flags);
-    program("int foo(void);", "printf(\"%d\\n\", foo());");
-    conversation app({"--", "./app"}, here.directory());
-    EXPECT_EQ(app.ask("?"), "440") << flags;
-    library(source, 5, flags);
-    app.hear("loaded: ");
-    EXPECT_EQ(app.ask("?"), "550") << flags;
+    SCOPED_TRACE(flags);
+    expect_answers(source, "int foo(void);", "printf(\"%d\\n\", foo());", {4, "440"}, {5, "550"}, flags);
   }
 }
 
@@ -126,15 +103,10 @@ TEST_F(Symbols, VariablesInDataAndBssKeepTheirValuesCopiedIntoTheProgramOrNot) {
       "int data = 3; int bss[4]; const char* text = \"abc\"; long big[100] = {1};\n"
       "int foo(void) { ++data; bss[2] += VALUE; big[99] += VALUE; return data; }\n";
   for (const char* const kind : {"-no-pie -fno-pie", "-pie -fPIC"}) {
-    library(source, 4);
-    program("int foo(void); extern int data, bss[4]; extern const char* text; extern long big[100];",
-            "foo(); ++data; printf(\"%d %d %s %ld\\n\", data, bss[2], text, big[99] + big[0]);",
-            std::string("-L. -lfoo ") + kind);
-    conversation app({"--", "./app"}, here.directory());
-    EXPECT_EQ(app.ask("?"), "5 4 abc 5") << kind;
-    library(source, 10);
-    app.hear("loaded: ");
-    EXPECT_EQ(app.ask("?"), "7 14 abc 15") << kind;
+    SCOPED_TRACE(kind);
+    expect_answers(source, "int foo(void); extern int data, bss[4]; extern const char* text; extern long big[100];",
+                   "foo(); ++data; printf(\"%d %d %s %ld\\n\", data, bss[2], text, big[99] + big[0]);",
+                   {4, "5 4 abc 5"}, {10, "7 14 abc 15"}, {}, std::string("-L. -lfoo ") + kind);
   }
 }
 
@@ -154,14 +126,9 @@ TEST_F(Symbols, AConstantIsSharedUntilItChanges) {
 }
 
 TEST_F(Symbols, AThreadLocalVariableIsTheProgramsInEachThread) {
-  const char* const source = "__thread int own = 1;\nint foo(void) { return own += VALUE; }\n";
-  library(source, 4);
-  program("int foo(void); extern __thread int own;", "int after = foo(); printf(\"%d %d\\n\", after, own);");
-  conversation app({"--", "./app"}, here.directory());
-  EXPECT_EQ(app.ask("?"), "5 5");
-  library(source, 10);
-  app.hear("loaded: ");
-  EXPECT_EQ(app.ask("?"), "15 15");
+  expect_answers("__thread int own = 1;\nint foo(void) { return own += VALUE; }\n",
+                 "int foo(void); extern __thread int own;", "int after = foo(); printf(\"%d %d\\n\", after, own);",
+                 {4, "5 5"}, {10, "15 15"});
 }
 
 TEST_F(Symbols, AVariableWhoseSizeChangedIsRefused) {
