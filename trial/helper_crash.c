@@ -15,6 +15,10 @@ static struct trial_report* into;
 static const char* library_path;
 static uintptr_t stack_end;  // of the main thread
 
+enum { highest_signal = 32 };
+static struct sigaction
+    sanitizers[highest_signal];  // how a sanitizer's runtime reports this signal; empty where none does
+
 #if defined(__x86_64__)
 
 static uintptr_t counter_of(const ucontext_t* context) { return (uintptr_t)context->uc_mcontext.gregs[REG_RIP]; }
@@ -96,30 +100,54 @@ static int find_place(struct dl_phdr_info* object, size_t size, void* data) {
 
 // The loader's lock may be in the hands of another thread: then the alarm ends what is not worth waiting for.
 static void tell(int number, siginfo_t* info, void* context) {
-  (void)info;
   into->crash_signal = (uint32_t)number;
   alarm(1);
   struct crash crash = {counter_of(context), stack_of(context)};
   dl_iterate_phdr(find_place, &crash);
+  alarm(0);
+  if (sanitizers[number].sa_sigaction != NULL) sanitizers[number].sa_sigaction(number, info, context);
   raise(number);  // blocked until the handler returns, and the action is the default one by now
 }
 
+// Whether a handler belongs to the runtime of a sanitizer. Such a handler has a report of its own to write.
+static int is_sanitizers(const struct sigaction* action) {
+  const char* const runtimes[] = {"__asan_init", "__tsan_init"};
+  Dl_info handler;
+  if (dladdr((const void*)(uintptr_t)action->sa_sigaction, &handler) == 0) return 0;
+  for (unsigned i = 0; i < sizeof runtimes / sizeof *runtimes; ++i) {
+    const void* const begin = dlsym(RTLD_DEFAULT, runtimes[i]);
+    Dl_info runtime;
+    if (begin != NULL && dladdr(begin, &runtime) != 0 && runtime.dli_fbase == handler.dli_fbase) return 1;
+  }
+  return 0;
+}
+
+static void give_a_stack(void) {
+  static char stack[1 << 16];
+  stack_t other;
+  if (sigaltstack(NULL, &other) == 0 && (other.ss_flags & SS_DISABLE) == 0) return;  // a sanitizer's
+  other = (stack_t){.ss_sp = stack, .ss_size = sizeof stack};
+  sigaltstack(&other, NULL);
+}
+
 void tell_crashes(struct trial_report* report, const char* path) {
-  static char stack[32768];
-  // A sanitizer's own handlers say more.
-  if (dlsym(RTLD_DEFAULT, "__asan_init") != NULL || dlsym(RTLD_DEFAULT, "__tsan_init") != NULL) return;
   into = report;
   library_path = path;
   stack_end = (uintptr_t)__builtin_frame_address(0);
-  const stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
-  sigaltstack(&other, NULL);
+  give_a_stack();
   static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
   for (unsigned i = 0; i < sizeof signals / sizeof *signals; ++i) {
+    const int number = signals[i];
     struct sigaction action;
-    if (sigaction(signals[i], NULL, &action) != 0 || action.sa_handler != SIG_DFL) continue;  // the library's own
+    if (sigaction(number, NULL, &action) != 0) continue;
+    if ((action.sa_flags & SA_SIGINFO) != 0 && is_sanitizers(&action)) {
+      sanitizers[number] = action;
+    } else if (action.sa_handler != SIG_DFL) {
+      continue;  // the library's own
+    }
     memset(&action, 0, sizeof action);
     action.sa_sigaction = tell;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | (int)SA_RESETHAND;
-    sigaction(signals[i], &action, NULL);
+    sigaction(number, &action, NULL);
   }
 }

@@ -102,7 +102,7 @@ std::optional<setback> judge_trial(const trial_report& report, const std::string
   if (report.overdue != 0) {
     reason = subject + " did not finish in " + time_text(options.policy.time_limit);
     advice = "mend it, or raise trial_policy::time_limit; until then the running generation stays";
-  } else if (WIFSIGNALED(report.status)) {
+  } else if (WIFSIGNALED(report.status) || report.crash_signal != 0) {  // a sanitizer that reports a crash exits
     const int number = report.crash_signal != 0 ? static_cast<int>(report.crash_signal) : WTERMSIG(report.status);
     const char* const name = signal_name(number);
     // The words of the two C++ runtimes.
