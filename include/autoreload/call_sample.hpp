@@ -25,10 +25,11 @@ namespace autoreload {
 struct call_value {
   /// What the bits mean.
   enum class type : std::uint8_t { none, boolean, signed_integer, unsigned_integer, single, real };
-  type is = type::none;
+  type is = type::none;    ///< of these bits
   std::uint8_t size = 0;   ///< bytes: of an integer
   std::uint64_t bits = 0;  ///< as a register holds it
 
+  /// Of one type and size, with the same bits.
   friend bool operator==(const call_value&, const call_value&) = default;
 };
 
@@ -40,11 +41,12 @@ struct recorded_call {
   /// A function takes no more than six integers and eight floating-point numbers, so that each has a register.
   static constexpr std::size_t most_arguments = 14;
 
-  const char* symbol = "";  ///< the function's name; lives as long as the host's code
-  std::uint8_t count = 0;   ///< of arguments
-  std::array<call_value, most_arguments> arguments{};
-  call_value result;  ///< says what is returned; the value itself is not recorded
+  const char* symbol = "";                             ///< the function's name; lives as long as the host's code
+  std::uint8_t count = 0;                              ///< of arguments
+  std::array<call_value, most_arguments> arguments{};  ///< the first `count` of them
+  call_value result;                                   ///< says what is returned; the value itself is not recorded
 
+  /// Of the same symbol, with the same arguments.
   friend bool operator==(const recorded_call&, const recorded_call&) = default;
 };
 
@@ -54,8 +56,8 @@ struct recorded_call {
 namespace detail {
 
 template <class T>
-inline constexpr bool fits_a_register = (std::is_arithmetic_v<T> || std::is_enum_v<T>)&&sizeof(T) <=
-                                        8;  // no long double, no __int128
+inline constexpr bool fits_a_register = sizeof(T) <= 8 &&
+                                        (std::is_arithmetic_v<T> || std::is_enum_v<T>);  // no long double, no __int128
 
 template <class T>
 constexpr call_value value_of(T value) noexcept {

@@ -71,6 +71,7 @@ struct holder_report {
   std::vector<holder> holders;  ///< the first that were found
   std::size_t more = 0;         ///< how many others there are
   std::string unseen;           ///< what could not be looked at, as half a sentence; empty: everything was
+  /// Whether everything was looked at.
   [[nodiscard]] bool complete() const noexcept { return unseen.empty(); }
 };
 
