@@ -53,7 +53,7 @@ result<std::vector<std::string>> chosen(const library& opened, const std::vector
 
 // From a header: names and types come from there by themselves.
 std::string from_header(const api_options& options, const std::string& name, const std::vector<std::string>& symbols,
-                        const abi::description& types, std::size_t& left_out) {
+                        const types::description& types, std::size_t& left_out) {
   std::string text;
   for (const std::string& header : options.library.headers) {
     const bool file = std::filesystem::exists(header);
@@ -84,7 +84,7 @@ int run_api(const api_options& options) {
                             .headers = options.library.headers,
                             .include_directories = options.library.include_directories,
                             .compiler = options.library.compiler};
-  const result<abi::description> types = [&] {
+  const result<types::description> types = [&] {
     const progress working("reading the types of " + opened->path());
     return read_types(*opened, wanted);
   }();

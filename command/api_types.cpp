@@ -14,8 +14,8 @@ namespace autoreload::command {
 
 namespace {
 
-using abi::kind;
-using abi::type_index;
+using types::kind;
+using types::type_index;
 
 // Types of the C library, which a host has from its own headers.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 22> known_aliases{
@@ -56,18 +56,18 @@ std::string cpp_name(const std::string& name) {
 
 class writer {
  public:
-  explicit writer(abi::description types) : types_(std::move(types)) { name_all(); }
+  explicit writer(types::description types) : types_(std::move(types)) { name_all(); }
 
   /// Writes what the type needs. False when it can't be written in C++.
   bool need(type_index index) { return need(index, true, 0); }
-  [[nodiscard]] const abi::description& types() const { return types_; }
+  [[nodiscard]] const types::description& types() const { return types_; }
   [[nodiscard]] const std::string& text() const { return text_; }
 
  private:
-  // Unnamed structs get their typedef's name, and words of C's become C++'s: then abi::spell() writes C++.
+  // Unnamed structs get their typedef's name, and words of C's become C++'s: then types::spell() writes C++.
   void name_all() {
     for (type_index i = 0; i < types_.types.size(); ++i) {
-      abi::type& t = types_.types[i];
+      types::type& t = types_.types[i];
       if (t.kind == kind::qualified && t.name == "restrict") t.name = "__restrict";
       if (t.kind == kind::base && t.name == "_Bool") t.name = "bool";
       // `struct __va_list_tag *` is what a va_list is passed as.
@@ -79,13 +79,13 @@ class writer {
           if (t.name == name) host_has_.emplace(i), t.name = known;
         }
         if (host_has_.contains(i)) continue;
-        abi::type& target = types_.types[t.target];
-        if (abi::has_tag(target.kind) && target.name.empty()) {
+        types::type& target = types_.types[t.target];
+        if (types::has_tag(target.kind) && target.name.empty()) {
           target.name = cpp_name(t.name);
           unnamed_.insert(t.target);
         }
         t.name = cpp_name(t.name);
-      } else if (abi::has_tag(t.kind)) {
+      } else if (types::has_tag(t.kind)) {
         t.name = cpp_name(t.name);
       }
     }
@@ -102,22 +102,22 @@ class writer {
   }
 
   bool write(type_index index, bool whole, int depth) {
-    const abi::type& t = types_.at(index);
+    const types::type& t = types_.at(index);
     switch (t.kind) {
       case kind::nothing:
-      case kind::base: return t.encoding != abi::encoding::other || t.kind == kind::nothing;
+      case kind::base: return t.encoding != types::encoding::other || t.kind == kind::nothing;
       case kind::qualified: return t.name != "_Atomic" && need(t.target, whole, depth + 1);
       case kind::pointer: return need(t.target, false, depth + 1);
       case kind::array: return need(t.target, true, depth + 1);
       case kind::function:
         return need(t.target, false, depth + 1) &&
-               std::ranges::all_of(t.members, [&](const abi::member& m) { return need(m.type, false, depth + 1); });
+               std::ranges::all_of(t.members, [&](const types::member& m) { return need(m.type, false, depth + 1); });
       case kind::alias: {
         if (!need(t.target, whole, depth + 1)) return false;
-        const abi::type& target = types_.at(t.target);
-        const bool same_name = abi::has_tag(target.kind) && target.name == t.name;
+        const types::type& target = types_.at(t.target);
+        const bool same_name = types::has_tag(target.kind) && target.name == t.name;
         if (!same_name && written_.insert("typedef " + t.name).second)
-          text_ += "typedef " + abi::spell(types_, t.target, t.name) + ";\n";
+          text_ += "typedef " + types::spell(types_, t.target, t.name) + ";\n";
         return true;
       }
       case kind::enumeration: return write_enumeration(t);
@@ -127,27 +127,27 @@ class writer {
     }
   }
 
-  static std::string constants(const abi::type& t) {
+  static std::string constants(const types::type& t) {
     std::string text = "{";
-    for (const abi::member& m : t.members) {
+    for (const types::member& m : t.members) {
       text += (text.size() > 1 ? ", " : " ") + cpp_name(m.name) + " = " + std::to_string(m.value);
     }
     return text + " }";
   }
 
-  bool write_enumeration(const abi::type& t) {
+  bool write_enumeration(const types::type& t) {
     if (t.name.empty() || !written_.insert("enum " + t.name).second) return !t.name.empty();
     // The integer under it is told, so that it stays as large as in C.
-    const abi::type& under = types_.at(abi::strip(types_, t.target).index);
+    const types::type& under = types_.at(types::strip(types_, t.target).index);
     const std::string integer = under.kind == kind::base ? " : " + under.name : "";
     text_ += "enum " + t.name + integer + " " + constants(t) + ";\n";
     return true;
   }
 
   bool write_compound(type_index index, bool whole, int depth) {
-    const abi::type& t = types_.at(index);
+    const types::type& t = types_.at(index);
     if (t.name.empty()) return false;  // inside of another: written there
-    const std::string tag = abi::spell_tag(t);
+    const std::string tag = types::spell_tag(t);
     if (written_.insert("declared " + tag).second) text_ += tag + ";\n";
     if (!t.complete) return true;
     if (!whole && !later_.contains(index)) {
@@ -164,11 +164,11 @@ class writer {
     return true;
   }
 
-  std::string attributes(const abi::type& t) const {
+  std::string attributes(const types::type& t) const {
     std::uint64_t strictest = 1;
     bool packed = false;
-    for (const abi::member& m : t.members) {
-      const std::uint64_t alignment = std::max<std::uint64_t>(1, abi::alignment_of(types_, m.type));
+    for (const types::member& m : t.members) {
+      const std::uint64_t alignment = std::max<std::uint64_t>(1, types::alignment_of(types_, m.type));
       if (m.bit_size == 0) packed |= m.bit_offset / 8 % alignment != 0;
       strictest = std::max(strictest, alignment);
     }
@@ -179,21 +179,21 @@ class writer {
     return text;
   }
 
-  bool fields(const abi::type& t, const std::string& indent, std::string& body, int depth) {
+  bool fields(const types::type& t, const std::string& indent, std::string& body, int depth) {
     std::uint64_t reached = 0;  // bits
-    for (const abi::member& m : t.members) {
+    for (const types::member& m : t.members) {
       if (m.bit_size != 0 && t.kind == kind::structure && m.bit_offset > reached && m.bit_offset - reached < 64) {
         // Bits that nobody named.
-        body += indent + abi::spell(types_, m.type, ": " + std::to_string(m.bit_offset - reached)) + ";\n";
+        body += indent + types::spell(types_, m.type, ": " + std::to_string(m.bit_offset - reached)) + ";\n";
       }
       reached = m.bit_offset + m.bit_size;
       const std::string name = cpp_name(m.name) + (m.bit_size != 0 ? " : " + std::to_string(m.bit_size) : "");
-      const type_index bare = abi::strip(types_, m.type).index;
-      const abi::type& inner = types_.at(bare);
+      const type_index bare = types::strip(types_, m.type).index;
+      const types::type& inner = types_.at(bare);
       if (m.bit_size == 0) reached = m.bit_offset + 8 * size_of(m.type);
       if (inner.name.empty() && (inner.kind == kind::structure || inner.kind == kind::unite)) {
         std::string part;
-        if (depth > abi::deepest || !fields(inner, indent + "  ", part, depth + 1)) return false;
+        if (depth > types::deepest || !fields(inner, indent + "  ", part, depth + 1)) return false;
         body += indent + (inner.kind == kind::structure ? "struct" : "union") + attributes(inner) + " {\n" + part +
                 indent + "} " + name + ";\n";
       } else if (inner.name.empty() && inner.kind == kind::enumeration) {
@@ -201,14 +201,14 @@ class writer {
       } else {
         // A type that is written here goes before this one.
         if (!need(m.type, true, depth + 1)) return false;
-        body += indent + abi::spell(types_, m.type, name) + ";\n";
+        body += indent + types::spell(types_, m.type, name) + ";\n";
       }
     }
     return true;
   }
 
   std::uint64_t size_of(type_index index) const {
-    const abi::type& t = types_.at(abi::strip(types_, index).index);
+    const types::type& t = types_.at(types::strip(types_, index).index);
     if (t.kind == kind::array) return t.size * size_of(t.target);
     return t.kind == kind::pointer ? sizeof(void*) : t.size;
   }
@@ -228,7 +228,7 @@ class writer {
   }
 
  private:
-  abi::description types_;
+  types::description types_;
   std::string text_;
   std::set<type_index> host_has_;
   std::set<type_index> unnamed_;
@@ -241,17 +241,17 @@ class writer {
 
 }  // namespace
 
-std::string api_from_types(const abi::description& types, const std::vector<std::string>& symbols,
+std::string api_from_types(const types::description& types, const std::vector<std::string>& symbols,
                            const std::string& name, std::size_t& left_out) {
   writer all(types);
   std::string fields;
   for (const std::string& symbol : symbols) {
-    const abi::symbol* const s = types.find(symbol);
+    const types::symbol* const s = types.find(symbol);
     if (s == nullptr || !all.need(s->type)) {
       ++left_out;
       continue;
     }
-    fields += "  autoreload::required_as<\"" + symbol + "\", " + abi::spell(all.types(), s->type) + "> " +
+    fields += "  autoreload::required_as<\"" + symbol + "\", " + types::spell(all.types(), s->type) + "> " +
               cpp_name(symbol) + ";\n";
   }
   all.finish();

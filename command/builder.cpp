@@ -32,7 +32,7 @@ constexpr char build_again = 'b';
 #if defined(AUTORELOAD_WITH_REBUILD)
 
 void send_notice(int file, const build_notice& notice) {
-  abi::wire_writer out;
+  types::wire_writer out;
   out.number(static_cast<std::uint64_t>(notice.is));
   out.text(notice.text);
   out.text(notice.command);
@@ -218,7 +218,7 @@ std::optional<build_notice> builder::next() {
   if (buffer_.size() < sizeof size) return std::nullopt;
   std::memcpy(&size, buffer_.data(), sizeof size);
   if (buffer_.size() - sizeof size < size) return std::nullopt;
-  abi::wire_reader in(std::string_view(buffer_).substr(sizeof size, size));
+  types::wire_reader in(std::string_view(buffer_).substr(sizeof size, size));
   build_notice made;
   made.is = static_cast<build_notice::kind>(in.number());
   made.text = in.text();

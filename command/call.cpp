@@ -23,7 +23,7 @@ result<type_table> types_for(const library& opened, const call_options& options)
     for (std::string& name : names_in(text)) wanted.names.push_back(std::move(name));
   }
   const progress working("reading the types of " + opened.path());
-  result<abi::description> types = read_types(opened, wanted);
+  result<types::description> types = read_types(opened, wanted);
   if (!types) return types.error();
   return type_table(*std::move(types));
 }

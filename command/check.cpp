@@ -41,7 +41,7 @@ void try_to_load(const library& opened, check_report& into) {
   if (!loaded) into.refused = refusal(loaded.error());
 }
 
-void describe_exports(const library& opened, const result<abi::description>& types, check_report& into) {
+void describe_exports(const library& opened, const result<types::description>& types, check_report& into) {
   if (!types) {
     into.notes.push_back(types.error().reason() +
                          (types.error().advice().empty() ? "" : ": " + types.error().advice()));
@@ -51,7 +51,7 @@ void describe_exports(const library& opened, const result<abi::description>& typ
   const type_table table(*types);
   std::vector<std::string> unknown;
   for (const exported_name& e : opened.exports()) {
-    const abi::symbol* const s = table.symbol(e.name);
+    const types::symbol* const s = table.symbol(e.name);
     if (s == nullptr) unknown.push_back(e.name);
     into.exports.push_back({e.name, s == nullptr  ? ""
                                     : s->function ? table.prototype(s->type, e.name)
@@ -79,22 +79,22 @@ bool is_program(const library& file) {
 }
 
 // @return an error when there is nothing to compare with
-result<void> compare_with_host(const library& host, const library& opened, const abi::description& types,
+result<void> compare_with_host(const library& host, const library& opened, const types::description& types,
                                check_report& into) {
   types_wanted wanted;
   wanted.api_fields = true;
-  result<abi::description> expects = read_types(host, wanted);
+  result<types::description> expects = read_types(host, wanted);
   if (!expects) return expects.error();
   if (expects->symbols.empty()) {
     return error(stage::guard, host.path(), "it has no API struct of autoreload in its debug information")
         .advise("compile the host with -g");
   }
   into.is_host = true;
-  for (const abi::symbol& s : expects->symbols) {
+  for (const types::symbol& s : expects->symbols) {
     if (opened.find(s.name) == nullptr)
       into.differences.push_back(s.name + ": the host knows it, and the library does not have it");
   }
-  add(abi::compare(*expects, types, {.host = true}), into);
+  add(types::compare(*expects, types, {.host = true}), into);
   return {};
 }
 
@@ -107,7 +107,7 @@ int run_check(const check_options& options) {
   report.path = opened->path();
   inspect_file(*opened, report);
   try_to_load(*opened, report);
-  const result<abi::description> types = [&] {
+  const result<types::description> types = [&] {
     const progress working("reading the types of " + opened->path());
     return read_types(*opened, all_of(options.library));
   }();

@@ -13,12 +13,12 @@ types_wanted all_of(const library_options& from) {
           .compiler = from.compiler};
 }
 
-void add(abi::comparison found, check_report& into) {
-  for (abi::remark& r : found.differences) into.differences.push_back(std::move(r.text));
-  for (abi::remark& r : found.notes) into.harmless.push_back(std::move(r.text));
+void add(types::comparison found, check_report& into) {
+  for (types::remark& r : found.differences) into.differences.push_back(std::move(r.text));
+  for (types::remark& r : found.notes) into.harmless.push_back(std::move(r.text));
 }
 
-result<void> compare_builds(const library& old, const library& fresh, const abi::description& types,
+result<void> compare_builds(const library& old, const library& fresh, const types::description& types,
                             const library_options& options, check_report& into) {
   for (const exported_name& e : old.exports()) {
     if (fresh.find(e.name) == nullptr) into.differences.push_back(e.name + ": removed");
@@ -26,9 +26,9 @@ result<void> compare_builds(const library& old, const library& fresh, const abi:
   for (const exported_name& e : fresh.exports()) {
     if (old.find(e.name) == nullptr) into.harmless.push_back(e.name + ": new");
   }
-  const result<abi::description> before = read_types(old, all_of(options));
+  const result<types::description> before = read_types(old, all_of(options));
   if (!before) return before.error();
-  add(abi::compare(*before, types, {}), into);
+  add(types::compare(*before, types, {}), into);
   return {};
 }
 

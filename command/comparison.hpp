@@ -13,12 +13,12 @@ namespace autoreload::command {
 /// All that is exported, with its types.
 [[nodiscard]] types_wanted all_of(const library_options& from);
 
-void add(abi::comparison found, check_report& into);
+void add(types::comparison found, check_report& into);
 
 /// Fills in the differences, and what is harmless.
 /// @param types  of the new build
 /// @return an error when the old build's types can't be read
-result<void> compare_builds(const library& old, const library& fresh, const abi::description& types,
+result<void> compare_builds(const library& old, const library& fresh, const types::description& types,
                             const library_options& options, check_report& into);
 
 }  // namespace autoreload::command

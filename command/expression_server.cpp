@@ -37,7 +37,7 @@ void expression_server::answer(const std::string& expression) {
       throw;
     }
   } catch (const complaint& wrong) {
-    abi::wire_writer out;
+    types::wire_writer out;
     out.number(wrong.where.begin);
     out.number(wrong.where.end);
     out.text(wrong.text);
@@ -80,14 +80,14 @@ void expression_server::run(const checked_expression& checked) {
   std::fflush(nullptr);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const shown_value shown = show(values[i], types_, options_.show);
-    abi::wire_writer out;
+    types::wire_writer out;
     out.text(checked.shown[i].name);
     out.text(types_.spell(values[i].type));
     out.text(to_text(shown));
     out.text(options_.json ? to_json(shown) : "");
     send_message(answers_, message_kind::result, out.take());
   }
-  abi::wire_writer out;
+  types::wire_writer out;
   out.number(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(took).count()));
   send_message(answers_, message_kind::done, out.take());
 }

@@ -100,14 +100,14 @@ header_library::~header_library() {
   if (!directory_.empty()) std::filesystem::remove_all(directory_, ignored);
 }
 
-void header_library::rename(abi::description& types, const library& of) const {
-  std::vector<abi::symbol> symbols;
-  for (abi::symbol& s : types.symbols) {
+void header_library::rename(types::description& types, const library& of) const {
+  std::vector<types::symbol> symbols;
+  for (types::symbol& s : types.symbols) {
     if (!s.name.starts_with(prefix)) continue;
     s.name.erase(0, prefix.size());
     const exported_name* const exported = of.find(s.name);
-    const abi::type& pointer = types.at(s.type);
-    if (exported == nullptr || pointer.kind != abi::kind::pointer) continue;
+    const types::type& pointer = types.at(s.type);
+    if (exported == nullptr || pointer.kind != types::kind::pointer) continue;
     symbols.push_back({s.name, exported->function, pointer.target});
   }
   types.symbols = std::move(symbols);

@@ -22,7 +22,7 @@ class header_library {
 
   [[nodiscard]] const std::string& path() const { return path_; }
   /// Gives a description of this library the names that it stands for.
-  void rename(abi::description& types, const library& of) const;
+  void rename(types::description& types, const library& of) const;
 
  private:
   header_library() = default;

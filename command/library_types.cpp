@@ -26,7 +26,7 @@ constexpr std::chrono::seconds reading_limit{60};
 
 unique_fd open_file(const std::string& path) { return unique_fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); }
 
-result<abi::description> ask_helper(const library& of, abi::request ask) {
+result<types::description> ask_helper(const library& of, types::request ask) {
   const unique_fd file = open_file(of.path());
   const std::string debug = debug_file_of(of);
   if (debug.empty()) {
@@ -38,14 +38,14 @@ result<abi::description> ask_helper(const library& of, abi::request ask) {
   ask.seconds = static_cast<std::uint64_t>(reading_limit.count());
   ask.search = true;
   ask.search_ms = 20'000;
-  abi::helper_process helper(helper_program(), std::move(ask), file.get(), separate.get());
-  std::optional<abi::description> answer = helper.collect(std::chrono::steady_clock::now() + reading_limit);
+  types::helper_process helper(helper_program(), std::move(ask), file.get(), separate.get());
+  std::optional<types::description> answer = helper.collect(std::chrono::steady_clock::now() + reading_limit);
   if (!answer) return error(stage::guard, of.path(), "its debug information was not read: " + helper.why());
   return *std::move(answer);
 }
 
-abi::request request_for(const library& of, const types_wanted& wanted) {
-  abi::request ask;
+types::request request_for(const library& of, const types_wanted& wanted) {
+  types::request ask;
   ask.all_types = wanted.everything;
   ask.api_fields = wanted.api_fields;
   ask.types = wanted.names;
@@ -78,28 +78,28 @@ std::string helper_program() {
 
 std::string debug_file_of(const library& of) {
   const unique_fd file = open_file(of.path());
-  const std::optional<abi::debug_links> links = file ? abi::find_debug_links(file.get()) : std::nullopt;
+  const std::optional<types::debug_links> links = file ? types::find_debug_links(file.get()) : std::nullopt;
   if (!links) return {};
   if (links->inside) return of.path();
   const std::vector<std::string> roots{"/usr/lib/debug"};
-  for (const std::string& place : abi::separate_debug_files(*links, of.path(), roots)) {
+  for (const std::string& place : types::separate_debug_files(*links, of.path(), roots)) {
     if (access(place.c_str(), R_OK) == 0) return place;
   }
   return {};
 }
 
-result<abi::description> read_types(const library& of, const types_wanted& wanted) {
-  abi::request ask = request_for(of, wanted);
+result<types::description> read_types(const library& of, const types_wanted& wanted) {
+  types::request ask = request_for(of, wanted);
   if (wanted.headers.empty()) return ask_helper(of, std::move(ask));
   std::vector<std::string> names;
-  for (const abi::wanted_symbol& s : ask.symbols) {
+  for (const types::wanted_symbol& s : ask.symbols) {
     if (!s.local) names.push_back(s.name);  // no header declares the others
   }
   result<header_library> compiled = header_library::compile(wanted, names, of.path());
   if (!compiled) return compiled.error();
   result<library> header = library::open(compiled->path());
   if (!header) return header.error();
-  result<abi::description> found = ask_helper(
+  result<types::description> found = ask_helper(
       *header, request_for(*header, {.names = wanted.names, .everything = wanted.everything, .all_symbols = true}));
   if (found) compiled->rename(*found, of);
   return found;

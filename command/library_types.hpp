@@ -24,7 +24,7 @@ struct types_wanted {
 
 /// Reads debug information in a process of its own. What is not there is not described; `problems` says why.
 /// @return an error when nothing can be read at all, with the flag or option that mends it
-[[nodiscard]] result<abi::description> read_types(const library& of, const types_wanted& wanted);
+[[nodiscard]] result<types::description> read_types(const library& of, const types_wanted& wanted);
 
 /// The program that reads debug information in a process of its own.
 [[nodiscard]] std::string helper_program();

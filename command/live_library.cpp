@@ -200,7 +200,7 @@ void live_library::read_and_start(std::shared_ptr<const snapshot> image) {
   for (const std::string& text : options_.expressions) {
     for (std::string& name : names_in(text)) wanted.names.push_back(std::move(name));
   }
-  result<abi::description> types = read_types(*opened, wanted);
+  result<types::description> types = read_types(*opened, wanted);
   if (!types) return refuse(error(types.error()).rename(options_.library.path));
   auto made = std::make_shared<kept_generation>();
   made->image = std::move(image);

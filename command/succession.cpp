@@ -96,7 +96,7 @@ bool carries_state() noexcept {
 }
 
 std::string encode(const succession& order) {
-  abi::wire_writer out;
+  types::wire_writer out;
   out.text(order.library);
   out.text(order.load_path);
   out.number(order.generation);
@@ -108,12 +108,12 @@ std::string encode(const succession& order) {
     out.number(l.function ? 1 : 0);
     out.number(l.address);
   }
-  out.text(abi::encode(order.types));
+  out.text(types::encode(order.types));
   return out.take();
 }
 
 std::optional<succession> decode_succession(std::string_view bytes) {
-  abi::wire_reader in(bytes);
+  types::wire_reader in(bytes);
   succession made;
   made.library = in.text();
   made.load_path = in.text();
@@ -127,7 +127,7 @@ std::optional<succession> decode_succession(std::string_view bytes) {
     l.address = in.number();
     made.locals.push_back(std::move(l));
   }
-  std::optional<abi::description> types = abi::decode(in.text());
+  std::optional<types::description> types = types::decode(in.text());
   if (!types || !in.good() || !in.at_end()) return std::nullopt;
   made.types = *std::move(types);
   return made;

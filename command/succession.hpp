@@ -30,7 +30,7 @@ struct succession {
   int requests = -1;  ///< the copy's ends of the pipes, as the parent's descriptors
   int answers = -1;
   std::vector<local_name> locals{};
-  abi::description types{};
+  types::description types{};
 };
 [[nodiscard]] std::string encode(const succession& order);
 /// @return nothing when the bytes are not exactly one

@@ -27,7 +27,7 @@ namespace {
 using clock = std::chrono::steady_clock;
 
 complaint decode_complaint(std::string_view payload) {
-  abi::wire_reader in(payload);
+  types::wire_reader in(payload);
   complaint made;
   made.where.begin = in.number();
   made.where.end = in.number();
@@ -37,7 +37,7 @@ complaint decode_complaint(std::string_view payload) {
 }
 
 shown_result decode_result(std::string_view payload) {
-  abi::wire_reader in(payload);
+  types::wire_reader in(payload);
   shown_result made;
   made.name = in.text();
   made.type = in.text();
@@ -253,7 +253,7 @@ std::optional<reply> worker::heard(message&& next) {
     case message_kind::calling: calling_ = std::move(next.payload); return std::nullopt;
     case message_kind::result: so_far_.results.push_back(decode_result(next.payload)); return std::nullopt;
     case message_kind::done: {
-      abi::wire_reader in(next.payload);
+      types::wire_reader in(next.payload);
       so_far_.took = std::chrono::nanoseconds(in.number());
       return std::move(so_far_);
     }

@@ -9,16 +9,16 @@
 
 namespace {
 
-namespace abi = autoreload::abi;
+namespace types = autoreload::types;
 
-abi::description a_library() {
-  abi::description made;
-  const auto add = [&](abi::type t) {
+types::description a_library() {
+  types::description made;
+  const auto add = [&](types::type t) {
     made.types.push_back(std::move(t));
-    return static_cast<abi::type_index>(made.types.size() - 1);
+    return static_cast<types::type_index>(made.types.size() - 1);
   };
-  using abi::encoding;
-  using abi::kind;
+  using types::encoding;
+  using types::kind;
   const auto integer = add({.kind = kind::base, .encoding = encoding::signed_integer, .name = "int", .size = 4});
   const auto letter = add({.kind = kind::base, .encoding = encoding::signed_integer, .name = "char", .size = 1});
   const auto text = add({.kind = kind::pointer, .name = "*", .size = 8, .target = letter});

@@ -30,15 +30,15 @@ namespace autoreload {
 namespace {
 
 using clock = std::chrono::steady_clock;
-using abi::id_of;
-using abi::snapshot_id;
-using shared_description = std::shared_ptr<const abi::description>;
+using types::id_of;
+using types::snapshot_id;
+using shared_description = std::shared_ptr<const types::description>;
 
 // What the host was compiled for.
 struct host_view {
-  abi::description seen;      // from its debug information
-  bool complete = false;      // every symbol is in `seen`
-  abi::description declared;  // the rest, as the API struct spells it
+  types::description seen;      // from its debug information
+  bool complete = false;        // every symbol is in `seen`
+  types::description declared;  // the rest, as the API struct spells it
 };
 
 class abi_guard final : public abi_checker {
@@ -52,11 +52,11 @@ class abi_guard final : public abi_checker {
     check_variables(request, found);
 
     guard_verdict verdict;
-    for (const abi::remark& r : found.notes) {
+    for (const types::remark& r : found.notes) {
       const bool told = found.has(r.subject) || std::ranges::find(verdict.notes, r.text) != verdict.notes.end();
       if (!told) verdict.notes.push_back(r.text);
     }
-    for (abi::remark& r : found.differences) verdict.differences.push_back(std::move(r.text));
+    for (types::remark& r : found.differences) verdict.differences.push_back(std::move(r.text));
     if (options_.policy == abi_policy::strict) {
       std::ranges::move(found.unseen, std::back_inserter(verdict.differences));
     } else {
@@ -68,13 +68,13 @@ class abi_guard final : public abi_checker {
 
  private:
   struct findings {
-    std::vector<abi::remark> differences;
-    std::vector<abi::remark> notes;
+    std::vector<types::remark> differences;
+    std::vector<types::remark> notes;
     std::vector<std::string> unseen;  // what could not be checked, and why
     shared_description candidate;     // null when it could not be seen
 
     bool has(std::string_view subject) const {
-      return std::ranges::find(differences, subject, &abi::remark::subject) != differences.end();
+      return std::ranges::find(differences, subject, &types::remark::subject) != differences.end();
     }
   };
   struct remembered {
@@ -85,15 +85,15 @@ class abi_guard final : public abi_checker {
   // --- debug information -------------------------------------------------------------------------
 
   void compare_debug_information(const guard_request& request, findings& found) {
-    const abi::debug_input input = abi::find_debug_input(request.candidate, request.path, options_.debug_roots);
+    const types::debug_input input = types::find_debug_input(request.candidate, request.path, options_.debug_roots);
     if (!input.any) {
       found.unseen.emplace_back("the library has no debug information (-g): its functions and types are not checked");
       return;
     }
     const std::string key = key_of(request);
     const std::shared_ptr<const host_view> host = view_host(request, key, found);
-    const abi::request ask = ask_about(request, *host);
-    abi::helper_process candidate_reader(options_.helper, ask, request.candidate, input.separate.get());
+    const types::request ask = ask_about(request, *host);
+    types::helper_process candidate_reader(options_.helper, ask, request.candidate, input.separate.get());
     const shared_description running = recall(request, key, ask);
     const shared_description candidate = collect(candidate_reader, "the library", found);
     if (!candidate) return;
@@ -101,23 +101,23 @@ class abi_guard final : public abi_checker {
     for (const std::string& problem : candidate->problems) found.unseen.push_back("the library: " + problem);
 
     if (running) {
-      abi::perspective from{.exceptions = options_.exceptions};
+      types::perspective from{.exceptions = options_.exceptions};
       from.host_sees = host->seen.symbols.empty() ? nullptr : &host->seen;
       // What only the library sees into the carrier carries, or it refuses.
       from.handles_survive = options_.handles_survive && !request.carries_state;
-      add(abi::compare(*running, *candidate, from), found);
+      add(types::compare(*running, *candidate, from), found);
     }
-    const abi::perspective from_host{.host = true, .exceptions = options_.exceptions};
-    add(abi::compare(host->seen, *candidate, from_host), found);
-    add(abi::compare(host->declared, *candidate, from_host), found);
+    const types::perspective from_host{.host = true, .exceptions = options_.exceptions};
+    add(types::compare(host->seen, *candidate, from_host), found);
+    add(types::compare(host->declared, *candidate, from_host), found);
     remember(request, key, running, candidate);
   }
 
   // What the running generation's comparison said already needs no saying from the host's side.
-  static void add(abi::comparison more, findings& found) {
+  static void add(types::comparison more, findings& found) {
     std::set<std::string> known;
-    for (const abi::remark& r : found.differences) known.insert(r.subject);
-    for (abi::remark& r : more.differences) {
+    for (const types::remark& r : found.differences) known.insert(r.subject);
+    for (types::remark& r : more.differences) {
       if (!known.contains(r.subject)) found.differences.push_back(std::move(r));
     }
     std::ranges::move(more.notes, std::back_inserter(found.notes));
@@ -131,19 +131,19 @@ class abi_guard final : public abi_checker {
     return key;
   }
 
-  abi::request ask_about(const guard_request& request, const host_view& host) const {
-    abi::request ask = abi::within(options_.time_limit);
+  types::request ask_about(const guard_request& request, const host_view& host) const {
+    types::request ask = types::within(options_.time_limit);
     ask.path = request.path;
     for (const symbol_info& s : request.symbols) ask.symbols.push_back({s.name, s.function, 0});
-    for (const abi::type& t : host.seen.types) {
-      if (abi::has_tag(t.kind) && t.complete && !t.name.empty()) ask.search_for.push_back(abi::spell_tag(t));
+    for (const types::type& t : host.seen.types) {
+      if (types::has_tag(t.kind) && t.complete && !t.name.empty()) ask.search_for.push_back(types::spell_tag(t));
     }
     return ask;
   }
 
-  shared_description collect(abi::helper_process& reader, const char* whose, findings& found) const {
-    std::optional<abi::description> answer = reader.collect(clock::now() + options_.time_limit);
-    if (answer) return std::make_shared<const abi::description>(std::move(*answer));
+  shared_description collect(types::helper_process& reader, const char* whose, findings& found) const {
+    std::optional<types::description> answer = reader.collect(clock::now() + options_.time_limit);
+    if (answer) return std::make_shared<const types::description>(std::move(*answer));
     found.unseen.push_back(std::string(whose) + "'s debug information was not read: " + reader.why());
     return nullptr;
   }
@@ -160,8 +160,8 @@ class abi_guard final : public abi_checker {
     }
     auto view = std::make_shared<host_view>();
     describe_host(request, *view, found);
-    view->declared = abi::describe_declared(request.symbols);
-    std::erase_if(view->declared.symbols, [&](const abi::symbol& s) { return view->seen.find(s.name) != nullptr; });
+    view->declared = types::describe_declared(request.symbols);
+    std::erase_if(view->declared.symbols, [&](const types::symbol& s) { return view->seen.find(s.name) != nullptr; });
     view->complete =
         std::ranges::all_of(request.symbols, [&](const symbol_info& s) { return view->seen.find(s.name) != nullptr; });
     if (!view->complete) found.unseen.emplace_back(host_unseen);
@@ -175,25 +175,25 @@ class abi_guard final : public abi_checker {
     const auto spelled =
         std::ranges::find_if(request.symbols, [](const symbol_info& s) { return s.declaration != nullptr; });
     if (spelled == request.symbols.end()) return;
-    const auto image = abi::find_host_image(reinterpret_cast<std::uintptr_t>(spelled->declaration));
+    const auto image = types::find_host_image(reinterpret_cast<std::uintptr_t>(spelled->declaration));
     if (!image) return;
-    const abi::debug_input input = abi::find_debug_input(image->file.get(), image->path, options_.debug_roots);
+    const types::debug_input input = types::find_debug_input(image->file.get(), image->path, options_.debug_roots);
     if (!input.any) return;
-    abi::request ask = abi::within(options_.time_limit);
+    types::request ask = types::within(options_.time_limit);
     ask.path = image->path;
     ask.search = true;
     for (const symbol_info& s : request.symbols) {
       const auto code = reinterpret_cast<std::uintptr_t>(s.declaration);
       if (code != 0 && image->holds(code)) ask.symbols.push_back({s.name, s.function, code - image->base});
     }
-    abi::helper_process reader(options_.helper, std::move(ask), image->file.get(), input.separate.get());
+    types::helper_process reader(options_.helper, std::move(ask), image->file.get(), input.separate.get());
     if (const shared_description answer = collect(reader, "the host", found)) view.seen = *answer;
   }
 
   // --- memory ------------------------------------------------------------------------------------
 
   // The running generation was the candidate of an earlier check, unless the guard came later.
-  shared_description recall(const guard_request& request, const std::string& key, const abi::request& ask) {
+  shared_description recall(const guard_request& request, const std::string& key, const types::request& ask) {
     if (request.running < 0) return nullptr;
     const snapshot_id running = id_of(request.running);
     {
@@ -202,10 +202,10 @@ class abi_guard final : public abi_checker {
         if (r.snapshot == running) return r.what;
       }
     }
-    const abi::debug_input input = abi::find_debug_input(request.running, request.path, options_.debug_roots);
+    const types::debug_input input = types::find_debug_input(request.running, request.path, options_.debug_roots);
     if (!input.any) return nullptr;
     findings ignored;  // the host is still there to compare with
-    abi::helper_process reader(options_.helper, ask, request.running, input.separate.get());
+    types::helper_process reader(options_.helper, ask, request.running, input.separate.get());
     return collect(reader, "the running version", ignored);
   }
 
@@ -231,9 +231,9 @@ class abi_guard final : public abi_checker {
       if (!s.function) names.emplace_back(s.name);
     }
     if (names.empty()) return;
-    const std::vector<abi::exported_symbol> exported = abi::find_exported(request.candidate, names);
+    const std::vector<types::exported_symbol> exported = types::find_exported(request.candidate, names);
     for (const symbol_info& s : request.symbols) {
-      const auto there = std::ranges::find(exported, s.name, &abi::exported_symbol::name);
+      const auto there = std::ranges::find(exported, s.name, &types::exported_symbol::name);
       if (s.function || there == exported.end() || found.has(s.name) || excepted(s.name)) continue;
       const std::string name = s.name;
       if (there->type == STT_TLS) {
@@ -265,7 +265,7 @@ class abi_guard final : public abi_checker {
 }  // namespace
 
 std::string detail::guard_helper(const char* said_by_build, const char* header) {
-  return abi::helper_place(said_by_build, header);
+  return types::helper_place(said_by_build, header);
 }
 
 std::shared_ptr<abi_checker> make_abi_guard(abi_guard_options options) {

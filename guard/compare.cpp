@@ -14,7 +14,7 @@
 #include "guard/weigh.hpp"
 #include "types/spell.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -240,4 +240,4 @@ comparison compare(const description& was, const description& is, const perspect
   return judge(was, is, from).run();
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

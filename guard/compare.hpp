@@ -8,7 +8,7 @@
 
 #include "types/description.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// One sentence about one function, variable or type (the subject), without a full stop.
 struct remark {
@@ -34,4 +34,4 @@ struct perspective {
 /// Both may be nonsense that survived decode(): it always ends, and its depth of recursion has a fixed bound.
 [[nodiscard]] comparison compare(const description& was, const description& is, const perspective& from);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

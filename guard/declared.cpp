@@ -9,7 +9,7 @@
 #include <string>
 #include <type_traits>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -249,4 +249,4 @@ description describe_declared(std::span<const symbol_info> symbols) {
   return made;
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

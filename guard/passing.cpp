@@ -10,7 +10,7 @@
 #include "types/shape.hpp"
 #include "types/spell.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -212,4 +212,4 @@ crossing cross_languages(const description& was, const symbol& before, const des
   return comparer(was, is).run(before, now);
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -7,7 +7,7 @@
 #include "guard/weigh.hpp"
 #include "types/description.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 struct crossing {
   bool differs = false;              ///< the call, or the variable, itself
@@ -22,4 +22,4 @@ struct crossing {
 [[nodiscard]] crossing cross_languages(const description& was, const symbol& before, const description& is,
                                        const symbol& now);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

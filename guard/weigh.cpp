@@ -9,7 +9,7 @@
 
 #include "types/spell.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -321,4 +321,4 @@ void scales::compare_field(const field& was, const field& is, const std::string&
   }
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

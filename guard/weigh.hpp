@@ -12,7 +12,7 @@
 #include "types/description.hpp"
 #include "types/shape.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 enum class outcome : std::uint8_t {
   same,
@@ -96,4 +96,4 @@ class scales {
   std::size_t steps_ = 0;
 };
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

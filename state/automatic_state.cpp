@@ -22,9 +22,9 @@ namespace autoreload {
 namespace {
 
 using clock = std::chrono::steady_clock;
-using abi::id_of;
-using abi::snapshot_id;
-using shared_description = std::shared_ptr<const abi::description>;
+using types::id_of;
+using types::snapshot_id;
+using shared_description = std::shared_ptr<const types::description>;
 
 class automatic final : public state_carrier {
  public:
@@ -55,16 +55,16 @@ class automatic final : public state_carrier {
   }
 
   shared_description describe(const state_side& of, std::string& why) const {
-    const abi::debug_input input = abi::find_debug_input(of.file, of.path, options_.debug_roots);
+    const types::debug_input input = types::find_debug_input(of.file, of.path, options_.debug_roots);
     if (!input.any) {
       why = "it has no debug information (-g)";
       return nullptr;
     }
-    abi::request ask = abi::within(options_.time_limit);
+    types::request ask = types::within(options_.time_limit);
     ask.path = of.path;
     ask.variables = true;
-    abi::helper_process reader(options_.helper, std::move(ask), of.file, input.separate.get());
-    std::optional<abi::description> answer = reader.collect(clock::now() + options_.time_limit);
+    types::helper_process reader(options_.helper, std::move(ask), of.file, input.separate.get());
+    std::optional<types::description> answer = reader.collect(clock::now() + options_.time_limit);
     if (!answer) {
       why = "its debug information was not read: " + reader.why();
       return nullptr;
@@ -73,7 +73,7 @@ class automatic final : public state_carrier {
       why = answer->problems.front();
       return nullptr;
     }
-    return std::make_shared<const abi::description>(std::move(*answer));
+    return std::make_shared<const types::description>(std::move(*answer));
   }
 
   // The running build was the new one of an earlier handover, unless there was none.
@@ -101,7 +101,7 @@ class automatic final : public state_carrier {
 }  // namespace
 
 std::string detail::state_helper(const char* said_by_build, const char* header) {
-  return abi::helper_place(said_by_build, header);
+  return types::helper_place(said_by_build, header);
 }
 
 std::shared_ptr<state_carrier> automatic_state(state_options options) {

@@ -49,7 +49,7 @@ std::size_t bytes_written(const step& s) {
 }
 
 // A byte that can only say one of two values may not be able to say this one.
-bool write_two_valued(const side& is, const abi::variable_part& part, const std::byte* made, std::size_t size) {
+bool write_two_valued(const side& is, const types::variable_part& part, const std::byte* made, std::size_t size) {
   const bool clear = std::memcmp(made, spread(part.clear).data(), size) == 0;
   if (!clear && std::memcmp(made, spread(part.set).data(), size) != 0) return false;
   *is.at(part.address) = clear ? std::byte{0} : std::byte{1};
@@ -60,8 +60,8 @@ constexpr const char* two_left = "its value is not one of the two that the new b
 constexpr const char* none_left = "the new build's optimiser left it no memory";
 
 // Each stretch that has memory on both sides.
-void copy_in_pieces(const step& s, const side& was, const abi::variable& before, const side& is,
-                    const abi::variable& now, remarks& said) {
+void copy_in_pieces(const step& s, const side& was, const types::variable& before, const side& is,
+                    const types::variable& now, remarks& said) {
   bool known = false;
   bool placed = false;
   for (std::uint64_t done = 0; done < s.size;) {
@@ -90,9 +90,10 @@ void copy_in_pieces(const step& s, const side& was, const abi::variable& before,
 
 }  // namespace
 
-const std::byte* value_at(const side& in, const abi::variable& v, std::uint64_t offset, std::size_t size, word& copy) {
+const std::byte* value_at(const side& in, const types::variable& v, std::uint64_t offset, std::size_t size,
+                          word& copy) {
   if (const auto address = locate(v, offset, size)) return in.at(*address);
-  const abi::variable_part* const part = two_valued(v, offset);
+  const types::variable_part* const part = two_valued(v, offset);
   if (part == nullptr || size > copy.size()) return nullptr;
   copy = spread(*in.at(part->address) == std::byte{0} ? part->clear : part->set);
   return copy.data();
@@ -118,8 +119,8 @@ void run(const std::vector<step>& steps, const std::byte* from, std::byte* to, c
   for (const step& s : steps) run_one(s, from + s.from, to + s.to, pointers, said);
 }
 
-void run_in_pieces(const std::vector<step>& steps, const side& was, const abi::variable& before, const side& is,
-                   const abi::variable& now, const resolve& pointers, remarks& said) {
+void run_in_pieces(const std::vector<step>& steps, const side& was, const types::variable& before, const side& is,
+                   const types::variable& now, const resolve& pointers, remarks& said) {
   for (const step& s : steps) {
     if (s.what == action::copy) {
       copy_in_pieces(s, was, before, is, now, said);
@@ -129,7 +130,7 @@ void run_in_pieces(const std::vector<step>& steps, const side& was, const abi::v
     word made{};
     const std::byte* const from = value_at(was, before, s.from, bytes_read(s), copy);
     if (from == nullptr) continue;  // the old build never changed it
-    const abi::variable_part* const part = two_valued(now, s.to);
+    const types::variable_part* const part = two_valued(now, s.to);
     if (const auto address = locate(now, s.to, bytes_written(s))) {
       run_one(s, from, is.at(*address), pointers, said);
     } else if (part == nullptr || bytes_written(s) > made.size()) {
@@ -141,7 +142,7 @@ void run_in_pieces(const std::vector<step>& steps, const side& was, const abi::v
   }
 }
 
-void each_pointer_in_pieces(const std::vector<step>& steps, const side& was, const abi::variable& before,
+void each_pointer_in_pieces(const std::vector<step>& steps, const side& was, const types::variable& before,
                             const std::function<void(const std::byte* at, const step& s)>& visit) {
   for (const step& s : steps) {
     const auto address = s.what == action::follow ? locate(before, s.from, sizeof(void*)) : std::nullopt;

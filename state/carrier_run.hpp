@@ -19,8 +19,8 @@ using word = std::array<std::byte, sizeof(std::uint64_t)>;
 
 /// Where a number or a pointer of a variable stands, or a copy of what it means when its optimiser left it two values.
 /// @return null when it has no memory
-[[nodiscard]] const std::byte* value_at(const side& in, const abi::variable& v, std::uint64_t offset, std::size_t size,
-                                        word& copy);
+[[nodiscard]] const std::byte* value_at(const side& in, const types::variable& v, std::uint64_t offset,
+                                        std::size_t size, word& copy);
 
 /// The pointer that stands at a place, which may have no alignment.
 [[nodiscard]] std::uint64_t read_pointer(const std::byte* at);
@@ -37,10 +37,10 @@ void each_pointer(const std::vector<step>& steps, const std::byte* from,
 void run(const std::vector<step>& steps, const std::byte* from, std::byte* to, const resolve& pointers, remarks& said);
 
 /// The same for a variable that lies in pieces in one of the builds: only steps of one piece each.
-void run_in_pieces(const std::vector<step>& steps, const side& was, const abi::variable& before, const side& is,
-                   const abi::variable& now, const resolve& pointers, remarks& said);
+void run_in_pieces(const std::vector<step>& steps, const side& was, const types::variable& before, const side& is,
+                   const types::variable& now, const resolve& pointers, remarks& said);
 /// The same as each_pointer().
-void each_pointer_in_pieces(const std::vector<step>& steps, const side& was, const abi::variable& before,
+void each_pointer_in_pieces(const std::vector<step>& steps, const side& was, const types::variable& before,
                             const std::function<void(const std::byte* at, const step& s)>& visit);
 
 }  // namespace autoreload::state

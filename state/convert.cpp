@@ -24,20 +24,20 @@ void name_element(step& s, std::size_t at, std::uint64_t index) {
   for (step& inner : s.body) name_element(inner, at, index);
 }
 
-bool is_number(const abi::type& t) { return t.kind == kind::base || t.kind == kind::enumeration; }
+bool is_number(const types::type& t) { return t.kind == kind::base || t.kind == kind::enumeration; }
 
-number_format format_of(const abi::type& t, std::uint64_t bit_offset, std::uint64_t bit_size) {
+number_format format_of(const types::type& t, std::uint64_t bit_offset, std::uint64_t bit_size) {
   number_format made{t.encoding, t.size, bit_size != 0 ? bit_offset % 8 : 0, bit_size};
   if (t.kind == kind::enumeration) {
     const bool negative =
-        std::any_of(t.members.begin(), t.members.end(), [](const abi::member& m) { return m.value < 0; });
-    made.encoding = negative ? abi::encoding::signed_integer : abi::encoding::unsigned_integer;
+        std::any_of(t.members.begin(), t.members.end(), [](const types::member& m) { return m.value < 0; });
+    made.encoding = negative ? types::encoding::signed_integer : types::encoding::unsigned_integer;
   }
   return made;
 }
 
 std::string spelled(typed of, std::uint64_t bits = 0) {
-  return abi::spell(*of.in, of.index) + (bits != 0 ? " : " + std::to_string(bits) : "");
+  return types::spell(*of.in, of.index) + (bits != 0 ? " : " + std::to_string(bits) : "");
 }
 
 class planner {
@@ -45,7 +45,7 @@ class planner {
   planner(program& into, bool fine) : into_(into), fine_(fine) {}
 
   void value(typed was, typed is, step at, std::vector<step>& out, int depth = 0) {
-    if (depth > abi::deepest || ++steps_ > most_steps) return reset(at.path, "its type is too deep to be carried");
+    if (depth > types::deepest || ++steps_ > most_steps) return reset(at.path, "its type is too deep to be carried");
     const typed a = was.bare();
     const typed b = is.bare();
     const kind what = a.type().kind;
@@ -121,8 +121,8 @@ class planner {
   void numeric(typed was, typed is, const slot& was_place, const slot& is_place, step at, std::vector<step>& out) {
     const std::uint64_t was_bits = was_place.bit_size;
     const std::uint64_t is_bits = is_place.bit_size;
-    const abi::type& a = was.bare().type();
-    const abi::type& b = is.bare().type();
+    const types::type& a = was.bare().type();
+    const types::type& b = is.bare().type();
     at.was = was.index;
     at.is = is.index;
     at.from_format = format_of(a, was_place.bit_offset, was_bits);
@@ -140,15 +140,15 @@ class planner {
   }
 
   // Nothing when every old constant has its old value: then the values say the same, named or not.
-  static std::shared_ptr<const std::vector<choice>> choices(const abi::type& a, const number_format& from,
-                                                            const abi::type& b, const number_format& to,
+  static std::shared_ptr<const std::vector<choice>> choices(const types::type& a, const number_format& from,
+                                                            const types::type& b, const number_format& to,
                                                             bool& unnamed_stay) {
     std::map<std::string_view, std::int64_t> now;
-    for (const abi::member& m : b.members) now.emplace(m.name, m.value);
+    for (const types::member& m : b.members) now.emplace(m.name, m.value);
     auto list = std::make_shared<std::vector<choice>>();
     bool moved = false;
     unnamed_stay = true;
-    for (const abi::member& m : a.members) {
+    for (const types::member& m : a.members) {
       const auto there = now.find(m.name);
       choice made{m.name, number_of(static_cast<std::uint64_t>(m.value), from), std::nullopt};
       if (there != now.end()) made.is = number_of(static_cast<std::uint64_t>(there->second), to);
@@ -157,7 +157,7 @@ class planner {
       list->push_back(std::move(made));
     }
     if (!moved) return nullptr;
-    const auto zero = [](const abi::member& m) { return m.value == 0; };  // what memory starts with, named or not
+    const auto zero = [](const types::member& m) { return m.value == 0; };  // what memory starts with, named or not
     if (!std::any_of(a.members.begin(), a.members.end(), zero) &&
         !std::any_of(b.members.begin(), b.members.end(), zero)) {
       list->push_back({"0", {}, number{}});

@@ -13,7 +13,7 @@ constexpr std::size_t most_slots = 20'000;
 
 std::uint64_t size_at(typed of, int depth) {
   const typed bare = of.bare();
-  const abi::type& t = bare.type();
+  const types::type& t = bare.type();
   switch (t.kind) {
     case kind::base:
     case kind::structure:
@@ -22,7 +22,7 @@ std::uint64_t size_at(typed of, int depth) {
     case kind::pointer: return sizeof(void*);
     case kind::array:
     case kind::vector: {
-      const std::uint64_t element = depth > abi::deepest ? 0 : size_at({of.in, t.target}, depth + 1);
+      const std::uint64_t element = depth > types::deepest ? 0 : size_at({of.in, t.target}, depth + 1);
       return element == 0 || t.size > largest / element ? 0 : t.size * element;
     }
     default: return 0;
@@ -30,8 +30,8 @@ std::uint64_t size_at(typed of, int depth) {
 }
 
 void gather(typed structure, std::uint64_t offset, int depth, std::vector<slot>& into) {
-  for (const abi::member& m : structure.type().members) {
-    if (into.size() >= most_slots || depth > abi::deepest) return;
+  for (const types::member& m : structure.type().members) {
+    if (into.size() >= most_slots || depth > types::deepest) return;
     const typed inner = typed{structure.in, m.type}.bare();
     if (!m.name.empty()) {
       into.push_back({m.name, offset + m.bit_offset, m.bit_size, m.type});
@@ -50,12 +50,12 @@ class comparison {
   explicit comparison(pointers allowed) : pointers_(allowed) {}
 
   bool same(typed was, typed is, int depth = 0) {
-    if (--left_ < 0 || depth > abi::deepest) return false;
+    if (--left_ < 0 || depth > types::deepest) return false;
     if (is_address(was) || is_address(is)) return pointers_ != pointers::none && size_of(was) == size_of(is);
     was = was.bare();
     is = is.bare();
-    const abi::type& a = was.type();
-    const abi::type& b = is.type();
+    const types::type& a = was.type();
+    const types::type& b = is.type();
     if (a.kind != b.kind) return false;
     switch (a.kind) {
       case kind::base: return a.encoding == b.encoding && a.size == b.size && a.size != 0;
@@ -72,10 +72,10 @@ class comparison {
   }
 
  private:
-  static bool same_constants(const abi::type& a, const abi::type& b) {
+  static bool same_constants(const types::type& a, const types::type& b) {
     return std::equal(
         a.members.begin(), a.members.end(), b.members.begin(), b.members.end(),
-        [](const abi::member& x, const abi::member& y) { return x.name == y.name && x.value == y.value; });
+        [](const types::member& x, const types::member& y) { return x.name == y.name && x.value == y.value; });
   }
 
   bool same_fields(typed was, typed is, int depth) {
@@ -96,14 +96,14 @@ class comparison {
 };
 
 bool pointers_in(typed of, int depth, int& left) {
-  if (--left < 0 || depth > abi::deepest) return false;
+  if (--left < 0 || depth > types::deepest) return false;
   if (is_address(of)) return true;
   of = of.bare();
-  const abi::type& t = of.type();
+  const types::type& t = of.type();
   if (t.kind == kind::pointer) return true;
   if (t.kind == kind::array) return pointers_in({of.in, t.target}, depth + 1, left);
   if (t.kind != kind::structure && t.kind != kind::unite) return false;
-  return std::any_of(t.members.begin(), t.members.end(), [&](const abi::member& m) {
+  return std::any_of(t.members.begin(), t.members.end(), [&](const types::member& m) {
     return pointers_in({of.in, m.type}, depth + 1, left);
   });
 }
@@ -111,15 +111,15 @@ bool pointers_in(typed of, int depth, int& left) {
 bool fits(typed was, typed is, int depth) {
   was = was.bare();
   is = is.bare();
-  const abi::type& a = was.type();
-  const abi::type& b = is.type();
-  const auto open = [](const abi::type& t) {
+  const types::type& a = was.type();
+  const types::type& b = is.type();
+  const auto open = [](const types::type& t) {
     return t.kind == kind::nothing || t.kind == kind::unknown || (!t.complete && t.kind != kind::array);
   };
-  if (open(a) || open(b) || depth > abi::deepest) return true;
+  if (open(a) || open(b) || depth > types::deepest) return true;
   const auto number = [](kind k) { return k == kind::base || k == kind::enumeration; };
   if (number(a.kind) && number(b.kind)) {
-    return a.size == b.size && (a.encoding == abi::encoding::floating) == (b.encoding == abi::encoding::floating);
+    return a.size == b.size && (a.encoding == types::encoding::floating) == (b.encoding == types::encoding::floating);
   }
   if (a.kind == kind::array && b.kind != kind::array) return fits({was.in, a.target}, is, depth + 1);
   if (b.kind == kind::array && a.kind != kind::array) return fits(was, {is.in, b.target}, depth + 1);
@@ -153,8 +153,8 @@ bool has_pointers(typed of) {
 bool pointees_fit(typed was, typed is) { return fits(was, is, 0); }
 
 bool is_address(typed of) {
-  for (int i = 0; i < abi::deepest; ++i) {
-    const abi::type& t = of.type();
+  for (int i = 0; i < types::deepest; ++i) {
+    const types::type& t = of.type();
     if (t.kind == kind::alias && (t.name == "uintptr_t" || t.name == "intptr_t")) return true;
     if (t.kind != kind::alias && t.kind != kind::qualified) return false;
     of.index = t.target;
@@ -163,8 +163,8 @@ bool is_address(typed of) {
 }
 
 bool is_constant(typed of) {
-  for (int depth = 0; depth < abi::deepest; ++depth) {
-    const abi::bare_type found = abi::strip(*of.in, of.index);
+  for (int depth = 0; depth < types::deepest; ++depth) {
+    const types::bare_type found = types::strip(*of.in, of.index);
     if (found.constant) return true;
     if (of.in->at(found.index).kind != kind::array) return false;
     of.index = of.in->at(found.index).target;

@@ -12,18 +12,18 @@
 
 namespace autoreload::state {
 
-using abi::description;
-using abi::kind;
-using abi::type_index;
+using types::description;
+using types::kind;
+using types::type_index;
 
 /// A described type, with where its description is.
 struct typed {
   const description* in;
   type_index index;
 
-  [[nodiscard]] const abi::type& type() const { return in->at(index); }
+  [[nodiscard]] const types::type& type() const { return in->at(index); }
   /// Without typedefs and qualifiers.
-  [[nodiscard]] typed bare() const { return {in, abi::strip(*in, index).index}; }
+  [[nodiscard]] typed bare() const { return {in, types::strip(*in, index).index}; }
   /// What a bare pointer or array leads to, bare too.
   [[nodiscard]] typed target() const { return typed{in, type().target}.bare(); }
 };

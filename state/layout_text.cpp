@@ -14,14 +14,14 @@ namespace {
 constexpr std::size_t most_lines = 40;
 
 std::vector<std::string> lines_of(typed of) {
-  std::vector<std::string> lines{abi::spell_tag(of.bare().type()) + ", " + std::to_string(size_of(of)) + " bytes"};
+  std::vector<std::string> lines{types::spell_tag(of.bare().type()) + ", " + std::to_string(size_of(of)) + " bytes"};
   for (const slot& s : slots_of(of)) {
     if (lines.size() > most_lines) {
       lines.emplace_back("…");
       break;
     }
     const std::string bits = s.bit_size == 0 ? "" : " : " + std::to_string(s.bit_size);
-    lines.push_back(std::to_string(s.bit_offset / 8) + ": " + abi::spell(*of.in, s.type, s.name) + bits);
+    lines.push_back(std::to_string(s.bit_offset / 8) + ": " + types::spell(*of.in, s.type, s.name) + bits);
   }
   return lines;
 }
@@ -48,8 +48,8 @@ std::string migration_name(typed of) {
 }
 
 std::string migration_prototype(typed of) {
-  const abi::type& t = of.bare().type();
-  const std::string tag = abi::spell_tag(t);
+  const types::type& t = of.bare().type();
+  const std::string tag = types::spell_tag(t);
   const std::string name = t.name.empty() ? "object" : t.name;
   return "void " + migration_name(of) + "(" + tag + " *new_" + name + ", const " + tag + "_before *old_" + name + ")";
 }

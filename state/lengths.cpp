@@ -14,9 +14,10 @@ namespace {
 constexpr std::array<std::string_view, 8> words{"count", "len", "length", "size", "num", "n", "used", "capacity"};
 
 bool is_integer(typed of) {
-  const abi::type& t = of.bare().type();
+  const types::type& t = of.bare().type();
   return t.kind == kind::base &&
-         (t.encoding == abi::encoding::signed_integer || t.encoding == abi::encoding::unsigned_integer) && t.size <= 8;
+         (t.encoding == types::encoding::signed_integer || t.encoding == types::encoding::unsigned_integer) &&
+         t.size <= 8;
 }
 
 // A pointer to the struct itself is a list's or a tree's.
@@ -35,7 +36,7 @@ void gather(typed structure, std::uint64_t offset, int depth, std::vector<counte
   for (const slot& s : slots) arrays += leads_elsewhere({structure.in, s.type}, structure) ? 1 : 0;
   for (const slot& s : slots) {
     const typed field{structure.in, s.type};
-    if (s.bit_size == 0 && field.bare().type().kind == kind::structure && depth < abi::deepest) {
+    if (s.bit_size == 0 && field.bare().type().kind == kind::structure && depth < types::deepest) {
       gather(field.bare(), offset + s.bit_offset / 8, depth + 1, into);
     }
     if (!leads_elsewhere(field, structure)) continue;
@@ -43,7 +44,7 @@ void gather(typed structure, std::uint64_t offset, int depth, std::vector<counte
       if (n.bit_size != 0 || !is_integer({structure.in, n.type})) continue;
       const bool plain = arrays == 1 && std::find(words.begin(), words.end(), n.name) != words.end();
       if (!plain && !counts(n.name, s.name)) continue;
-      const abi::type& t = typed{structure.in, n.type}.bare().type();
+      const types::type& t = typed{structure.in, n.type}.bare().type();
       into.push_back({offset + s.bit_offset / 8, offset + n.bit_offset / 8, {t.encoding, t.size, 0, 0}});
       break;
     }

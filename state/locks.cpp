@@ -23,8 +23,8 @@ constexpr std::array<std::pair<std::string_view, lock::sort>, 4> names{{{"pthrea
 
 // The typedef's name is all that tells a lock: what is below differs between C libraries.
 const std::pair<std::string_view, lock::sort>* as_lock(typed of) {
-  for (int i = 0; i < abi::deepest; ++i) {
-    const abi::type& t = of.type();
+  for (int i = 0; i < types::deepest; ++i) {
+    const types::type& t = of.type();
     if (t.kind != kind::alias && t.kind != kind::qualified) return nullptr;
     for (const auto& known : names) {
       if (t.kind == kind::alias && t.name == known.first) return &known;
@@ -36,11 +36,11 @@ const std::pair<std::string_view, lock::sort>* as_lock(typed of) {
 
 class finder {
  public:
-  finder(const abi::variable& v, std::vector<lock>& into) : v_(v), into_(into) {}
+  finder(const types::variable& v, std::vector<lock>& into) : v_(v), into_(into) {}
 
   // @return whether there is any in a value of the type
   bool find(typed of, std::uint64_t offset, const std::string& path, int depth) {
-    if (--left_ < 0 || depth > abi::deepest) return false;
+    if (--left_ < 0 || depth > types::deepest) return false;
     if (const auto* const found = as_lock(of)) {
       const auto address = locate(v_, offset, size_of(of));
       if (address && into_.size() < most_locks) into_.push_back({path, *address, found->second});
@@ -64,14 +64,14 @@ class finder {
   }
 
  private:
-  const abi::variable& v_;
+  const types::variable& v_;
   std::vector<lock>& into_;
   int left_ = 100'000;
 };
 
 }  // namespace
 
-void find_locks(const side& in, const abi::variable& v, std::vector<lock>& into) {
+void find_locks(const side& in, const types::variable& v, std::vector<lock>& into) {
   finder(v, into).find({in.types.get(), v.type}, 0, called(v), 0);
 }
 

@@ -18,7 +18,7 @@ struct lock {
 };
 
 /// Every mutex, reader-writer lock and spin lock in a variable, fields and elements included.
-void find_locks(const side& in, const abi::variable& v, std::vector<lock>& into);
+void find_locks(const side& in, const types::variable& v, std::vector<lock>& into);
 
 /// Whether somebody holds it.
 [[nodiscard]] bool is_held(const side& in, const lock& of);

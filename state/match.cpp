@@ -13,20 +13,20 @@ namespace autoreload::state {
 
 namespace {
 
-using abi::variable;
+using types::variable;
 using group = std::pair<std::vector<const variable*>, std::vector<const variable*>>;  // old ones, new ones
 
 std::string_view file_of(std::string_view unit) { return unit.substr(unit.rfind('/') + 1); }
 
 class matcher {
  public:
-  matcher(const abi::description& was, const abi::description& is) {
+  matcher(const types::description& was, const types::description& is) {
     for (const variable& v : was.variables) was_.push_back(&v);
     for (const variable& v : is.variables) is_.push_back(&v);
     all_was_ = was_;
     all_is_ = is_;
-    for (const abi::code& c : was.functions) old_functions_.insert(c.name);
-    for (const abi::code& c : is.functions) new_functions_.insert(c.name);
+    for (const types::code& c : was.functions) old_functions_.insert(c.name);
+    for (const types::code& c : is.functions) new_functions_.insert(c.name);
   }
 
   matches run() {
@@ -106,29 +106,29 @@ class matcher {
 
 }  // namespace
 
-matches match(const abi::description& was, const abi::description& is) { return matcher(was, is).run(); }
+matches match(const types::description& was, const types::description& is) { return matcher(was, is).run(); }
 
-function_matches::function_matches(const abi::description& was, const abi::description& is) {
-  for (const abi::code& c : was.functions) was_.push_back(&c);
-  for (const abi::code& c : is.functions) is_.push_back(&c);
+function_matches::function_matches(const types::description& was, const types::description& is) {
+  for (const types::code& c : was.functions) was_.push_back(&c);
+  for (const types::code& c : is.functions) is_.push_back(&c);
   std::stable_sort(was_.begin(), was_.end(), [](auto* a, auto* b) { return a->address < b->address; });
   std::stable_sort(is_.begin(), is_.end(), [](auto* a, auto* b) { return a->name < b->name; });
 }
 
-const abi::code* function_matches::old(std::uint64_t address) const {
+const types::code* function_matches::old(std::uint64_t address) const {
   const auto at = std::lower_bound(was_.begin(), was_.end(), address,
-                                   [](const abi::code* c, std::uint64_t a) { return c->address < a; });
+                                   [](const types::code* c, std::uint64_t a) { return c->address < a; });
   return at == was_.end() || (*at)->address != address ? nullptr : *at;
 }
 
-const abi::code* function_matches::find(std::uint64_t address) const {
-  const auto by_name = [](const abi::code* c, const std::string& name) { return c->name < name; };
+const types::code* function_matches::find(std::uint64_t address) const {
+  const auto by_name = [](const types::code* c, const std::string& name) { return c->name < name; };
   auto at = std::lower_bound(was_.begin(), was_.end(), address,
-                             [](const abi::code* c, std::uint64_t a) { return c->address < a; });
+                             [](const types::code* c, std::uint64_t a) { return c->address < a; });
   // Several names may stand for one piece of code, when a linker found them alike.
   for (; at != was_.end() && (*at)->address == address; ++at) {
-    const abi::code& was = **at;
-    const abi::code* only = nullptr;
+    const types::code& was = **at;
+    const types::code* only = nullptr;
     std::size_t found = 0;
     for (auto now = std::lower_bound(is_.begin(), is_.end(), was.name, by_name);
          now != is_.end() && (*now)->name == was.name; ++now) {

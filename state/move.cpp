@@ -23,7 +23,7 @@ mover::~mover() {
 
 std::uint64_t mover::migration_of(const shape& form) const {
   const std::string name = migration_name(form.was);
-  for (const abi::code& c : is_.types->functions) {
+  for (const types::code& c : is_.types->functions) {
     if (c.name == name) return c.address;
   }
   return 0;
@@ -86,7 +86,7 @@ std::optional<error> mover::unreached(const reach& from) const {
     if (reached || was.type().name.empty()) continue;
     for (type_index i = 0; i < is_.types->types.size(); ++i) {
       const typed is{is_.types.get(), i};
-      const abi::type& t = is.type();
+      const types::type& t = is.type();
       if (t.kind != kind::structure || !t.complete || t.name != was.type().name || same_bytes(was, is)) continue;
       return refuse(was, is, "the host may have some", "no variable of the library leads to one");
     }
@@ -99,7 +99,7 @@ std::optional<error> mover::place_one(reach& from, const object& o) {
     const std::uint64_t offset = (o.address - outer->address) % outer->form->size;
     if (map_offset(outer->form->was, outer->form->is, offset, o.form->was)) return std::nullopt;
     return refuse(o.form->was, o.form->is, o.path + " leads to one",
-                  "it lies inside of " + abi::spell_tag(outer->form->was.type()) + ", which has nothing there now");
+                  "it lies inside of " + types::spell_tag(outer->form->was.type()) + ", which has nothing there now");
   }
   block b{o.address, 0, o.form, 1, size_of(o.form->is), nullptr, {}, false, migration_of(*o.form)};
   const auto room = heap_block_size(from.memory(), o.address);
@@ -163,7 +163,7 @@ void mover::fill(reach& from, const resolve& pointers, remarks& said) {
       if (b.migrate == 0) said.add(r.fate, r.variable, r.text);
     }
     if (b.migrate != 0)
-      said.add(state_fate::converted, abi::spell_tag(b.form->was.type()), "by " + migration_name(b.form->was) + "()");
+      said.add(state_fate::converted, types::spell_tag(b.form->was.type()), "by " + migration_name(b.form->was) + "()");
   }
 }
 
@@ -192,7 +192,7 @@ void mover::undo() noexcept {
 }
 
 error mover::refuse(typed was, typed is, const std::string& who, const std::string& why) const {
-  const std::string name = abi::spell_tag(was.type());
+  const std::string name = types::spell_tag(was.type());
   return error(stage::handover, path_,
                name + " has another layout, and " + who + ", which can't be carried over: " + why + "\n" +
                    side_by_side(was, is))

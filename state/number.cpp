@@ -78,11 +78,11 @@ bool number::operator==(const number& other) const {
 
 bool is_readable(const number_format& f) {
   switch (f.encoding) {
-    case abi::encoding::floating:
+    case types::encoding::floating:
       return f.bit_size == 0 && (f.size == sizeof(float) || f.size == sizeof(double) || f.size == sizeof(long double));
-    case abi::encoding::boolean:
-    case abi::encoding::signed_integer:
-    case abi::encoding::unsigned_integer: return f.size != 0 && f.size <= 8 && f.bit < 8 && f.bit_size <= f.size * 8;
+    case types::encoding::boolean:
+    case types::encoding::signed_integer:
+    case types::encoding::unsigned_integer: return f.size != 0 && f.size <= 8 && f.bit < 8 && f.bit_size <= f.size * 8;
     default: return false;
   }
 }
@@ -91,7 +91,7 @@ number number_of(std::uint64_t bits, const number_format& f) {
   number made;
   const std::uint64_t wide = width(f);
   made.magnitude = bits & mask(wide);
-  if (f.encoding == abi::encoding::signed_integer && (made.magnitude >> (wide - 1) & 1) != 0) {
+  if (f.encoding == types::encoding::signed_integer && (made.magnitude >> (wide - 1) & 1) != 0) {
     made.negative = true;
     made.magnitude = (~made.magnitude + 1) & mask(wide);
   }
@@ -99,12 +99,12 @@ number number_of(std::uint64_t bits, const number_format& f) {
 }
 
 number read_number(const std::byte* from, const number_format& f) {
-  if (f.encoding == abi::encoding::floating) return {.floating = true, .real = read_real(from, f.size)};
+  if (f.encoding == types::encoding::floating) return {.floating = true, .real = read_real(from, f.size)};
   return number_of(read_bits(from, f.bit_size != 0 ? f.bit : 0, width(f)), f);
 }
 
 bool write_number(const number& value, std::byte* to, const number_format& f) {
-  if (f.encoding == abi::encoding::floating) {
+  if (f.encoding == types::encoding::floating) {
     const auto whole = static_cast<long double>(value.magnitude);
     return write_real(value.floating ? value.real : value.negative ? -whole : whole, to, f.size);
   }
@@ -114,9 +114,9 @@ bool write_number(const number& value, std::byte* to, const number_format& f) {
     whole = {.negative = value.real <= -1, .magnitude = static_cast<std::uint64_t>(std::fabs(value.real))};
   }
   const std::uint64_t wide = width(f);
-  if (f.encoding == abi::encoding::boolean) {
+  if (f.encoding == types::encoding::boolean) {
     whole = {.magnitude = whole.magnitude != 0 || (value.floating && value.real != 0) ? 1U : 0U};
-  } else if (f.encoding == abi::encoding::signed_integer) {
+  } else if (f.encoding == types::encoding::signed_integer) {
     if (whole.magnitude > mask(wide - 1) + (whole.negative ? 1 : 0)) return false;
   } else if (whole.negative || whole.magnitude > mask(wide)) {
     return false;

@@ -12,7 +12,7 @@ namespace autoreload::state {
 
 /// How a number lies in memory.
 struct number_format {
-  abi::encoding encoding = abi::encoding::other;
+  types::encoding encoding = types::encoding::other;
   std::uint64_t size = 0;      ///< bytes of the type
   std::uint64_t bit = 0;       ///< of a bit-field: where it starts, less than 8
   std::uint64_t bit_size = 0;  ///< of a bit-field; 0 for a whole number

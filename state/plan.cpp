@@ -19,9 +19,9 @@ namespace {
 
 // A struct whose last field is an array without a length.
 bool ends_open(typed of) {
-  const abi::type& t = of.bare().type();
+  const types::type& t = of.bare().type();
   if (t.kind != kind::structure || t.members.empty()) return false;
-  const abi::type& last = typed{of.in, t.members.back().type}.bare().type();
+  const types::type& last = typed{of.in, t.members.back().type}.bare().type();
   return last.kind == kind::array && (!last.complete || last.size == 0);
 }
 
@@ -32,23 +32,23 @@ plan::plan(std::string path, side was, side is, const state_options& options, sa
   matches_ = match(*was_.types, *is_.types);
   places_ = std::make_unique<translator>(was_, is_, matches_);
   for (const matches::pair& p : matches_.pairs) add(p, options);
-  for (const abi::variable* const v : matches_.fresh) variables_ += is_writable(*v) ? 1 : 0;
-  for (const abi::variable* const v : matches_.ambiguous) {
+  for (const types::variable* const v : matches_.fresh) variables_ += is_writable(*v) ? 1 : 0;
+  for (const types::variable* const v : matches_.ambiguous) {
     if (!is_writable(*v)) continue;
     ++variables_;
     known_.add(state_fate::reset, called(*v), "the function has another number of variables of this name than before");
   }
-  for (const abi::variable* const v : matches_.dropped) {
-    const bool had_value = v->storage == abi::storage::memory && !is_constant({was_.types.get(), v->type}) &&
+  for (const types::variable* const v : matches_.dropped) {
+    const bool had_value = v->storage == types::storage::memory && !is_constant({was_.types.get(), v->type}) &&
                            was_.file->is_writable(v->parts.front().address, 1);
     if (had_value) known_.add(state_fate::dropped, called(*v), "the new build has no such variable");
   }
 }
 
-bool plan::is_writable(const abi::variable& v) const {
-  if (v.storage != abi::storage::memory || is_constant({is_.types.get(), v.type})) return false;
+bool plan::is_writable(const types::variable& v) const {
+  if (v.storage != types::storage::memory || is_constant({is_.types.get(), v.type})) return false;
   const std::uint64_t size = size_of({is_.types.get(), v.type});
-  return size != 0 && std::all_of(v.parts.begin(), v.parts.end(), [&](const abi::variable_part& p) {
+  return size != 0 && std::all_of(v.parts.begin(), v.parts.end(), [&](const types::variable_part& p) {
            // Damaged debug information may name what is the loader's.
            return is_.file->is_writable(p.address, p.two_valued  ? 1
                                                    : p.size == 0 ? size
@@ -58,26 +58,27 @@ bool plan::is_writable(const abi::variable& v) const {
 }
 
 std::string plan::why_not(const matches::pair& p) const {
-  const abi::variable& was = *p.was;
-  const abi::variable& is = *p.is;
-  if (was.storage == abi::storage::thread_local_ || is.storage == abi::storage::thread_local_) {
+  const types::variable& was = *p.was;
+  const types::variable& is = *p.is;
+  if (was.storage == types::storage::thread_local_ || is.storage == types::storage::thread_local_) {
     return "each thread has its own: thread-local variables start anew";
   }
-  if (was.storage == abi::storage::unreadable || is.storage == abi::storage::unreadable) {
+  if (was.storage == types::storage::unreadable || is.storage == types::storage::unreadable) {
     return "the debug information tells its place in a way that is not read";
   }
   if (is_constant({is_.types.get(), is.type})) return "it is const: the new build's value holds";
-  if (is.storage == abi::storage::none) return "the optimiser left it no memory: nothing changes it in the new build";
+  if (is.storage == types::storage::none) return "the optimiser left it no memory: nothing changes it in the new build";
   const std::uint64_t size = size_of({was_.types.get(), was.type});
-  const bool readable = size != 0 && std::all_of(was.parts.begin(), was.parts.end(), [&](const abi::variable_part& v) {
-                          return was_.file->holds(v.address, v.two_valued ? 1 : v.size == 0 ? size : v.size);
-                        });
-  if (was.storage == abi::storage::memory && !readable) return "its size is not known";
+  const bool readable =
+      size != 0 && std::all_of(was.parts.begin(), was.parts.end(), [&](const types::variable_part& v) {
+        return was_.file->holds(v.address, v.two_valued ? 1 : v.size == 0 ? size : v.size);
+      });
+  if (was.storage == types::storage::memory && !readable) return "its size is not known";
   if (!is_writable(is)) return "the new build keeps it where it can't be written";
   return {};
 }
 
-void plan::say_once(const abi::variable& v, const std::string& why) {
+void plan::say_once(const types::variable& v, const std::string& why) {
   if (once_.first(path_, called(v) + ' ' + why)) known_.add(state_fate::reset, called(v), why);
 }
 
@@ -88,7 +89,7 @@ void plan::add(const matches::pair& p, const state_options& options) {
     known_.add(state_fate::reset, called(*p.is), *fresh);
     return;
   }
-  if (p.was->storage == abi::storage::none) {
+  if (p.was->storage == types::storage::none) {
     return say_once(*p.is, "the optimiser left it no memory in the running build");
   }
   carried made{p, {}, {}, true};
@@ -132,7 +133,7 @@ std::uint64_t plan::resolve_pointer(std::uint64_t pointer, const step& s, const 
   return pointer;
 }
 
-std::uint64_t plan::length_at(const abi::variable& of, std::uint64_t offset, const number_format& format) const {
+std::uint64_t plan::length_at(const types::variable& of, std::uint64_t offset, const number_format& format) const {
   word copy{};
   const std::byte* const at = value_at(was_, of, offset, format.size, copy);
   if (at == nullptr) return 1;
@@ -141,12 +142,12 @@ std::uint64_t plan::length_at(const abi::variable& of, std::uint64_t offset, con
 }
 
 // Of `items` the value of `item_count`, when the same file has it.
-std::optional<std::uint64_t> plan::length_beside(const abi::variable& pointer) const {
+std::optional<std::uint64_t> plan::length_beside(const types::variable& pointer) const {
   for (const carried& c : carried_) {
-    const abi::variable& v = *c.variable.was;
-    const abi::type& t = typed{was_.types.get(), v.type}.bare().type();
+    const types::variable& v = *c.variable.was;
+    const types::type& t = typed{was_.types.get(), v.type}.bare().type();
     const number_format format{t.encoding, t.size, 0, 0};
-    const bool integer = t.kind == kind::base && t.encoding != abi::encoding::floating && is_readable(format);
+    const bool integer = t.kind == kind::base && t.encoding != types::encoding::floating && is_readable(format);
     if (integer && v.unit == pointer.unit && counts(v.name, pointer.name)) return length_at(v, 0, format);
   }
   return std::nullopt;
@@ -156,7 +157,7 @@ std::optional<std::uint64_t> plan::length_beside(const abi::variable& pointer) c
 void plan::look_around(reach& heap) {
   for (const carried& c : carried_) {
     if (!follows_pointers(c.how.steps)) continue;
-    const abi::variable& was = *c.variable.was;
+    const types::variable& was = *c.variable.was;
     const typed type{was_.types.get(), was.type};
     const std::vector<counted> lengths = counted_fields(type);
     const bool is_pointer = type.bare().type().kind == kind::pointer;
@@ -184,8 +185,8 @@ void plan::run_all(const resolve& pointers, remarks& said) {
   for (const carried& c : carried_) {
     said.inside(c.variable.is->function);
     tell_edits(c, said);
-    const abi::variable& was = *c.variable.was;
-    const abi::variable& is = *c.variable.is;
+    const types::variable& was = *c.variable.was;
+    const types::variable& is = *c.variable.is;
     if (c.whole) {
       run(c.how.steps, was_.at(was.parts.front().address), is_.at(is.parts.front().address), pointers, said);
     } else {
@@ -221,8 +222,8 @@ std::function<void()> plan::farewell() {
   std::vector<memory_range> given;
   for (const carried& c : carried_) {
     if (c.how.steps.empty()) continue;
-    const abi::variable& v = *c.variable.was;
-    for (const abi::variable_part& p : v.parts) {
+    const types::variable& v = *c.variable.was;
+    for (const types::variable_part& p : v.parts) {
       const std::uint64_t size = p.two_valued ? 1 : p.size == 0 ? size_of({was_.types.get(), v.type}) : p.size;
       given.push_back({p.address, size});
     }

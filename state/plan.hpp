@@ -61,13 +61,13 @@ class plan final : public state_plan {
   void add(const matches::pair& p, const state_options& options);
   // Why a variable of the new build can't be given a value, or nothing.
   [[nodiscard]] std::string why_not(const matches::pair& p) const;
-  [[nodiscard]] bool is_writable(const abi::variable& v) const;
-  void say_once(const abi::variable& v, const std::string& why);
+  [[nodiscard]] bool is_writable(const types::variable& v) const;
+  void say_once(const types::variable& v, const std::string& why);
   [[nodiscard]] std::optional<error> held_lock() const;
   void look_around(reach& heap);
-  [[nodiscard]] std::uint64_t length_at(const abi::variable& of, std::uint64_t offset,
+  [[nodiscard]] std::uint64_t length_at(const types::variable& of, std::uint64_t offset,
                                         const number_format& format) const;
-  [[nodiscard]] std::optional<std::uint64_t> length_beside(const abi::variable& pointer) const;
+  [[nodiscard]] std::optional<std::uint64_t> length_beside(const types::variable& pointer) const;
   std::uint64_t resolve_pointer(std::uint64_t pointer, const step& s, const mover& moved, remarks& said);
   void run_all(const resolve& pointers, remarks& said);
   void tell_edits(const carried& c, remarks& said) const;

@@ -37,7 +37,7 @@ const shape* reach::form_of(type_index was, type_index is) {
   if (size == 0 || size > largest_object || size_of(b) == 0 || !a.type().complete || !b.type().complete) return nullptr;
   const bool changed = what != kind::pointer && !same_bytes(a, b);
   if (!changed && !has_pointers(a)) return nullptr;
-  auto made = std::make_unique<shape>(shape{a, b, size, changed, convert(a, b, abi::spell(*a.in, a.index)), {}});
+  auto made = std::make_unique<shape>(shape{a, b, size, changed, convert(a, b, types::spell(*a.in, a.index)), {}});
   if (!changed) keep_pointers(made->how.steps);
   made->lengths = counted_fields(a);
   known->second = std::move(made);
@@ -49,7 +49,7 @@ void reach::found(std::uint64_t pointer, type_index was, type_index is, const st
   if (pointer == 0 || was_.inside(pointer) || is_.inside(pointer)) return;
   const shape* const form = form_of(was, is);
   if (form == nullptr) {
-    const abi::type& what = typed{was_.types.get(), was}.bare().type();
+    const types::type& what = typed{was_.types.get(), was}.bare().type();
     if (what.kind == kind::nothing || !what.complete) untyped_.push_back({pointer, &path});
     return;
   }

@@ -9,8 +9,8 @@
 
 namespace autoreload::state {
 
-std::optional<std::uint64_t> locate(const abi::variable& of, std::uint64_t offset, std::uint64_t size) {
-  for (const abi::variable_part& p : of.parts) {
+std::optional<std::uint64_t> locate(const types::variable& of, std::uint64_t offset, std::uint64_t size) {
+  for (const types::variable_part& p : of.parts) {
     if (p.two_valued) continue;
     if (p.size == 0) return p.address + offset;
     if (offset >= p.offset && size <= p.size && offset - p.offset <= p.size - size) {
@@ -26,15 +26,15 @@ std::array<std::byte, 8> spread(std::uint64_t value) {
   return bytes;
 }
 
-const abi::variable_part* two_valued(const abi::variable& of, std::uint64_t offset) {
+const types::variable_part* two_valued(const types::variable& of, std::uint64_t offset) {
   const auto there = std::find_if(of.parts.begin(), of.parts.end(),
-                                  [&](const abi::variable_part& p) { return p.two_valued && p.offset == offset; });
+                                  [&](const types::variable_part& p) { return p.two_valued && p.offset == offset; });
   return there == of.parts.end() ? nullptr : &*there;
 }
 
-stretch first_stretch(const side& of, const abi::variable& v, std::uint64_t offset, std::uint64_t size) {
+stretch first_stretch(const side& of, const types::variable& v, std::uint64_t offset, std::uint64_t size) {
   stretch found{nullptr, 0, size};
-  for (const abi::variable_part& p : v.parts) {
+  for (const types::variable_part& p : v.parts) {
     const std::uint64_t length = p.size != 0 ? p.size : size_of({of.types.get(), v.type});
     if (offset >= p.offset && offset - p.offset < length) {
       return {&p, offset - p.offset, std::min(size, length - (offset - p.offset))};
@@ -44,7 +44,7 @@ stretch first_stretch(const side& of, const abi::variable& v, std::uint64_t offs
   return found;
 }
 
-void initial_bytes(const side& of, const abi::variable& v, std::uint64_t offset, std::span<std::byte> into,
+void initial_bytes(const side& of, const types::variable& v, std::uint64_t offset, std::span<std::byte> into,
                    std::span<bool> known) {
   std::fill(known.begin(), known.end(), false);
   for (std::size_t done = 0; done < into.size();) {
@@ -63,13 +63,15 @@ void initial_bytes(const side& of, const abi::variable& v, std::uint64_t offset,
   }
 }
 
-bool initial_bytes(const side& of, const abi::variable& v, std::uint64_t offset, std::span<std::byte> into) {
+bool initial_bytes(const side& of, const types::variable& v, std::uint64_t offset, std::span<std::byte> into) {
   std::array<bool, 64> known{};
   if (into.size() > known.size()) return false;
   initial_bytes(of, v, offset, into, {known.data(), into.size()});
   return std::all_of(known.begin(), known.begin() + static_cast<std::ptrdiff_t>(into.size()), [](bool k) { return k; });
 }
 
-std::string called(const abi::variable& v) { return v.function.empty() ? v.name : v.name + " in " + v.function + "()"; }
+std::string called(const types::variable& v) {
+  return v.function.empty() ? v.name : v.name + " in " + v.function + "()";
+}
 
 }  // namespace autoreload::state

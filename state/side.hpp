@@ -16,7 +16,7 @@
 namespace autoreload::state {
 
 struct side {
-  std::shared_ptr<const abi::description> types;
+  std::shared_ptr<const types::description> types;
   std::shared_ptr<const state::image> file;
   std::uintptr_t base = 0;
 
@@ -31,32 +31,32 @@ struct side {
 };
 
 /// Where a part of a variable's value is in the file; nothing when it is not in one piece, or is not kept as it is.
-[[nodiscard]] std::optional<std::uint64_t> locate(const abi::variable& of, std::uint64_t offset, std::uint64_t size);
+[[nodiscard]] std::optional<std::uint64_t> locate(const types::variable& of, std::uint64_t offset, std::uint64_t size);
 /// The whole value is at one place.
-[[nodiscard]] inline bool in_one_piece(const abi::variable& v) {
+[[nodiscard]] inline bool in_one_piece(const types::variable& v) {
   return v.parts.size() == 1 && v.parts.front().size == 0 && !v.parts.front().two_valued;
 }
 /// The bytes of one number that an optimiser left two values.
 [[nodiscard]] std::array<std::byte, 8> spread(std::uint64_t value);
 /// Whether it is the part's place, and the part has but two values.
-[[nodiscard]] const abi::variable_part* two_valued(const abi::variable& of, std::uint64_t offset);
+[[nodiscard]] const types::variable_part* two_valued(const types::variable& of, std::uint64_t offset);
 /// The initial bytes of a part of a variable, and which of them have memory at all; the others are left alone.
 /// @param known  as long as `into`
-void initial_bytes(const side& of, const abi::variable& v, std::uint64_t offset, std::span<std::byte> into,
+void initial_bytes(const side& of, const types::variable& v, std::uint64_t offset, std::span<std::byte> into,
                    std::span<bool> known);
 /// The same when all must be there. @return false when the optimiser left some of them no memory
-[[nodiscard]] bool initial_bytes(const side& of, const abi::variable& v, std::uint64_t offset,
+[[nodiscard]] bool initial_bytes(const side& of, const types::variable& v, std::uint64_t offset,
                                  std::span<std::byte> into);
 /// A stretch of a variable's bytes that lies in one part.
 struct stretch {
-  const abi::variable_part* part;  ///< null: none has it
-  std::uint64_t into;              ///< where in the part it begins
+  const types::variable_part* part;  ///< null: none has it
+  std::uint64_t into;                ///< where in the part it begins
   std::uint64_t size;
 };
 /// The first stretch of [offset, offset + size).
-[[nodiscard]] stretch first_stretch(const side& of, const abi::variable& v, std::uint64_t offset, std::uint64_t size);
+[[nodiscard]] stretch first_stretch(const side& of, const types::variable& v, std::uint64_t offset, std::uint64_t size);
 
 /// `count in step()`, `speed`.
-[[nodiscard]] std::string called(const abi::variable& v);
+[[nodiscard]] std::string called(const types::variable& v);
 
 }  // namespace autoreload::state

@@ -21,14 +21,14 @@ std::optional<std::string_view> text_at(const image& file, std::uint64_t address
 }
 
 bool may_be_text(typed pointee) {
-  const abi::type& t = pointee.bare().type();
+  const types::type& t = pointee.bare().type();
   return t.kind == kind::nothing || (t.kind == kind::base && t.size == 1);
 }
 
 // A pointer to this type may point to a value of the other, at the same place.
 bool means(typed pointee, typed there) {
-  const abi::type& a = pointee.bare().type();
-  const abi::type& b = there.bare().type();
+  const types::type& a = pointee.bare().type();
+  const types::type& b = there.bare().type();
   if (a.kind == kind::nothing || a.kind == kind::unknown) return true;
   return a.kind == b.kind && a.name == b.name;
 }
@@ -37,7 +37,7 @@ bool means(typed pointee, typed there) {
 
 std::optional<std::uint64_t> map_offset(typed was, typed is, std::uint64_t offset, typed pointee) {
   std::uint64_t to = 0;
-  for (int depth = 0; depth < abi::deepest; ++depth) {
+  for (int depth = 0; depth < types::deepest; ++depth) {
     was = was.bare();
     is = is.bare();
     if ((offset == 0 && means(pointee, was)) || same_bytes(was, is)) return to + offset;
@@ -77,16 +77,16 @@ std::optional<std::uint64_t> map_offset(typed was, typed is, std::uint64_t offse
 
 translator::translator(const side& was, const side& is, const matches& variables)
     : was_(was), is_(is), functions_(*was.types, *is.types) {
-  const auto add = [&](const abi::variable* before, const abi::variable* now) {
-    if (before->storage != abi::storage::memory) return;
+  const auto add = [&](const types::variable* before, const types::variable* now) {
+    if (before->storage != types::storage::memory) return;
     const std::uint64_t size = size_of({was.types.get(), before->type});
-    for (const abi::variable_part& p : before->parts) {
+    for (const types::variable_part& p : before->parts) {
       const std::uint64_t length = p.size == 0 ? size : p.size;
       if (!p.two_valued) extents_.push_back({p.address, p.address + length, before, now, p.offset});
     }
   };
   for (const matches::pair& p : variables.pairs) add(p.was, p.is);
-  for (const abi::variable* const v : variables.dropped) add(v, nullptr);
+  for (const types::variable* const v : variables.dropped) add(v, nullptr);
   std::sort(extents_.begin(), extents_.end(), [](const extent& a, const extent& b) { return a.begin < b.begin; });
 }
 
@@ -104,7 +104,7 @@ bool translator::is_behind(const extent& e, std::uint64_t address) const {
 }
 
 std::optional<std::uint64_t> translator::in_variable(const extent& e, std::uint64_t address, type_index pointee) const {
-  if (e.is == nullptr || e.is->storage != abi::storage::memory) return std::nullopt;
+  if (e.is == nullptr || e.is->storage != types::storage::memory) return std::nullopt;
   const typed was{was_.types.get(), e.was->type};
   const typed is{is_.types.get(), e.is->type};
   const std::uint64_t offset = e.offset + (address - e.begin);
@@ -129,7 +129,7 @@ std::optional<std::uint64_t> translator::find_text(std::uint64_t address) const 
 }
 
 std::optional<std::uint64_t> translator::find(std::uint64_t address, type_index pointee) {
-  if (const abi::code* const to = functions_.find(address)) return to->address;
+  if (const types::code* const to = functions_.find(address)) return to->address;
   const bool text = may_be_text({was_.types.get(), pointee});
   const extent* const e = holding(address);
   if (e != nullptr && !(text && is_behind(*e, address))) return in_variable(*e, address, pointee);
@@ -147,7 +147,7 @@ bool translator::same_text(std::uint64_t was, std::uint64_t is) const {
 }
 
 std::string translator::name(std::uint64_t address) const {
-  if (const abi::code* const function = functions_.old(address)) return function->name + "()";
+  if (const types::code* const function = functions_.old(address)) return function->name + "()";
   if (const extent* const e = holding(address); e != nullptr && !is_behind(*e, address)) return called(*e->was);
   const auto text = text_at(*was_.file, address);
   const bool readable = text && !text->empty() && std::all_of(text->begin(), text->end(), [](char c) {

@@ -32,9 +32,9 @@ class translator {
   struct extent {
     std::uint64_t begin;
     std::uint64_t end;
-    const abi::variable* was;
-    const abi::variable* is;  // null: the new build has none
-    std::uint64_t offset;     // of the part in the variable
+    const types::variable* was;
+    const types::variable* is;  // null: the new build has none
+    std::uint64_t offset;       // of the part in the variable
   };
   [[nodiscard]] const extent* holding(std::uint64_t address) const;
   [[nodiscard]] bool is_behind(const extent& e, std::uint64_t address) const;

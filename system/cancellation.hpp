@@ -10,7 +10,7 @@
 namespace autoreload {
 
 #ifdef __GLIBCXX__
-using cancellation = ::abi::__forced_unwind;  // from the root: autoreload::abi is another namespace
+using cancellation = abi::__forced_unwind;
 #else
 struct cancellation {};  // never thrown: elsewhere a cancellation is nothing that catch (...) sees
 #endif

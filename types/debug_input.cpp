@@ -10,7 +10,7 @@
 
 #include "types/elf_glance.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 debug_input find_debug_input(int file, std::string_view path, const std::vector<std::string>& roots) {
   const std::optional<debug_links> links = find_debug_links(file);
@@ -24,4 +24,4 @@ debug_input find_debug_input(int file, std::string_view path, const std::vector<
   return {};
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

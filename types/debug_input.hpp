@@ -8,7 +8,7 @@
 
 #include "system/unique_fd.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// A file with debug information, ready to be described.
 struct debug_input {
@@ -20,4 +20,4 @@ struct debug_input {
 /// @param roots  where separate debug files lie
 [[nodiscard]] debug_input find_debug_input(int file, std::string_view path, const std::vector<std::string>& roots);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

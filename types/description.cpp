@@ -6,7 +6,7 @@
 
 #include "types/wire.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -171,4 +171,4 @@ std::optional<description> decode(std::string_view bytes) {
   return into;
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

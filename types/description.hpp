@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 enum class kind : std::uint8_t {
   unknown,      ///< could not be read; equal to everything
@@ -42,8 +42,8 @@ struct member {
 };
 
 struct type {
-  abi::kind kind = abi::kind::unknown;
-  abi::encoding encoding = abi::encoding::other;
+  types::kind kind = types::kind::unknown;
+  types::encoding encoding = types::encoding::other;
   bool complete = true;         ///< false: only declared; an array: of unknown length
   bool variadic = false;        ///< a function with `...`
   std::string name{};           ///< tag, typedef's name, base type's or qualifier's spelling; may be empty
@@ -97,7 +97,7 @@ struct variable {
   std::uint64_t order = 0;  ///< which of the variables of this name in this function
   bool exported = false;    ///< visible to other units: its name alone tells which it is
   type_index type = 0;
-  abi::storage storage = abi::storage::none;
+  types::storage storage = types::storage::none;
   std::vector<variable_part> parts{};
 };
 
@@ -112,18 +112,18 @@ struct code {
 
 /// Types are numbered from 0; number 0 is void and always there. Every index in it is valid.
 struct description {
-  std::vector<abi::type> types{abi::type{.kind = kind::nothing, .name = "void"}};
-  std::vector<abi::symbol> symbols;
-  std::vector<abi::variable> variables;  ///< when they were asked for
-  std::vector<abi::code> functions;      ///< with the variables
-  std::vector<std::string> problems;     ///< what kept the reader from seeing more, for a person
+  std::vector<types::type> types{types::type{.kind = kind::nothing, .name = "void"}};
+  std::vector<types::symbol> symbols;
+  std::vector<types::variable> variables;  ///< when they were asked for
+  std::vector<types::code> functions;      ///< with the variables
+  std::vector<std::string> problems;       ///< what kept the reader from seeing more, for a person
 
-  [[nodiscard]] const abi::symbol* find(std::string_view name) const;
-  [[nodiscard]] const abi::type& at(type_index index) const { return types[index]; }
+  [[nodiscard]] const types::symbol* find(std::string_view name) const;
+  [[nodiscard]] const types::type& at(type_index index) const { return types[index]; }
 };
 
 [[nodiscard]] std::string encode(const description& from);
 /// @return nothing when the bytes are not exactly one valid description; never crashes on any bytes
 [[nodiscard]] std::optional<description> decode(std::string_view bytes);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

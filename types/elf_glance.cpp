@@ -11,7 +11,7 @@
 
 #include "elf/sections.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -146,4 +146,4 @@ std::vector<std::string> separate_debug_files(const debug_links& of, std::string
   return list;
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// Where a file's debug information is.
 struct debug_links {
@@ -39,4 +39,4 @@ struct exported_symbol {
 [[nodiscard]] std::vector<std::string> separate_debug_files(const debug_links& of, std::string_view path,
                                                             std::span<const std::string> roots);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

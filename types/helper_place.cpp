@@ -8,7 +8,7 @@
 
 #include "types/host_image.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -31,4 +31,4 @@ std::string helper_place(const char* said_by_build, const char* header) {
   return AUTORELOAD_INSTALLED_HELPER;
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

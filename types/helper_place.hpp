@@ -4,10 +4,10 @@
 
 #include <string>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// The helper beside the shared library that this code is in, or else where the build system said, or else where it
 /// lies from a public header, or else where it was installed.
 [[nodiscard]] std::string helper_place(const char* said_by_build, const char* header);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -18,7 +18,7 @@
 
 #include "system/file_limit.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -153,4 +153,4 @@ std::optional<description> helper_process::collect(std::chrono::steady_clock::ti
   return std::nullopt;
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -12,7 +12,7 @@
 #include "types/description.hpp"
 #include "types/request.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// One run of the helper. Start several and collect them one after the other: they work at the same time.
 ///
@@ -40,4 +40,4 @@ class helper_process {
   std::string why_;
 };
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -12,7 +12,7 @@
 #include <cstring>
 #include <vector>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -86,4 +86,4 @@ std::optional<host_image> find_host_image(std::uintptr_t code) {
   return image;
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

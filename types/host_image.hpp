@@ -8,7 +8,7 @@
 
 #include "system/unique_fd.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// An executable or shared object of this process.
 struct host_image {
@@ -24,4 +24,4 @@ struct host_image {
 /// runs). Thread-safety: any thread.
 [[nodiscard]] std::optional<host_image> find_host_image(std::uintptr_t code);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -10,7 +10,7 @@
 
 #include "types/wire.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// The descriptors that the helper starts with. The request comes on standard input, the answer goes to standard
 /// output.
@@ -97,4 +97,4 @@ struct request {
   return in.good() ? into : request{};
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

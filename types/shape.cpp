@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -70,4 +70,4 @@ std::uint64_t alignment_of(const description& in, type_index index) {
   return widest_alignment(in, index, left);
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

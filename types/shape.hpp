@@ -8,7 +8,7 @@
 
 #include "types/description.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// How deep a declaration may go (pointers to arrays of functions of …). Real ones stay far below; what is deeper is
 /// nonsense, and is cut off there.
@@ -37,4 +37,4 @@ struct field {
 /// What the compiler aligns a type to, in bytes. An estimate: a packed struct's debug information does not tell it.
 [[nodiscard]] std::uint64_t alignment_of(const description& in, type_index index);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

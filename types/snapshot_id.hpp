@@ -4,7 +4,7 @@
 
 #include <sys/stat.h>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// Two snapshots are one when they are one file: a running generation's descriptor keeps its inode from being reused.
 struct snapshot_id {
@@ -21,4 +21,4 @@ struct snapshot_id {
   return {status.st_dev, status.st_ino, status.st_size};
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

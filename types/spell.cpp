@@ -2,7 +2,7 @@
 // spell: C declarators are read from the name outwards, so each step wraps the text made so far.
 #include "types/spell.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -17,7 +17,7 @@ class speller {
 
   std::string type(type_index index, std::string inner) {
     if (--left_ < 0) return join("…", inner);
-    const abi::type& t = in_.at(index);
+    const types::type& t = in_.at(index);
     const kind target = in_.at(t.target).kind;
     switch (t.kind) {
       case kind::unknown: return join("?", inner);
@@ -41,7 +41,7 @@ class speller {
     return join("?", inner);
   }
 
-  std::string parameters(const abi::type& function) {
+  std::string parameters(const types::type& function) {
     std::string list;
     for (const member& parameter : function.members) {
       list += list.empty() ? "" : ", ";
@@ -73,4 +73,4 @@ std::string spell_tag(const type& of, std::string_view known_as) {
   return known_as.empty() ? "unnamed " + std::string(keyword) : std::string(known_as);
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -7,7 +7,7 @@
 
 #include "types/description.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// `const struct point *`, `int32_t (void)`, `void (*)(int)`; with a name: `int foo(void)`.
 [[nodiscard]] std::string spell(const description& in, type_index index, std::string_view name = {});
@@ -19,4 +19,4 @@ namespace autoreload::abi {
 /// @param known_as  its name where it has no tag, for example that of a typedef; may be empty
 [[nodiscard]] std::string spell_tag(const type& of, std::string_view known_as = {});
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

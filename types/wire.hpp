@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// Appends values to a string of bytes.
 class wire_writer {
@@ -72,4 +72,4 @@ class wire_reader {
   bool good_ = true;
 };
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -12,22 +12,22 @@ class classifier {
 
   // Whether all of it is known.
   bool add(type_index type, std::uint64_t offset, int depth = 0) {
-    if (depth > abi::deepest || ++steps_ > 10'000) return false;
-    const abi::type& t = types_.bare_type(type);
+    if (depth > types::deepest || ++steps_ > 10'000) return false;
+    const types::type& t = types_.bare_type(type);
     switch (t.kind) {
-      case abi::kind::pointer:
-      case abi::kind::enumeration:
-      case abi::kind::base: return add_number(type, offset);
-      case abi::kind::array: {
+      case types::kind::pointer:
+      case types::kind::enumeration:
+      case types::kind::base: return add_number(type, offset);
+      case types::kind::array: {
         const std::uint64_t step = types_.size_of(t.target).value_or(0);
         for (std::uint64_t i = 0; t.complete && step != 0 && i < t.size; ++i) {
           if (!add(t.target, offset + i * step, depth + 1)) return false;
         }
         return true;
       }
-      case abi::kind::structure:
-      case abi::kind::unite:
-        for (const abi::member& m : t.members) {
+      case types::kind::structure:
+      case types::kind::unite:
+        for (const types::member& m : t.members) {
           if (m.bit_size != 0) {
             add_bits(offset * 8 + m.bit_offset, m.bit_size);
           } else if (!add(m.type, offset + m.bit_offset / 8, depth + 1)) {

@@ -155,17 +155,17 @@ passed_argument convention::argument(type_index type) {
 #else
 
 std::optional<std::string> convention::add_parts(type_index type, std::vector<ffi_type*>& into, int depth) {
-  const abi::type& t = types_.bare_type(type);
-  if (depth > abi::deepest || into.size() > 4096) return "it is too large";
-  if (t.kind == abi::kind::unite) return "it has a union, which libffi does not know";
-  if (t.kind == abi::kind::structure) {
-    for (const abi::member& m : t.members) {
+  const types::type& t = types_.bare_type(type);
+  if (depth > types::deepest || into.size() > 4096) return "it is too large";
+  if (t.kind == types::kind::unite) return "it has a union, which libffi does not know";
+  if (t.kind == types::kind::structure) {
+    for (const types::member& m : t.members) {
       if (m.bit_size != 0) return "it has a bit-field, which libffi does not know";
       if (auto wrong = add_parts(m.type, into, depth + 1)) return wrong;
     }
     return std::nullopt;
   }
-  if (t.kind == abi::kind::array) {
+  if (t.kind == types::kind::array) {
     for (std::uint64_t i = 0; i < t.size; ++i) {
       if (auto wrong = add_parts(t.target, into, depth + 1)) return wrong;
     }

@@ -34,7 +34,7 @@ int rank(basic b) { return b < basic::integer ? 0 : (static_cast<int>(b) - stati
 // Whether one pointed-to type may stand for the other: also where only the sign differs, as in `unsigned char *`.
 bool alike(type_index a, type_index b, const type_table& types) {
   if (types.same(a, b)) return true;
-  return types.kind_of(a) == abi::kind::base && types.kind_of(b) == abi::kind::base && types.is_integer(a) &&
+  return types.kind_of(a) == types::kind::base && types.kind_of(b) == types::kind::base && types.is_integer(a) &&
          types.is_integer(b) && types.size_of(a) == types.size_of(b);
 }
 
@@ -46,12 +46,12 @@ std::optional<std::string> refuses_pointer(const node& value, type_index from, t
   const type_index want = types.target(to);
   type_index have = types.target(from);
   // &int[4] is meant as room for four.
-  if (value.kind == node_kind::fresh && types.kind_of(have) == abi::kind::array &&
-      types.kind_of(want) != abi::kind::array) {
+  if (value.kind == node_kind::fresh && types.kind_of(have) == types::kind::array &&
+      types.kind_of(want) != types::kind::array) {
     have = types.target(have);
   }
   if (!types.is_void(want) && !types.is_void(have) && !alike(have, want, types)) return words(from, to, types);
-  if (types.is_constant(have) && !types.is_constant(want) && types.kind_of(want) != abi::kind::function) {
+  if (types.is_constant(have) && !types.is_constant(want) && types.kind_of(want) != types::kind::function) {
     return words(from, to, types) + ": it would lose its const; a cast says that this is meant";
   }
   return std::nullopt;
@@ -109,7 +109,7 @@ bool is_null(const node& value) {
 
 std::optional<std::string> refuses(const node& value, type_index to, type_table& types) {
   const type_index from = value_type(value, types);
-  if (types.kind_of(to) == abi::kind::unknown || types.kind_of(from) == abi::kind::unknown) {
+  if (types.kind_of(to) == types::kind::unknown || types.kind_of(from) == types::kind::unknown) {
     return "its type could not be read from the debug information";
   }
   if (types.is_void(from)) return "this has no value";

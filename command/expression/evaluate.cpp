@@ -16,7 +16,7 @@ namespace autoreload::command {
 std::vector<value> evaluator::run(const node& checked, std::size_t shown) {
   fresh_.clear();
   std::vector<value> values;
-  const bool array = types_.kind_of(checked.type) == abi::kind::array;
+  const bool array = types_.kind_of(checked.type) == types::kind::array;
   if (types_.is_void(checked.type)) {
     evaluate(checked);
   } else if (array) {  // shown whole, and not as the pointer that it becomes in an expression
@@ -190,12 +190,12 @@ value evaluator::evaluate(const node& n) {
     }
     default: break;
   }
-  const abi::kind kind = types_.kind_of(n.type);
-  if (kind == abi::kind::function) {
+  const types::kind kind = types_.kind_of(n.type);
+  if (kind == types::kind::function) {
     return pointer(value_type(n, types_), n.kind == node_kind::name ? symbol(n) : address_in(evaluate(*n.parts[0])));
   }
   const location at = locate(n);
-  if (kind == abi::kind::array) return pointer(value_type(n, types_), at.address);
+  if (kind == types::kind::array) return pointer(value_type(n, types_), at.address);
   return load_object(n, at, n.type);
 }
 
@@ -203,7 +203,7 @@ value evaluator::unary(const node& n) {
   const node& part = *n.parts[0];
   if (n.text == "++" || n.text == "--") return step(n);
   if (n.text == "&") {
-    if (types_.kind_of(part.type) == abi::kind::function) return pointer(n.type, address_in(evaluate(part)));
+    if (types_.kind_of(part.type) == types::kind::function) return pointer(n.type, address_in(evaluate(part)));
     return pointer(n.type, locate(part).address);
   }
   if (n.text == "!") return make(n.type, {.whole = truth(part) ? 0 : 1});

@@ -10,7 +10,7 @@ namespace autoreload::command {
 
 namespace {
 
-using abi::kind;
+using types::kind;
 
 // Whether an element of an array can be a letter of a string.
 bool takes_letter(type_index type, const node& string, const type_table& types) {
@@ -18,9 +18,9 @@ bool takes_letter(type_index type, const node& string, const type_table& types) 
 }
 
 // The member of the struct itself in which a bit lies: what follows without a name is the next one.
-std::size_t member_at(const abi::type& structure, std::uint64_t bit, const type_table& types) {
+std::size_t member_at(const types::type& structure, std::uint64_t bit, const type_table& types) {
   for (std::size_t i = structure.members.size(); i-- > 0;) {
-    const abi::member& m = structure.members[i];
+    const types::member& m = structure.members[i];
     const std::uint64_t bits = m.bit_size != 0 ? m.bit_size : types.size_of(m.type).value_or(0) * 8;
     if (bit >= m.bit_offset && bit - m.bit_offset < std::max<std::uint64_t>(bits, 1)) return i;
   }
@@ -28,7 +28,7 @@ std::size_t member_at(const abi::type& structure, std::uint64_t bit, const type_
 }
 
 void walk_designator(slot& at, const designator& step, const type_table& types) {
-  const abi::type& inside = types.bare_type(at.type);
+  const types::type& inside = types.bare_type(at.type);
   if (step.name.empty()) {
     if (inside.kind != kind::array) complain(step.where, "this is no array");
     if (step.index >= inside.size) complain(step.where, "the array has only " + std::to_string(inside.size));
@@ -41,7 +41,7 @@ void walk_designator(slot& at, const designator& step, const type_table& types) 
   at = {field->type, at.bit_offset + field->bit_offset, field->bit_size};
 }
 
-void place_in_array(node& list, const abi::type& array, const type_table& types) {
+void place_in_array(node& list, const types::type& array, const type_table& types) {
   const std::uint64_t bits = 8 * types.size_of(array.target).value_or(0);
   std::uint64_t next = 0;
   for (std::size_t i = 0; i < list.parts.size(); ++i) {
@@ -59,7 +59,7 @@ void place_in_array(node& list, const abi::type& array, const type_table& types)
   }
 }
 
-void place_in_struct(node& list, const abi::type& structure, const type_table& types) {
+void place_in_struct(node& list, const types::type& structure, const type_table& types) {
   std::size_t next = 0;
   for (std::size_t i = 0; i < list.parts.size(); ++i) {
     slot at{list.type, 0, 0};
@@ -71,7 +71,7 @@ void place_in_struct(node& list, const abi::type& structure, const type_table& t
         complain(list.parts[i]->where, "\"" + types.spell(list.type) + "\" has only " + std::to_string(end) +
                                            (end == 1 ? " field" : " fields"));
       }
-      const abi::member& m = structure.members[next];
+      const types::member& m = structure.members[next];
       at = {m.type, m.bit_offset, m.bit_size};
     } else {
       std::uint64_t first = 0;
@@ -105,7 +105,7 @@ std::uint64_t initializer_length(const node& list, type_index element, const typ
 
 void place_parts(node& list, type_index type, type_table& types) {
   // A copy, for the table may grow meanwhile.
-  const abi::type bare = types.bare_type(type);  // NOLINT(performance-unnecessary-copy-initialization)
+  const types::type bare = types.bare_type(type);  // NOLINT(performance-unnecessary-copy-initialization)
   list.type = type;
   list.slots.clear();
   switch (bare.kind) {
@@ -129,7 +129,7 @@ void place_parts(node& list, type_index type, type_table& types) {
 }
 
 bool fills_array(const node& string, type_index type, const type_table& types) {
-  const abi::type& array = types.bare_type(type);
+  const types::type& array = types.bare_type(type);
   if (array.kind != kind::array || !takes_letter(array.target, string, types)) return false;
   if (string.text.size() / string.literal.unit > array.size) {
     complain(string.where,
@@ -141,7 +141,7 @@ bool fills_array(const node& string, type_index type, const type_table& types) {
 complaint no_such_field(place where, type_index structure, const std::string& name, const type_table& types) {
   complaint wrong{"\"" + types.spell(types.bare(structure)) + "\" has no field \"" + name + "\"", where};
   std::vector<std::string> names;
-  for (const abi::field& f : abi::fields_of(types.all(), types.bare(structure))) names.emplace_back(f.name);
+  for (const types::field& f : types::fields_of(types.all(), types.bare(structure))) names.emplace_back(f.name);
   const std::string nearest = nearest_name(name, names);
   if (!nearest.empty()) {
     wrong.notes.push_back("did you mean \"" + nearest + "\"?");

@@ -36,7 +36,7 @@ class argument_memory {
 value evaluator::call(const node& n) {
   const node& callee = *n.parts[0];
   const value target = evaluate(callee);
-  const abi::type function = types_.bare_type(types_.target(target.type));
+  const types::type function = types_.bare_type(types_.target(target.type));
   const std::string name = callee.kind == node_kind::name ? callee.text : "the function";
   if (address_in(target) == 0) complain(callee.where, "this function is NULL");
 

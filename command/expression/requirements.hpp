@@ -25,7 +25,7 @@ class requirements {
   void require_modifiable(const node& n) {
     require(n.object, n, "only an object can be changed, and this is a value");
     require(!types_.is_constant(n.type), n, "it is const");
-    require(types_.kind_of(n.type) != abi::kind::array, n, "an array can't be changed as a whole");
+    require(types_.kind_of(n.type) != types::kind::array, n, "an array can't be changed as a whole");
   }
   void require_number(const node& n, const char* what) {
     require(types_.is_arithmetic(value(n)) && types_.which(value(n)).has_value(), n,

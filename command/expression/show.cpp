@@ -80,15 +80,15 @@ class shower {
 
   shown_value show(type_index type, std::span<const std::byte> bytes, int depth = 0) {
     const std::uint64_t size = types_.size_of(type).value_or(0);
-    if (++parts_ > most_parts || depth > abi::deepest || bytes.size() < size) return {};
-    const abi::type& t = types_.bare_type(type);
+    if (++parts_ > most_parts || depth > types::deepest || bytes.size() < size) return {};
+    const types::type& t = types_.bare_type(type);
     switch (t.kind) {
-      case abi::kind::base: return number(type, load(bytes, types_.which(type).value_or(basic::nothing)), size * 8);
-      case abi::kind::enumeration: return constant(type, bytes);
-      case abi::kind::pointer: return pointer(t, bytes);
-      case abi::kind::array: return array(t, bytes, depth);
-      case abi::kind::structure:
-      case abi::kind::unite: {
+      case types::kind::base: return number(type, load(bytes, types_.which(type).value_or(basic::nothing)), size * 8);
+      case types::kind::enumeration: return constant(type, bytes);
+      case types::kind::pointer: return pointer(t, bytes);
+      case types::kind::array: return array(t, bytes, depth);
+      case types::kind::structure:
+      case types::kind::unite: {
         shown_value made{kind::fields};
         add_fields(t, bytes, made, depth);
         return made;
@@ -132,15 +132,15 @@ class shower {
 
   // By its name; flags as the names that make it up.
   shown_value constant(type_index type, wide of, std::uint64_t bits) const {
-    const abi::type& t = types_.bare_type(type);
+    const types::type& t = types_.bare_type(type);
     bool flags = of > 0;
-    for (const abi::member& m : t.members) {
+    for (const types::member& m : t.members) {
       if (m.value == of) return {kind::constant, m.name};
       flags &= m.value >= 0;
     }
     std::string names;
     wide rest = of;
-    for (const abi::member& m : t.members) {
+    for (const types::member& m : t.members) {
       const bool one_bit = m.value > 0 && (m.value & (m.value - 1)) == 0;
       if (!flags || !one_bit || (rest & m.value) == 0) continue;
       names += (names.empty() ? "" : " | ") + m.name;
@@ -150,13 +150,13 @@ class shower {
     return {kind::number, whole_text(of, options_.base, static_cast<unsigned>(bits))};
   }
 
-  shown_value pointer(const abi::type& t, std::span<const std::byte> bytes) const {
+  shown_value pointer(const types::type& t, std::span<const std::byte> bytes) const {
     std::uint64_t address = 0;
     std::memcpy(&address, bytes.data(), sizeof address);
     if (address == 0) return {kind::pointer, "NULL"};
-    const abi::type& to = types_.bare_type(t.target);
-    const bool letters = to.kind == abi::kind::base && to.size == 1 && types_.is_integer(t.target) &&
-                         to.encoding != abi::encoding::boolean;
+    const types::type& to = types_.bare_type(t.target);
+    const bool letters = to.kind == types::kind::base && to.size == 1 && types_.is_integer(t.target) &&
+                         to.encoding != types::encoding::boolean;
     if (letters && options_.base == 10) {
       std::optional<read_string> found =
           read_text(address, options_.most_elements == 0 ? 1 << 20 : options_.most_elements);
@@ -176,15 +176,15 @@ class shower {
     char prefix = '\0';
   };
   wide_letters wide_of(type_index type) const {
-    if (types_.kind_of(type) != abi::kind::base) return {};
+    if (types_.kind_of(type) != types::kind::base) return {};
     const std::optional<std::uint64_t> size = types_.size_of(type);
     // Through typedefs: `char16_t` may be one of `__uint_least16_t`.
-    for (int i = 0; i < abi::deepest; ++i) {
-      const abi::type& t = types_.at(type);
+    for (int i = 0; i < types::deepest; ++i) {
+      const types::type& t = types_.at(type);
       if (t.name == "wchar_t" && size == sizeof(wchar_t)) return {sizeof(wchar_t), 'L'};
       if (t.name == "char16_t" && size == 2) return {2, 'u'};
       if (t.name == "char32_t" && size == 4) return {4, 'U'};
-      if (t.kind != abi::kind::alias && t.kind != abi::kind::qualified) break;
+      if (t.kind != types::kind::alias && t.kind != types::kind::qualified) break;
       type = t.target;
     }
     return {};
@@ -220,8 +220,8 @@ class shower {
     }
   }
 
-  shown_value array(const abi::type& t, std::span<const std::byte> bytes, int depth) {
-    if (names_char(t.target) && types_.kind_of(t.target) == abi::kind::base && t.size != 0 && options_.base == 10) {
+  shown_value array(const types::type& t, std::span<const std::byte> bytes, int depth) {
+    if (names_char(t.target) && types_.kind_of(t.target) == types::kind::base && t.size != 0 && options_.base == 10) {
       const std::string all(reinterpret_cast<const char*>(bytes.data()), t.size);
       const std::string text = all.substr(0, all.find('\0'));
       if (is_text(text, false)) {
@@ -242,8 +242,8 @@ class shower {
     return made;
   }
 
-  void add_fields(const abi::type& t, std::span<const std::byte> bytes, shown_value& into, int depth) {
-    for (const abi::member& m : t.members) {
+  void add_fields(const types::type& t, std::span<const std::byte> bytes, shown_value& into, int depth) {
+    for (const types::member& m : t.members) {
       const std::uint64_t first = m.bit_offset / 8;
       const std::uint64_t size = types_.size_of(m.type).value_or(0);
       if (m.bit_size != 0) {
@@ -251,14 +251,14 @@ class shower {
         if (!which || first > bytes.size()) continue;
         const bool negative = load(store({.whole = -1}, *which), *which).whole < 0;
         const wide value = take_bits(bytes.subspan(first), m.bit_offset % 8, m.bit_size, negative);
-        into.parts.emplace_back(m.name, types_.kind_of(m.type) == abi::kind::enumeration
+        into.parts.emplace_back(m.name, types_.kind_of(m.type) == types::kind::enumeration
                                             ? constant(m.type, value, m.bit_size)
                                             : number(m.type, {.whole = value}, m.bit_size));
         continue;
       }
       if (first > bytes.size() || size > bytes.size() - first || ++parts_ > most_parts) continue;
-      const abi::type& inner = types_.bare_type(m.type);
-      if (m.name.empty() && types_.is_struct(m.type) && depth < abi::deepest) {
+      const types::type& inner = types_.bare_type(m.type);
+      if (m.name.empty() && types_.is_struct(m.type) && depth < types::deepest) {
         add_fields(inner, bytes.subspan(first, size), into, depth + 1);
       } else {
         into.parts.emplace_back(m.name, show(m.type, bytes.subspan(first, size), depth + 1));

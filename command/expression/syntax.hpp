@@ -29,8 +29,8 @@ struct type_step {
 /// A type as an expression names it.
 struct declared_type {
   place where{};
-  abi::kind tag = abi::kind::unknown;  ///< structure, unite or enumeration: `name` is a tag
-  std::string name{};                  ///< tag, typedef's name, or base type in its usual words
+  types::kind tag = types::kind::unknown;  ///< structure, unite or enumeration: `name` is a tag
+  std::string name{};                      ///< tag, typedef's name, or base type in its usual words
   bool constant = false;
   std::vector<type_step> steps{};
 };
@@ -70,7 +70,7 @@ struct designator {
 
 /// Where a part of {…} goes, from the start of the object that is made.
 struct slot {
-  abi::type_index type = 0;
+  types::type_index type = 0;
   std::uint64_t bit_offset = 0;
   std::uint64_t bit_size = 0;  ///< of a bit-field, else 0
 };
@@ -92,13 +92,13 @@ struct node {
   bool through_pointer = false;
 
   // What typing says.
-  abi::type_index type = 0;  ///< of the value; for an object its own type
-  bool object = false;       ///< it has an address, or is a bit-field of what has one
+  types::type_index type = 0;  ///< of the value; for an object its own type
+  bool object = false;         ///< it has an address, or is a bit-field of what has one
   bool bit_field = false;
   name_role role = name_role::unknown;
-  abi::type_index common = 0;  ///< of binary and conditional: what both sides are converted to
-  std::vector<slot> slots{};   ///< of braces, one for each part
-  std::int64_t constant = 0;   ///< of a name that is a constant
+  types::type_index common = 0;  ///< of binary and conditional: what both sides are converted to
+  std::vector<slot> slots{};     ///< of braces, one for each part
+  std::int64_t constant = 0;     ///< of a name that is a constant
 };
 
 }  // namespace autoreload::command

@@ -28,9 +28,9 @@ class type_parser {
         made.constant |= word.text == "const";
       } else if (word.text == "struct" || word.text == "union" || word.text == "enum") {
         if (complete) complain(word.where, "two types stand side by side");
-        made.tag = word.text == "struct"  ? abi::kind::structure
-                   : word.text == "union" ? abi::kind::unite
-                                          : abi::kind::enumeration;
+        made.tag = word.text == "struct"  ? types::kind::structure
+                   : word.text == "union" ? types::kind::unite
+                                          : types::kind::enumeration;
         const token tag = at_.next();
         if (tag.kind != token_kind::name) complain(tag.where, "a name must follow \"" + word.text + "\"");
         made.name = tag.text;

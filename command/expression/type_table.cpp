@@ -12,12 +12,12 @@ namespace autoreload::command {
 
 namespace {
 
-using abi::encoding;
-using abi::kind;
+using types::encoding;
+using types::kind;
 
 struct basic_facts {
   std::string_view name;
-  abi::encoding encoding;
+  types::encoding encoding;
   std::uint64_t size;
 };
 constexpr encoding plain_char =
@@ -50,7 +50,7 @@ constexpr std::array<basic_facts, 21> basic_types{{
 
 }  // namespace
 
-type_table::type_table(abi::description library) : all_(std::move(library)) {
+type_table::type_table(types::description library) : all_(std::move(library)) {
   basics_.push_back(0);
   for (std::size_t i = 1; i < basic_types.size(); ++i) {
     const basic_facts& b = basic_types[i];
@@ -59,39 +59,39 @@ type_table::type_table(abi::description library) : all_(std::move(library)) {
   for (type_index i = 0; i < all_.types.size(); ++i) take_names(i);
 }
 
-type_index type_table::add(abi::type made) {
+type_index type_table::add(types::type made) {
   all_.types.push_back(std::move(made));
   return static_cast<type_index>(all_.types.size() - 1);
 }
 
 void type_table::take_names(type_index index) {
-  const abi::type& t = at(index);
+  const types::type& t = at(index);
   if (t.kind == kind::alias) typedefs_.try_emplace(t.name, index);
-  if (abi::has_tag(t.kind) && !t.name.empty()) {
+  if (types::has_tag(t.kind) && !t.name.empty()) {
     const auto [it, fresh] = tags_.try_emplace({t.kind, t.name}, index);
     if (!fresh && t.complete && !at(it->second).complete) it->second = index;
   }
   if (t.kind == kind::enumeration) {
-    for (const abi::member& m : t.members) enumerators_.try_emplace(m.name, m.value, index);
+    for (const types::member& m : t.members) enumerators_.try_emplace(m.name, m.value, index);
   }
 }
 
 type_index type_table::bare(type_index index) const {
-  const type_index found = abi::strip(all_, index).index;
-  const abi::type& t = at(found);
-  if (t.complete || !abi::has_tag(t.kind) || t.name.empty()) return found;
+  const type_index found = types::strip(all_, index).index;
+  const types::type& t = at(found);
+  if (t.complete || !types::has_tag(t.kind) || t.name.empty()) return found;
   const auto definition = tags_.find({t.kind, t.name});
   return definition == tags_.end() ? found : definition->second;
 }
 
 std::optional<basic> type_table::which(type_index index) const {
-  const abi::type* t = &bare_type(index);
+  const types::type* t = &bare_type(index);
   if (t->kind == kind::enumeration) {
-    const abi::type& under = bare_type(t->target);
+    const types::type& under = bare_type(t->target);
     if (under.kind == kind::base && under.encoding != encoding::other) {
       t = &under;
     } else {  // an enumeration whose integer is not told: unsigned, unless a constant is negative
-      const bool negative = std::ranges::any_of(t->members, [](const abi::member& m) { return m.value < 0; });
+      const bool negative = std::ranges::any_of(t->members, [](const types::member& m) { return m.value < 0; });
       return t->size > sizeof(int) ? (negative ? basic::long_integer : basic::unsigned_long)
                                    : (negative ? basic::integer : basic::unsigned_integer);
     }
@@ -138,7 +138,7 @@ type_index type_table::resolve(const declared_type& named) {
   if (named.tag != kind::unknown) {
     const auto it = tags_.find({named.tag, named.name});
     if (it == tags_.end()) {
-      complain(named.where, "the library has no " + abi::spell_tag({.kind = named.tag, .name = named.name}));
+      complain(named.where, "the library has no " + types::spell_tag({.kind = named.tag, .name = named.name}));
     }
     made = it->second;
   } else if (const auto it = typedefs_.find(named.name); it != typedefs_.end()) {
@@ -160,10 +160,10 @@ type_index type_table::resolve(const declared_type& named) {
         break;
       case type_step::kind::function: {
         if (now == kind::function || now == kind::array) complain(named.where, "a function can't return this");
-        abi::type function{.kind = kind::function, .variadic = step.variadic, .target = made};
+        types::type function{.kind = kind::function, .variadic = step.variadic, .target = made};
         for (const declared_type& p : step.parameters) {
           const type_index type = resolve(p);
-          const abi::type& bare = bare_type(type);
+          const types::type& bare = bare_type(type);
           function.members.push_back({.type = bare.kind == kind::array      ? pointer_to(bare.target)
                                               : bare.kind == kind::function ? pointer_to(type)
                                                                             : type});
@@ -187,7 +187,7 @@ std::vector<std::string> type_table::typedef_names() const {
   return list;
 }
 
-std::vector<std::string> type_table::tag_names(abi::kind of) const {
+std::vector<std::string> type_table::tag_names(types::kind of) const {
   std::vector<std::string> list;
   for (const auto& [tag, type] : tags_) {
     if (tag.first == of && !tag.second.empty()) list.push_back(tag.second);
@@ -203,8 +203,8 @@ std::vector<std::string> type_table::enumerator_names() const {
 
 std::optional<std::uint64_t> type_table::size_of(type_index index) const {
   std::uint64_t factor = 1;
-  for (int i = 0; i < abi::deepest; ++i) {
-    const abi::type& t = bare_type(index);
+  for (int i = 0; i < types::deepest; ++i) {
+    const types::type& t = bare_type(index);
     switch (t.kind) {
       case kind::array:
         if (!t.complete || __builtin_mul_overflow(factor, t.size, &factor)) return std::nullopt;
@@ -233,16 +233,16 @@ std::optional<std::uint64_t> type_table::size_of(type_index index) const {
 
 std::optional<found_field> type_table::field(type_index structure, std::string_view name) const {
   const type_index inside = bare(structure);
-  for (const abi::field& f : abi::fields_of(all_, inside)) {
+  for (const types::field& f : types::fields_of(all_, inside)) {
     if (f.name == name && !name.empty()) return found_field{f.type, f.offset, f.bits};
   }
   return std::nullopt;
 }
 
-std::string type_table::spell(type_index index, std::string_view name) const { return abi::spell(all_, index, name); }
+std::string type_table::spell(type_index index, std::string_view name) const { return types::spell(all_, index, name); }
 
 std::string type_table::prototype(type_index function, std::string_view name) const {
-  const abi::type& t = bare_type(function);
+  const types::type& t = bare_type(function);
   std::string text(name);
   text += "(";
   for (std::size_t i = 0; i < t.members.size(); ++i) {
@@ -254,13 +254,13 @@ std::string type_table::prototype(type_index function, std::string_view name) co
 }
 
 bool type_table::is_integer(type_index index) const {
-  const abi::type& t = bare_type(index);
+  const types::type& t = bare_type(index);
   return t.kind == kind::enumeration || (t.kind == kind::base && t.encoding != encoding::other &&
                                          t.encoding != encoding::floating && t.encoding != encoding::complex);
 }
 
 bool type_table::is_arithmetic(type_index index) const {
-  const abi::type& t = bare_type(index);
+  const types::type& t = bare_type(index);
   return is_integer(index) ||
          (t.kind == kind::base && (t.encoding == encoding::floating || t.encoding == encoding::complex));
 }
@@ -273,9 +273,9 @@ bool type_table::is_struct(type_index index) const {
 bool type_table::same(type_index first, type_index second, int depth) const {
   const type_index ia = bare(first);
   const type_index ib = bare(second);
-  if (ia == ib || depth > abi::deepest) return true;
-  const abi::type& a = at(ia);
-  const abi::type& b = at(ib);
+  if (ia == ib || depth > types::deepest) return true;
+  const types::type& a = at(ia);
+  const types::type& b = at(ib);
   if (a.kind == kind::unknown || b.kind == kind::unknown) return true;
   const bool integers = is_integer(ia) && is_integer(ib);
   if (integers && (a.kind == kind::enumeration) != (b.kind == kind::enumeration)) return which(ia) == which(ib);
@@ -290,10 +290,10 @@ bool type_table::same(type_index first, type_index second, int depth) const {
     case kind::enumeration:
       if (!a.name.empty() || !b.name.empty()) return a.name == b.name;
       return a.size == b.size && a.members.size() == b.members.size() &&
-             std::ranges::equal(a.members, b.members, {}, &abi::member::name, &abi::member::name);
+             std::ranges::equal(a.members, b.members, {}, &types::member::name, &types::member::name);
     case kind::function:
       return a.variadic == b.variadic && a.members.size() == b.members.size() && same(a.target, b.target, depth + 1) &&
-             std::ranges::equal(a.members, b.members, [&](const abi::member& x, const abi::member& y) {
+             std::ranges::equal(a.members, b.members, [&](const types::member& x, const types::member& y) {
                return same(x.type, y.type, depth + 1);
              });
     default: return true;

@@ -16,7 +16,7 @@
 
 namespace autoreload::command {
 
-using abi::type_index;
+using types::type_index;
 
 /// C's basic types, in their usual spelling and by the rank of the integer ones.
 enum class basic : std::uint8_t {
@@ -54,14 +54,14 @@ struct found_field {
 /// walk has a bound. Thread-safety: one thread at a time.
 class type_table {
  public:
-  explicit type_table(abi::description library);
+  explicit type_table(types::description library);
 
-  [[nodiscard]] const abi::description& all() const { return all_; }
-  [[nodiscard]] const abi::type& at(type_index index) const { return all_.at(index); }
+  [[nodiscard]] const types::description& all() const { return all_; }
+  [[nodiscard]] const types::type& at(type_index index) const { return all_.at(index); }
   /// Without typedefs and qualifiers; a struct that is only declared leads to its definition, if there is one.
   [[nodiscard]] type_index bare(type_index index) const;
-  [[nodiscard]] const abi::type& bare_type(type_index index) const { return at(bare(index)); }
-  [[nodiscard]] abi::kind kind_of(type_index index) const { return bare_type(index).kind; }
+  [[nodiscard]] const types::type& bare_type(type_index index) const { return at(bare(index)); }
+  [[nodiscard]] types::kind kind_of(type_index index) const { return bare_type(index).kind; }
 
   [[nodiscard]] type_index of(basic which) const { return basics_[static_cast<std::size_t>(which)]; }
   /// Which basic type it is (an enumeration: its integer), or nothing.
@@ -76,16 +76,16 @@ class type_table {
   [[nodiscard]] bool has_typedef(std::string_view name) const { return typedefs_.contains(name); }
   /// An enumeration's constant: its value and its type.
   [[nodiscard]] std::optional<std::pair<std::int64_t, type_index>> enumerator(std::string_view name) const;
-  [[nodiscard]] const abi::symbol* symbol(std::string_view name) const { return all_.find(name); }
+  [[nodiscard]] const types::symbol* symbol(std::string_view name) const { return all_.find(name); }
 
   /// Names that an expression can have beside those of symbols, sorted. The tags are those of one kind.
   [[nodiscard]] std::vector<std::string> typedef_names() const;
-  [[nodiscard]] std::vector<std::string> tag_names(abi::kind of) const;
+  [[nodiscard]] std::vector<std::string> tag_names(types::kind of) const;
   [[nodiscard]] std::vector<std::string> enumerator_names() const;
 
   /// Bytes, or nothing when the type is not complete.
   [[nodiscard]] std::optional<std::uint64_t> size_of(type_index index) const;
-  [[nodiscard]] std::uint64_t alignment_of(type_index index) const { return abi::alignment_of(all_, bare(index)); }
+  [[nodiscard]] std::uint64_t alignment_of(type_index index) const { return types::alignment_of(all_, bare(index)); }
   [[nodiscard]] std::optional<found_field> field(type_index structure, std::string_view name) const;
   [[nodiscard]] std::string spell(type_index index, std::string_view name = {}) const;
   /// `int area(struct shape s, const char *name)`: with the parameters' names.
@@ -93,10 +93,10 @@ class type_table {
 
   [[nodiscard]] bool is_integer(type_index index) const;     ///< also _Bool and enumerations
   [[nodiscard]] bool is_arithmetic(type_index index) const;  ///< also floating and complex
-  [[nodiscard]] bool is_pointer(type_index index) const { return kind_of(index) == abi::kind::pointer; }
+  [[nodiscard]] bool is_pointer(type_index index) const { return kind_of(index) == types::kind::pointer; }
   [[nodiscard]] bool is_scalar(type_index index) const { return is_arithmetic(index) || is_pointer(index); }
-  [[nodiscard]] bool is_constant(type_index index) const { return abi::strip(all_, index).constant; }
-  [[nodiscard]] bool is_void(type_index index) const { return kind_of(index) == abi::kind::nothing; }
+  [[nodiscard]] bool is_constant(type_index index) const { return types::strip(all_, index).constant; }
+  [[nodiscard]] bool is_void(type_index index) const { return kind_of(index) == types::kind::nothing; }
   [[nodiscard]] bool is_struct(type_index index) const;  ///< or a union
   /// What an array or pointer leads to.
   [[nodiscard]] type_index target(type_index index) const { return bare_type(index).target; }
@@ -104,14 +104,14 @@ class type_table {
   [[nodiscard]] bool same(type_index a, type_index b) const { return same(a, b, 0); }
 
  private:
-  type_index add(abi::type made);
+  type_index add(types::type made);
   void take_names(type_index index);
   [[nodiscard]] bool same(type_index a, type_index b, int depth) const;
 
-  abi::description all_;
+  types::description all_;
   std::vector<type_index> basics_;
   std::map<std::string, type_index, std::less<>> typedefs_;
-  std::map<std::pair<abi::kind, std::string>, type_index> tags_;
+  std::map<std::pair<types::kind, std::string>, type_index> tags_;
   std::map<std::string, std::pair<std::int64_t, type_index>, std::less<>> enumerators_;
   std::map<type_index, type_index> pointers_;
   std::map<type_index, type_index> constants_;

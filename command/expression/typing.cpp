@@ -15,7 +15,7 @@ namespace autoreload::command {
 
 namespace {
 
-using abi::kind;
+using types::kind;
 
 basic letter_type(char prefix) {
   if (prefix == 'L') return std::is_signed_v<wchar_t> ? basic::integer : basic::unsigned_integer;
@@ -68,7 +68,7 @@ class checker : private requirements {
 
  private:
   void check_name(node& n) {
-    if (const abi::symbol* const s = types_.symbol(n.text)) {
+    if (const types::symbol* const s = types_.symbol(n.text)) {
       if (types_.kind_of(s->type) == kind::unknown) {
         complain(n.where, "the type of " + quoted(n.text) + " could not be read from the debug information");
       }
@@ -86,7 +86,7 @@ class checker : private requirements {
     } else {
       complaint wrong{"the library has no " + quoted(n.text) + " that its debug information describes", n.where};
       std::vector<std::string> names;
-      for (const abi::symbol& other : types_.all().symbols) names.push_back(other.name);
+      for (const types::symbol& other : types_.all().symbols) names.push_back(other.name);
       const std::string nearest = nearest_name(n.text, names);
       if (!nearest.empty()) wrong.notes.push_back("did you mean " + quoted(nearest) + "?");
       throw wrong;
@@ -171,7 +171,7 @@ class checker : private requirements {
             "this is no function, but a " + spelled(callee));
     function = types_.target(function);
     // A copy: checking the arguments makes types, which may move the others.
-    const abi::type of = types_.bare_type(function);
+    const types::type of = types_.bare_type(function);
     const std::string name = callee.kind == node_kind::name ? callee.text : "(*function)";
     const std::string prototype = types_.prototype(function, name);
     const std::size_t given = n.parts.size() - 1;

@@ -78,7 +78,7 @@ std::string_view literal_at_end(std::string_view text) {
 }
 
 void add_fields(const type_table& types, type_index structure, std::vector<std::string>& into) {
-  for (const abi::field& field : abi::fields_of(types.all(), types.bare(structure))) {
+  for (const types::field& field : types::fields_of(types.all(), types.bare(structure))) {
     if (!field.name.empty()) into.emplace_back(field.name);
   }
 }
@@ -107,7 +107,7 @@ std::vector<std::string> fields_after(std::string_view before, bool arrow, const
 
 std::vector<std::string> names(const type_table& types) {
   std::vector<std::string> list{"NULL", "true", "false", "sizeof", "struct", "union", "enum"};
-  for (const abi::symbol& s : types.all().symbols) list.push_back(s.function ? s.name + "(" : s.name);
+  for (const types::symbol& s : types.all().symbols) list.push_back(s.function ? s.name + "(" : s.name);
   for (auto more : {types.typedef_names(), types.enumerator_names()}) {
     list.insert(list.end(), more.begin(), more.end());
   }
@@ -119,9 +119,9 @@ std::vector<std::string> choices_at(std::string_view before, const type_table& t
   if (close.ends_with("->")) return fields_after(close.substr(0, close.size() - 2), true, types, current);
   if (close.ends_with(".")) return fields_after(close.substr(0, close.size() - 1), false, types, current);
   const std::string_view word = last_word(close);
-  if (word == "struct") return types.tag_names(abi::kind::structure);
-  if (word == "union") return types.tag_names(abi::kind::unite);
-  if (word == "enum") return types.tag_names(abi::kind::enumeration);
+  if (word == "struct") return types.tag_names(types::kind::structure);
+  if (word == "union") return types.tag_names(types::kind::unite);
+  if (word == "enum") return types.tag_names(types::kind::enumeration);
   return names(types);
 }
 

@@ -22,14 +22,14 @@ namespace {
 [[noreturn]] void refuse(const std::string& text) { throw complaint{text, {}, {}}; }
 
 std::string layout_text(type_index type, const type_table& types) {
-  const abi::type& t = types.bare_type(type);
+  const types::type& t = types.bare_type(type);
   std::string text = types.spell(type);
   if (types.bare(type) != type) text += " is " + types.spell(types.bare(type));
-  const bool listed = types.is_struct(type) || t.kind == abi::kind::enumeration;
+  const bool listed = types.is_struct(type) || t.kind == types::kind::enumeration;
   if (listed && t.complete) {
     text += " {";
-    for (const abi::member& m : t.members) {
-      if (t.kind == abi::kind::enumeration) {
+    for (const types::member& m : t.members) {
+      if (t.kind == types::kind::enumeration) {
         text += "\n  " + m.name + " = " + std::to_string(m.value) + ",";
       } else {
         text += "\n  " + types.spell(m.type, m.name);
@@ -86,7 +86,7 @@ std::string help_text() {
 
 std::string type_text(const std::string& text, const type_table& types, session& current) {
   if (text.empty()) refuse(":type wants an expression or a type");
-  const abi::symbol* const symbol = types.symbol(text);
+  const types::symbol* const symbol = types.symbol(text);
   if (symbol != nullptr && symbol->function) return types.prototype(symbol->type, text) + "\n";
   // A type's name is none of an expression: what a pointer to it leads to has that type.
   try {
@@ -101,14 +101,14 @@ std::string type_text(const std::string& text, const type_table& types, session&
 }
 
 std::string list_text(const std::string& part, const type_table& types) {
-  std::vector<const abi::symbol*> shown;
-  for (const abi::symbol& s : types.all().symbols) {
+  std::vector<const types::symbol*> shown;
+  for (const types::symbol& s : types.all().symbols) {
     if (s.name.find(part) != std::string::npos) shown.push_back(&s);
   }
   if (shown.empty()) refuse(part.empty() ? "it exports nothing" : "nothing has \"" + part + "\" in its name");
   std::sort(shown.begin(), shown.end(), [](const auto* a, const auto* b) { return a->name < b->name; });
   std::string text;
-  for (const abi::symbol* s : shown) {
+  for (const types::symbol* s : shown) {
     text += (s->function ? types.prototype(s->type, s->name) : types.spell(s->type, s->name)) + "\n";
   }
   return text;
@@ -148,7 +148,7 @@ std::string difference_text(const std::string& before, const std::string& now, c
   const result<library> fresh = library::open(now);
   if (!old) refuse(old.error().reason());
   if (!fresh) refuse(fresh.error().reason());
-  const result<abi::description> types = read_types(*fresh, all_of(options));
+  const result<types::description> types = read_types(*fresh, all_of(options));
   if (!types) refuse(types.error().reason());
   check_report found;
   if (const result<void> done = compare_builds(*old, *fresh, *types, options, found); !done)

@@ -13,21 +13,21 @@
 namespace {
 
 using namespace autoreload::command;
-namespace abi = autoreload::abi;
+namespace types = autoreload::types;
 
 int global = 7;
 int twice(int n) { return 2 * n; }
 
 // struct shape { int r; char name[4]; unsigned low : 3; int high : 5; struct { double x, y; } at; union { int i; float
 // f; }; }; enum color { RED, GREEN = 5, BLUE }; enum flags { READ = 1, WRITE = 2, RUN = 4 };
-abi::description a_library() {
-  abi::description made;
-  const auto add = [&](abi::type t) {
+types::description a_library() {
+  types::description made;
+  const auto add = [&](types::type t) {
     made.types.push_back(std::move(t));
-    return static_cast<abi::type_index>(made.types.size() - 1);
+    return static_cast<types::type_index>(made.types.size() - 1);
   };
-  using abi::encoding;
-  using abi::kind;
+  using types::encoding;
+  using types::kind;
   const auto integer = add({.kind = kind::base, .encoding = encoding::signed_integer, .name = "int", .size = 4});
   const auto natural =
       add({.kind = kind::base, .encoding = encoding::unsigned_integer, .name = "unsigned int", .size = 4});
@@ -103,7 +103,7 @@ class Expression : public testing::Test {
 };
 
 // Not inside of the template: g++ 12 ends there with an internal error.
-type_table plain_types() { return type_table(abi::description()); }
+type_table plain_types() { return type_table(types::description()); }
 
 template <class T>
 std::string exactly(T value) {

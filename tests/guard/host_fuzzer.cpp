@@ -12,7 +12,7 @@
 
 namespace {
 
-using namespace autoreload::abi;
+using namespace autoreload::types;
 
 // The same graph where every symbol and every third size is another.
 description altered(description from) {

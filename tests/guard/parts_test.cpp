@@ -18,7 +18,7 @@
 namespace {
 
 using namespace autoreload_test;
-namespace abi = autoreload::abi;
+namespace types = autoreload::types;
 
 // --- declared ------------------------------------------------------------------------------------
 
@@ -45,12 +45,12 @@ struct spelled_api {
 
 // `long unsigned int` and `unsigned long` are one: only the types matter, and those are compared.
 TEST(declared, reads_what_the_compiler_spelled) {
-  const abi::description made = abi::describe_declared(autoreload::symbols_of<spelled_api>());
+  const types::description made = types::describe_declared(autoreload::symbols_of<spelled_api>());
   for (const symbol_info& s : autoreload::symbols_of<spelled_api>()) {
     EXPECT_NE(made.find(s.name), nullptr) << s.declaration(s.name);
   }
   ASSERT_EQ(made.symbols.size(), 10U);
-  const auto spelled = [&](const char* name) { return abi::spell(made, made.find(name)->type, name); };
+  const auto spelled = [&](const char* name) { return types::spell(made, made.find(name)->type, name); };
   EXPECT_EQ(spelled("a"), "int a(void)");
   EXPECT_EQ(spelled("c"), "struct vec *c(const struct vec *const *, enum hue, union word)");
   EXPECT_EQ(spelled("d"), "void d(int (*)(const void *, const void *), double (*)[4])");
@@ -58,7 +58,7 @@ TEST(declared, reads_what_the_compiler_spelled) {
   EXPECT_EQ(spelled("f"), "int f[3][2]");
   EXPECT_EQ(spelled("g"), "const char *const g");
   EXPECT_EQ(spelled("j"), "int (*j)(int (*)(int (*)(void)))");
-  for (const abi::type& t : made.types) EXPECT_NE(t.kind, abi::kind::unknown) << t.name;
+  for (const types::type& t : made.types) EXPECT_NE(t.kind, types::kind::unknown) << t.name;
 }
 
 TEST(declared, knows_nothing_of_what_it_can_not_read) {
@@ -69,37 +69,38 @@ TEST(declared, knows_nothing_of_what_it_can_not_read) {
       {"deep", true, true, 0, [](const char*) { return "int " + std::string(100'000, '('); }},
       {"stars", true, true, 0, [](const char*) { return "int " + std::string(100'000, '*'); }},
   };
-  const abi::description made = abi::describe_declared(symbols);
+  const types::description made = types::describe_declared(symbols);
   EXPECT_EQ(made.find("y"), nullptr);
   EXPECT_EQ(made.find("deep"), nullptr);
-  const abi::symbol* const stars = made.find("stars");
+  const types::symbol* const stars = made.find("stars");
   ASSERT_NE(stars, nullptr);
-  EXPECT_LT(abi::spell(made, stars->type).size(), 1000U);
+  EXPECT_LT(types::spell(made, stars->type).size(), 1000U);
 }
 
 // --- description ---------------------------------------------------------------------------------
 
 // A struct that points to itself, in every way that a type can.
-abi::description knot(std::uint64_t size) {
-  abi::description d;
-  const auto add = [&](abi::type t) {
+types::description knot(std::uint64_t size) {
+  types::description d;
+  const auto add = [&](types::type t) {
     d.types.push_back(std::move(t));
-    return static_cast<abi::type_index>(d.types.size() - 1);
+    return static_cast<types::type_index>(d.types.size() - 1);
   };
-  const auto node = add({.kind = abi::kind::structure, .name = "node", .size = size});
-  const auto pointer = add({.kind = abi::kind::pointer, .name = "*", .target = node});
+  const auto node = add({.kind = types::kind::structure, .name = "node", .size = size});
+  const auto pointer = add({.kind = types::kind::pointer, .name = "*", .target = node});
   const auto number =
-      add({.kind = abi::kind::base, .encoding = abi::encoding::signed_integer, .name = "int", .size = 4});
-  const auto list = add({.kind = abi::kind::array, .size = 4, .target = pointer});
-  const auto call = add({.kind = abi::kind::function, .target = pointer, .members = {{.name = "n", .type = pointer}}});
-  const auto callback = add({.kind = abi::kind::pointer, .name = "*", .target = call});
-  const auto alias = add({.kind = abi::kind::alias, .name = "node_t", .target = node});
+      add({.kind = types::kind::base, .encoding = types::encoding::signed_integer, .name = "int", .size = 4});
+  const auto list = add({.kind = types::kind::array, .size = 4, .target = pointer});
+  const auto call =
+      add({.kind = types::kind::function, .target = pointer, .members = {{.name = "n", .type = pointer}}});
+  const auto callback = add({.kind = types::kind::pointer, .name = "*", .target = call});
+  const auto alias = add({.kind = types::kind::alias, .name = "node_t", .target = node});
   d.types[node].members = {{.name = "next", .type = pointer},
                            {.name = "list", .type = list, .bit_offset = 64},
                            {.name = "walk", .type = callback, .bit_offset = 320},
                            {.name = "count", .type = number, .bit_offset = 384}};
-  const auto shade = add({.kind = abi::kind::enumeration, .name = "shade", .size = 4, .members = {{.name = "DARK"}}});
-  const auto function = add({.kind = abi::kind::function,
+  const auto shade = add({.kind = types::kind::enumeration, .name = "shade", .size = 4, .members = {{.name = "DARK"}}});
+  const auto function = add({.kind = types::kind::function,
                              .target = number,
                              .members = {{.name = "a", .type = alias}, {.name = "s", .type = shade}}});
   d.symbols = {{"walk_all", true, function}, {"root", false, alias}};
@@ -107,105 +108,105 @@ abi::description knot(std::uint64_t size) {
 }
 
 TEST(description, survives_the_way_through_bytes) {
-  const abi::description before = knot(56);
-  const std::string bytes = abi::encode(before);
-  const std::optional<abi::description> after = abi::decode(bytes);
+  const types::description before = knot(56);
+  const std::string bytes = types::encode(before);
+  const std::optional<types::description> after = types::decode(bytes);
   ASSERT_TRUE(after);
-  EXPECT_EQ(abi::encode(*after), bytes);
-  EXPECT_TRUE(abi::compare(before, *after, {}).differences.empty());
-  EXPECT_FALSE(abi::compare(knot(64), *after, {}).differences.empty());
+  EXPECT_EQ(types::encode(*after), bytes);
+  EXPECT_TRUE(types::compare(before, *after, {}).differences.empty());
+  EXPECT_FALSE(types::compare(knot(64), *after, {}).differences.empty());
 }
 
 TEST(description, is_nothing_when_a_byte_is_missing_or_too_many) {
-  const std::string bytes = abi::encode(knot(56));
+  const std::string bytes = types::encode(knot(56));
   for (std::size_t length = 0; length < bytes.size(); ++length) {
-    EXPECT_FALSE(abi::decode(std::string_view(bytes).substr(0, length))) << length;
+    EXPECT_FALSE(types::decode(std::string_view(bytes).substr(0, length))) << length;
   }
-  EXPECT_FALSE(abi::decode(bytes + '\0'));
+  EXPECT_FALSE(types::decode(bytes + '\0'));
 }
 
 TEST(description, of_damaged_bytes_is_refused_or_compared) {
-  const abi::description sound = knot(56);
-  const std::string bytes = abi::encode(sound);
+  const types::description sound = knot(56);
+  const std::string bytes = types::encode(sound);
   std::mt19937_64 random(1);
   std::size_t accepted = 0;
   for (int round = 0; round < 5'000; ++round) {
-    const std::optional<abi::description> bad = abi::decode(damage_any(bytes, random));
+    const std::optional<types::description> bad = types::decode(damage_any(bytes, random));
     if (!bad) continue;
     ++accepted;
-    (void)abi::compare(sound, *bad, {});
+    (void)types::compare(sound, *bad, {});
   }
   EXPECT_GT(accepted, 100U) << "some damage must get past the reader";
 }
 
 // Valid indexes, but nothing else makes sense: every kind where another belongs, cycles of all lengths.
-abi::description nonsense(std::mt19937_64& random) {
-  abi::description d = knot(56);
+types::description nonsense(std::mt19937_64& random) {
+  types::description d = knot(56);
   const auto pick = [&](std::size_t below) { return std::uniform_int_distribution<std::size_t>(0, below - 1)(random); };
   for (std::size_t times = 1 + pick(12); times != 0; --times) {
-    abi::type& t = d.types[1 + pick(d.types.size() - 1)];
-    const auto any_type = [&] { return static_cast<abi::type_index>(pick(d.types.size())); };
+    types::type& t = d.types[1 + pick(d.types.size() - 1)];
+    const auto any_type = [&] { return static_cast<types::type_index>(pick(d.types.size())); };
     switch (pick(6)) {
-      case 0: t.kind = static_cast<abi::kind>(pick(abi::last_kind + 1)); break;
+      case 0: t.kind = static_cast<types::kind>(pick(types::last_kind + 1)); break;
       case 1: t.target = any_type(); break;
       case 2: t.name = pick(2) == 0 ? "" : d.types[any_type()].name; break;
       case 3: t.size = pick(3) == 0 ? ~std::uint64_t{0} : pick(1000); break;
       case 4: t.complete = !t.complete; break;
       default:
         if (t.members.empty() || pick(3) == 0) t.members.resize(pick(20));
-        for (abi::member& m : t.members) m.type = any_type();
+        for (types::member& m : t.members) m.type = any_type();
     }
   }
   return d;
 }
 
 TEST(description, of_nonsense_is_compared_in_bounded_time_and_depth) {
-  const abi::description sound = knot(56);
+  const types::description sound = knot(56);
   std::mt19937_64 random(1);
   std::size_t differing = 0;
   for (int round = 0; round < 5'000; ++round) {
-    const abi::description a = nonsense(random);
-    const abi::description b = nonsense(random);
-    differing += abi::compare(a, b, {.host_sees = &sound}).differences.empty() ? 0 : 1;
-    (void)abi::compare(b, sound, {.host = true});
+    const types::description a = nonsense(random);
+    const types::description b = nonsense(random);
+    differing += types::compare(a, b, {.host_sees = &sound}).differences.empty() ? 0 : 1;
+    (void)types::compare(b, sound, {.host = true});
   }
   EXPECT_GT(differing, 2'000U);
 }
 
 // Types that multiply with each level: only a bound on the whole keeps this from taking for ever.
 TEST(description, that_branches_at_every_level_is_cut_off) {
-  const auto make = [](abi::encoding leaf) {
-    abi::description d;
-    d.types.push_back({.kind = abi::kind::base, .encoding = leaf, .name = "leaf", .size = 4});
-    for (abi::type_index i = 1; i < 60; ++i) {
-      abi::type t{.kind = abi::kind::function, .target = i};
+  const auto make = [](types::encoding leaf) {
+    types::description d;
+    d.types.push_back({.kind = types::kind::base, .encoding = leaf, .name = "leaf", .size = 4});
+    for (types::type_index i = 1; i < 60; ++i) {
+      types::type t{.kind = types::kind::function, .target = i};
       for (int j = 0; j < 8; ++j) t.members.push_back({.type = i});
       d.types.push_back(std::move(t));
     }
     d.symbols = {{"f", true, 60}};
     return d;
   };
-  const abi::description a = make(abi::encoding::signed_integer);
-  const abi::description b = make(abi::encoding::unsigned_integer);
-  const abi::comparison found = abi::compare(a, b, {});
-  for (const abi::remark& r : found.differences) EXPECT_LT(r.text.size(), 100'000U);
+  const types::description a = make(types::encoding::signed_integer);
+  const types::description b = make(types::encoding::unsigned_integer);
+  const types::comparison found = types::compare(a, b, {});
+  for (const types::remark& r : found.differences) EXPECT_LT(r.text.size(), 100'000U);
 }
 
 TEST(description, with_a_hundred_thousand_structs_in_a_row_costs_no_stack) {
   const auto make = [](std::uint64_t last) {
-    abi::description d;
-    for (abi::type_index i = 0; i < 100'000; ++i) {
-      d.types.push_back({.kind = abi::kind::structure,
+    types::description d;
+    for (types::type_index i = 0; i < 100'000; ++i) {
+      d.types.push_back({.kind = types::kind::structure,
                          .name = "s" + std::to_string(i),
                          .size = i == 99'999 ? last : 8,
                          .members = {{.name = "next", .type = i * 2 + 2}}});
-      d.types.push_back({.kind = abi::kind::pointer, .name = "*", .target = i == 99'999 ? 0 : i * 2 + 3});
+      d.types.push_back({.kind = types::kind::pointer, .name = "*", .target = i == 99'999 ? 0 : i * 2 + 3});
     }
-    d.types.push_back({.kind = abi::kind::function, .members = {{.type = 2}}});
-    d.symbols = {{"f", true, static_cast<abi::type_index>(d.types.size() - 1)}};
+    d.types.push_back({.kind = types::kind::function, .members = {{.type = 2}}});
+    d.symbols = {{"f", true, static_cast<types::type_index>(d.types.size() - 1)}};
     return d;
   };
-  const abi::comparison found = abi::compare(make(8), make(16), {});
+  const types::comparison found = types::compare(make(8), make(16), {});
   ASSERT_EQ(found.differences.size(), 1U);
   EXPECT_EQ(found.differences.front().text, "struct s99999: size 8 became 16 (reached through f(struct s1 *))");
 }
@@ -219,16 +220,16 @@ TEST(elf_glance, tells_where_debug_information_is) {
       "cc -g -fPIC -shared -Wl,--build-id=0x1234 -o with.so a.c && objcopy --only-keep-debug with.so d && "
       "cp with.so link.so && strip -g link.so && objcopy --add-gnu-debuglink=d link.so && "
       "cc -fPIC -shared -Wl,--build-id=none -o without.so a.c"));
-  const auto look = [&](const char* name) { return *abi::find_debug_links(open_file(directory / name).get()); };
+  const auto look = [&](const char* name) { return *types::find_debug_links(open_file(directory / name).get()); };
   EXPECT_TRUE(look("with.so").inside);
   EXPECT_EQ(look("with.so").build_id.size(), 2U);
   EXPECT_FALSE(look("link.so").inside);
   EXPECT_EQ(look("link.so").link, "d");
   const std::vector<std::string> roots{"/root"};
-  EXPECT_EQ(abi::separate_debug_files(look("link.so"), "/lib/link.so", roots),
+  EXPECT_EQ(types::separate_debug_files(look("link.so"), "/lib/link.so", roots),
             (std::vector<std::string>{"/root/.build-id/12/34.debug", "/lib/d", "/lib/.debug/d", "/root//lib/d"}));
   EXPECT_FALSE(look("without.so").inside);
-  EXPECT_TRUE(abi::separate_debug_files(look("without.so"), "/lib/without.so", roots).empty());
+  EXPECT_TRUE(types::separate_debug_files(look("without.so"), "/lib/without.so", roots).empty());
 }
 
 TEST(elf_glance, is_not_harmed_by_any_bytes) {
@@ -242,12 +243,12 @@ TEST(elf_glance, is_not_harmed_by_any_bytes) {
   const std::vector<std::string_view> names{"v", "f"};
   for (int round = 0; round < 3'000; ++round) {
     const unique_fd file = in_memory(damage_any(round % 4 == 0 ? bytes : library, random));
-    if (abi::find_debug_links(file.get())) ++understood;
-    (void)abi::find_exported(file.get(), names);
+    if (types::find_debug_links(file.get())) ++understood;
+    (void)types::find_exported(file.get(), names);
   }
   EXPECT_GT(understood, 1'000U);
-  EXPECT_FALSE(abi::find_debug_links(in_memory("").get()));
-  EXPECT_FALSE(abi::find_debug_links(-1));
+  EXPECT_FALSE(types::find_debug_links(in_memory("").get()));
+  EXPECT_FALSE(types::find_debug_links(-1));
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include "types/helper/dwarf_reader.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace autoreload::abi;
+  using namespace autoreload::types;
   const auto file = autoreload_test::in_memory({reinterpret_cast<const char*>(data), size});
   request ask;
   ask.path = "/nonexistent/library.so";

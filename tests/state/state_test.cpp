@@ -333,7 +333,7 @@ TEST_F(state, damaged_debug_information_never_crashes_the_host) {
 }
 
 TEST(description, brings_variables_and_functions_across_and_takes_no_nonsense) {
-  using namespace autoreload::abi;
+  using namespace autoreload::types;
   description made;
   made.types.push_back({.kind = kind::base, .encoding = encoding::signed_integer, .name = "int", .size = 4});
   variable v;

@@ -11,7 +11,7 @@
 
 #include "types/helper/entry.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -75,12 +75,12 @@ std::optional<type> promoted_type(Dwarf_Die* parameter) {
       dwarf_tag(&type) != DW_TAG_base_type) {
     return std::nullopt;
   }
-  const abi::type made = base_type(&type);
+  const types::type made = base_type(&type);
   if (made.encoding == encoding::floating && made.size < sizeof(double)) {
-    return abi::type{.kind = kind::base, .encoding = encoding::floating, .name = "double", .size = sizeof(double)};
+    return types::type{.kind = kind::base, .encoding = encoding::floating, .name = "double", .size = sizeof(double)};
   }
   if (made.encoding != encoding::floating && made.encoding != encoding::complex && made.size < sizeof(int)) {
-    return abi::type{.kind = kind::base, .encoding = encoding::signed_integer, .name = "int", .size = sizeof(int)};
+    return types::type{.kind = kind::base, .encoding = encoding::signed_integer, .name = "int", .size = sizeof(int)};
   }
   return std::nullopt;
 }
@@ -98,4 +98,4 @@ std::optional<type> range_type(Dwarf_Die* entry) {
   return made;
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -8,7 +8,7 @@
 
 #include "types/description.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// The type of a DW_TAG_base_type.
 [[nodiscard]] type base_type(Dwarf_Die* entry);
@@ -18,4 +18,4 @@ namespace autoreload::abi {
 /// same size.
 [[nodiscard]] std::optional<type> range_type(Dwarf_Die* entry);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

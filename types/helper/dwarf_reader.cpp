@@ -19,7 +19,7 @@
 #include "types/helper/variable_reader.hpp"
 #include "types/helper/walk.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -338,4 +338,4 @@ class reader {
 
 description describe(const request& ask, int file, int debug_file) { return reader(ask, file, debug_file).run(); }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -5,7 +5,7 @@
 #include "types/description.hpp"
 #include "types/request.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// Reads with libdw, which is careful but not proof against every damaged file: run it in a process of its own.
 ///
@@ -15,4 +15,4 @@ namespace autoreload::abi {
 /// @return what could be seen; symbols that could not are absent
 [[nodiscard]] description describe(const request& ask, int file, int debug_file);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

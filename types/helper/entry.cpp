@@ -6,7 +6,7 @@
 
 #include <bit>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 std::optional<Dwarf_Attribute> attribute(Dwarf_Die* entry, unsigned name) {
   Dwarf_Attribute found;
@@ -72,4 +72,4 @@ std::uint64_t bits_before(Dwarf_Die* field, std::uint64_t bit_size) {
   return start + storage_size(field) * 8 - top - bit_size;
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// An attribute of the entry, or of the one that it completes or is an instance of.
 [[nodiscard]] std::optional<Dwarf_Attribute> attribute(Dwarf_Die* entry, unsigned name);
@@ -22,4 +22,4 @@ namespace autoreload::abi {
 /// @param bit_size  of a bit-field; 0 for a whole field
 [[nodiscard]] std::uint64_t bits_before(Dwarf_Die* field, std::uint64_t bit_size);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -12,7 +12,7 @@
 #include <zstd.h>
 #endif
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -73,4 +73,4 @@ std::vector<std::unique_ptr<char[]>> inflate_sections(Elf* elf, std::vector<std:
   return made;
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// Unpacks each debug section of the file that is packed in another way than by zlib, in memory.
 ///
@@ -18,4 +18,4 @@ namespace autoreload::abi {
 /// @return what the sections' data now points to; keep it for as long as `elf`
 [[nodiscard]] std::vector<std::unique_ptr<char[]>> inflate_sections(Elf* elf, std::vector<std::string>& problems);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -13,7 +13,7 @@
 
 namespace {
 
-using namespace autoreload::abi;
+using namespace autoreload::types;
 
 // Sanitizers reserve terabytes of addresses.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

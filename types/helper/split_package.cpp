@@ -7,7 +7,7 @@
 #include <map>
 #include <string>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -98,4 +98,4 @@ bool narrow_package(debug_source& source, std::uint64_t id) {
   return true;
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -6,7 +6,7 @@
 
 #include "types/helper/units.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// Makes the file look like the .dwo file of one unit. libdw reads packages itself only from 0.191 on.
 /// @param source  opened, but not begun to be read as DWARF
@@ -14,4 +14,4 @@ namespace autoreload::abi {
 /// @return whether it is there
 [[nodiscard]] bool narrow_package(debug_source& source, std::uint64_t id);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

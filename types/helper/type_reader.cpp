@@ -12,7 +12,7 @@
 #include "types/helper/entry.hpp"
 #include "types/shape.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -235,4 +235,4 @@ void type_reader::fill_enumeration(type_index index, Dwarf_Die* entry) {
   into_.types[index] = std::move(made);
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -11,7 +11,7 @@
 
 #include "types/description.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 class type_reader {
  public:
@@ -51,4 +51,4 @@ class type_reader {
   std::vector<std::pair<type_index, std::uint64_t>> stricter_fields_;  // structs, and the alignment of a field in bytes
 };
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -148,4 +148,4 @@ bool terse_units::is_terse(Dwarf_Die unit) {
   return known->second = !external || language_of(unit) != language::c;
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -8,7 +8,7 @@
 
 #include "types/description.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// The unit in whose source the entry stands. After link-time optimisation the code is in another one.
 [[nodiscard]] Dwarf_Die unit_of(Dwarf_Die entry);
@@ -34,4 +34,4 @@ class terse_units {
   std::unordered_map<const void*, bool> known_;  // by the unit's address
 };
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -14,7 +14,7 @@
 #include "types/helper/inflate.hpp"
 #include "types/helper/split_package.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -181,4 +181,4 @@ std::optional<Dwarf_Die> units::find_split(std::uint64_t id, const std::string& 
   return std::nullopt;
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -14,7 +14,7 @@
 #include <unordered_set>
 #include <vector>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 struct elf_end_call {
   void operator()(Elf* elf) const { elf_end(elf); }
@@ -81,4 +81,4 @@ class units {
   std::unordered_map<std::string_view, elf_symbol> exported_;
 };
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

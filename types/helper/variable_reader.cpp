@@ -17,7 +17,7 @@
 #include "types/helper/entry.hpp"
 #include "types/helper/unit_facts.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 namespace {
 
@@ -283,4 +283,4 @@ class lister {
 
 void read_variables(units& from, type_reader& types, description& into) { lister(from, types, into).run(); }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -6,10 +6,10 @@
 #include "types/helper/type_reader.hpp"
 #include "types/helper/units.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// Reads every unit. Types are begun with `types`, whose finish() completes them.
 /// What no source has (`__func__`, the names that a compiler makes up) is left out.
 void read_variables(units& from, type_reader& types, description& into);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

@@ -2,7 +2,7 @@
 // walk: where g++ and clang differ, both are known.
 #include "types/helper/walk.hpp"
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 // It stands at the instance (clang) or at the declaration that the instance completes (g++).
 std::optional<Dwarf_Die> template_argument(Dwarf_Die function) {
@@ -60,4 +60,4 @@ std::string tagged_name(Dwarf_Die& entry, const std::string& scope) {
   return name == nullptr ? std::string{} : word + scope + name;
 }
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types

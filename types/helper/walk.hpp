@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace autoreload::abi {
+namespace autoreload::types {
 
 /// Calls `visit(entry, scope)` for everything in a unit that is in no function and no type; `scope` is `a::b::` inside
 /// namespaces and modules. Stops when visit says true.
@@ -44,4 +44,4 @@ bool walk(Dwarf_Die root, Visit visit) {
 /// `struct a::point`, or nothing for what is no struct, union or enumeration, or has no name.
 [[nodiscard]] std::string tagged_name(Dwarf_Die& entry, const std::string& scope);
 
-}  // namespace autoreload::abi
+}  // namespace autoreload::types
