@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
-// driving: one step of an engine's work, by the service's thread or by poll(): looking, frames, and what nobody waits
-// for.
+// driving: one step of an engine's work, by a thread of ours or by poll(): looking, and what nobody waits for; and what
+// the owner asks for.
+#include <unistd.h>
+
 #include <algorithm>
 #include <new>
+#include <string>
 #include <utility>
 
 #include "reload/at_work.hpp"
 #include "reload/engine_core.hpp"
+#include "reload/frames/frame_boundary.hpp"
+#include "reload/going_back/going_back.hpp"
 
 namespace autoreload::detail {
 
@@ -19,7 +24,7 @@ bool engine_core::is_due(time_point now) {
 // News first; what nobody waits for is left to the next step, so that the reload's caller can go on. But it is not left
 // for long: a file that changes all the time must not make the old generations pile up, nor keep the caller here.
 void engine_core::step(spare_time& time, const void* stack) {
-  const bool first_frame = stack != nullptr && wanted_.chosen.frames && frames_.is_empty();
+  const bool first_frame = stack != nullptr && frames_ != nullptr && frames_->is_empty();
   if (source_ == nullptr ||
       (!first_frame && !schedule_.is_asked() && !answers_.left() && !source_->pending() && clock::now() < deadline())) {
     return;
@@ -43,40 +48,12 @@ void engine_core::step(spare_time& time, const void* stack) {
 
 void engine_core::work(spare_time& time, const void* stack) {
   const frame_boundary here(*this, stack);
-  end_probation_if_due();
+  if (probation_ != nullptr) going_back(*this).end_probation_if_due();
   const bool due = !answers_.paused() && is_due(clock::now());
   // A build that was put off comes first: else the work around it would take each call's only piece.
   const bool goes_on = on_trial_ != nullptr && on_trial_->put_off;
   if (!due || (untidy_.any() && !goes_on)) maintain(time);
   if (due) look(time);
-}
-
-// Also when there's no memory for what is done between.
-engine_core::frame_boundary::frame_boundary(engine_core& core, const void* stack)
-    : core_(core), stack_(core.wanted_.chosen.frames && core.service_ == nullptr ? stack : nullptr) {
-  if (stack_ != nullptr) core_.end_frame(stack_);
-}
-
-engine_core::frame_boundary::~frame_boundary() {
-  if (stack_ == nullptr || core_.answers_.closed()) return;
-  try {
-    core_.answers_.with_published([&](published& at) { core_.frames_.begin(at, core_.history_.running(), stack_); });
-  } catch (const std::bad_alloc&) {  // then calls through frame() throw until the next poll()
-  }
-}
-
-void engine_core::end_frame(const void* stack) {
-  answers_.with_published([&](published& at) {
-    if (frames_.end(at, wanted_.api.not_loaded, stack)) return;
-    if (std::exchange(told_of_frame_, true)) return;
-    tell({event_kind::warning,
-          number(),
-          {},
-          "poll() was called from inside a call, or by another thread than before: the generation that it calls stays "
-          "until a later poll()",
-          std::nullopt,
-          {}});
-  });
 }
 
 // What nobody waits for, as far as there is time.
@@ -112,26 +89,22 @@ void engine_core::sweep() {
   }
 }
 
-time_point engine_core::deadline() const noexcept { return schedule_.deadline(); }
-
 // Called as the last thing under work_.
 void engine_core::set_deadline() {
-  time_point next = untidy_.any() ? time_point{} : std::min(history_.due(), probation_.until());
+  time_point next = history_.due();
+  if (probation_ != nullptr) next = std::min(next, probation_->until());
+  if (untidy_.any()) next = {};
   if (source_ != nullptr && !answers_.paused()) {
     next = std::min({next, memory_.look_at, source_->due()});
     if (schedule_.is_asked() || source_->pending()) next = time_point{};
   }
   schedule_.set_deadline(next);
-  alarm_.set(next);
+  if (driver_ != nullptr) driver_->set(next);
 }
 
 void engine_core::poll(std::chrono::nanoseconds budget, const void* stack) {
   if (forked()) return;
-  if (service_ == nullptr) {
-    const bool lost = alarm_.renew_if_closed();  // first, while its number may be free
-    if (source_->renew_if_closed(lost) || lost) (void)alarm_.add(source_->readable());
-    source_->drain();
-    alarm_.hush();
+  if (driver_ != nullptr && driver_->collect(*source_)) {
     spare_time time(budget);
     const std::uint64_t before = number();
     step(time, stack);
@@ -140,6 +113,70 @@ void engine_core::poll(std::chrono::nanoseconds budget, const void* stack) {
     if (all || number() == before) step(time, stack);
   }
   outbox_.deliver();
+}
+
+// ---- what the owner asks for
+
+result<void> engine_core::may_change(const at_work& here) const {
+  const auto not_now = [&](const char* reason) {
+    return error(stage::use, wanted_.path, reason).advise("ask for it from another thread, or later");
+  };
+  if (here->inside()) return not_now("reload() was called from inside this library's own loading or unloading");
+  if (!here->held()) {
+    return not_now(
+        "reload() was called from inside a library's constructor or destructor, while another thread is reloading this "
+        "one: each may be waiting for the other");
+  }
+  if (answers_.closed()) return error(stage::use, wanted_.path, "the engine is closed");
+  return {};
+}
+
+bool engine_core::forked() const noexcept { return wanted_.process != getpid(); }
+
+error engine_core::is_fork() const {
+  return error(stage::use, wanted_.path, "this process was forked from the one that watches")
+      .advise("construct a new reloadable in the child; calls through this one go on");
+}
+
+result<void> engine_core::reload(start from, const void* stack) {
+  if (forked()) return is_fork();
+  // It may have been turned away meanwhile; and an observer that throws leaves it what there is to do.
+  struct wake_the_driver {
+    const std::shared_ptr<driver> drives;
+    ~wake_the_driver() {
+      if (drives != nullptr) drives->wake();
+    }
+  } const at_the_end{driver_};
+  std::optional<setback> no;
+  {
+    // Inside another library's constructor this thread holds the loader's lock, for which whoever holds ours may be
+    // waiting: so not for ever.
+    const at_work here(*this, work_lock::nested() ? work_lock::how::wait_briefly : work_lock::how::wait);
+    if (result<void> may = may_change(here); !may) return may;
+    const frame_boundary frame(*this, frames_ != nullptr && frames_->is_of_this_thread() ? stack : nullptr);
+    spare_time any;
+    no = examine_or_wait_for_memory(true, from, any);
+  }
+  outbox_.deliver();
+  step();
+  if (!no) return {};
+  return no->why ? *std::move(no->why) : error(stage::use, wanted_.path, "the engine is closed");
+}
+
+std::vector<generation_record> engine_core::records() {
+  const at_work here(*this, work_lock::how::wait);
+  if (!here->held() && !here->inside()) return {};
+  return history_.records();
+}
+
+void engine_core::resume() {
+  answers_.pause(false);
+  if (forked()) return;
+  schedule_.ask();
+  {  // sets the deadline; who is at work sets it, too
+    const at_work here(*this, work_lock::nested() ? work_lock::how::try_once : work_lock::how::wait);
+  }
+  if (driver_ != nullptr) driver_->wake();
 }
 
 }  // namespace autoreload::detail

@@ -10,11 +10,10 @@
 #include <new>
 #include <system_error>
 
-#include "crash/crash_table.hpp"
 #include "reload/at_work.hpp"
 #include "reload/engine_core.hpp"
+#include "reload/frames/frame_keeper.hpp"
 #include "reload/retire/pin_registry.hpp"
-#include "reload/service.hpp"
 
 namespace autoreload::detail {
 
@@ -29,48 +28,67 @@ std::string from_the_root(const std::string& path) {
 
 order order_for(const loader& api, std::string path, options chosen) {
   std::string file = from_the_root(path);
-  return {api, std::move(path), std::move(file), std::move(chosen)};
+  return {api, std::move(path), std::move(file), std::move(chosen), getpid()};
+}
+
+// What a look came to, for the memory.
+attempt attempt_of(const candidate& next, const std::optional<setback>& no, std::uint64_t running) {
+  attempt result{.no = no, .generation = running, .times = next.times, .warnings = next.warnings, .state = next.state};
+  if (next.source.settled()) result.settled = next.source;
+  if (no && (no->kind == setback_kind::refused_content || no->kind == setback_kind::held)) {
+    result.build = digest_of(next);
+  }
+  if (next.needs.looked_for) result.needs = next.needs.paths;
+  result.needs_state = next.needs.settled ? next.needs.state : 0;
+  return result;
+}
+
+void refuse_use(const order& wanted, const char* reason, const char* advice) {
+  throw error(stage::use, wanted.path, reason).advise(advice);
 }
 
 }  // namespace
 
 engine_core::engine_core(loader api, std::string path, options chosen, published& current)
     : wanted_(order_for(api, std::move(path), std::move(chosen))),
-      process_(getpid()),
+      answers_(current),
       cancel_(wanted_.chosen.trial.enabled ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1),
-      answers_(current) {
-  const auto refuse_use = [&](const char* reason, const char* advice) {
-    throw error(stage::use, wanted_.path, reason).advise(advice);
-  };
+      frames_(wanted_.chosen.frames && wanted_.chosen.drive == drive_mode::manual ? std::make_unique<frame_keeper>()
+                                                                                  : nullptr),
+      probation_(wanted_.chosen.probation.wanted() ? std::make_unique<probation>(wanted_.chosen.probation) : nullptr) {
+  const options& given = wanted_.chosen;
   if (wanted_.path.empty() || wanted_.path.find('\0') != std::string::npos) {
-    refuse_use("this is no path", "name the library's file");
+    refuse_use(wanted_, "this is no path", "name the library's file");
   }
-  if ((wanted_.chosen.load_flags & RTLD_NOW) == 0 || (wanted_.chosen.load_flags & (RTLD_NOLOAD | RTLD_NODELETE)) != 0) {
-    refuse_use("these dlopen flags can't be used for reloading",
+  if ((given.load_flags & RTLD_NOW) == 0 || (given.load_flags & (RTLD_NOLOAD | RTLD_NODELETE)) != 0) {
+    refuse_use(wanted_, "these dlopen flags can't be used for reloading",
                "use RTLD_NOW with RTLD_LOCAL or RTLD_GLOBAL: a lazy binding ends the process at a missing symbol");
   }
-  if (wanted_.chosen.poll_interval <= std::chrono::milliseconds::zero()) {
-    refuse_use("the poll interval is not positive", "give it in milliseconds, 1 or more");
+  if (given.poll_interval <= std::chrono::milliseconds::zero()) {
+    refuse_use(wanted_, "the poll interval is not positive", "give it in milliseconds, 1 or more");
   }
-  if (wanted_.chosen.handover.limit <= std::chrono::milliseconds::zero() ||
-      wanted_.chosen.handover.limit > std::chrono::minutes(1)) {
-    refuse_use("a handover's limit must be from 1 ms to a minute", "callers wait so long at most: 100 ms is usual");
+  if (given.handover.limit <= std::chrono::milliseconds::zero() || given.handover.limit > std::chrono::minutes(1)) {
+    refuse_use(wanted_, "a handover's limit must be from 1 ms to a minute",
+               "callers wait so long at most: 100 ms is usual");
   }
-  if (wanted_.chosen.poll_interval > std::chrono::hours(24)) {  // and far longer ones would overflow the clock
-    refuse_use("the poll interval is longer than a day", "to look only when asked, pause() and call reload()");
+  if (given.poll_interval > std::chrono::hours(24)) {  // and far longer ones would overflow the clock
+    refuse_use(wanted_, "the poll interval is longer than a day", "to look only when asked, pause() and call reload()");
   }
 }
+
+engine_core::~engine_core() = default;
 
 void engine_core::open() {
   prepare_pins();
   {
     const at_work here(*this, work_lock::how::wait);
-    if (wanted_.chosen.drive == drive_mode::background) {
-      service_ = service::get();
-    } else {
-      alarm_.open(true).value();
-    }
-    start_watching();
+    driver_ = make_driver(wanted_.chosen.drive);
+    source_ = make_change_source({wanted_.file, wanted_.chosen.watch, wanted_.chosen.poll_interval,
+                                  [this] { return driver_->hub(wanted_.path); },
+                                  [this](const std::string& text) {
+                                    tell({event_kind::warning, 0, {}, text, {}, {}});
+                                  }});
+    (void)source_->arm({});  // the first look follows
     offered_ = std::make_unique<running_library>(
         running_library::engine{wanted_.file, [this] { return answers_.paused(); }, [this] { be_asked(); }});
     spare_time any;
@@ -79,19 +97,21 @@ void engine_core::open() {
   }
   outbox_.deliver();
   step();
-  if (service_ != nullptr) service_->add(shared_from_this());
+  driver_->add(shared_from_this());
 }
 
 void engine_core::close(const void* stack) {
-  const std::shared_ptr<service> served = service_;
-  if (served != nullptr) served->remove(this);
+  const std::shared_ptr<driver> drives = driver_;
+  if (drives != nullptr) drives->remove(this);
   // A trial that another thread waits for would hold this up for its whole time limit. A forked child has the same
   // eventfd and no business with its parent's trials.
   if (cancel_.still_ours() && !forked()) eventfd_write(cancel_.get(), 1);
   {
     const at_work here(*this, work_lock::how::wait);
     if (here->held() || here->inside()) {
-      answers_.with_published([&](published& at) { frames_.close(at, wanted_.api.not_loaded, stack); });
+      if (frames_ != nullptr) {
+        answers_.with_published([&](published& at) { frames_->close(at, wanted_.api.not_loaded, stack); });
+      }
       let_go_of_all();
     } else {
       // Inside a library's constructor or destructor, while another thread is at work here and waits for the loader:
@@ -105,32 +125,14 @@ void engine_core::close(const void* stack) {
 void engine_core::let_go_of_all() {
   offered_.reset();
   answers_.unpublish(wanted_.api.not_loaded);
-  if (source_ != nullptr) source_->stop();  // not reset(): the service's thread may ask it whether it has something
+  if (source_ != nullptr) source_->stop();  // not reset(): a driver's thread may ask it whether it has something
   on_trial_.reset();
   history_.close();
   answers_.close();
-  service_.reset();
+  driver_.reset();
 }
 
-bool engine_core::forked() const noexcept { return process_ != getpid(); }
-
-// ---- watching
-
-void engine_core::start_watching() {
-  const auto hub = [this]() -> result<std::shared_ptr<watch_hub>> {
-    if (service_ != nullptr && service_->hub() != nullptr) return service_->hub();
-    if (service_ != nullptr) return error(stage::watch, wanted_.path, "the system grants no inotify instance");
-    auto made = watch_hub::make();
-    if (!made) return made;
-    const result<void> added = alarm_.add((*made)->readable());
-    return added ? made : added.error();
-  };
-  const auto warn = [this](const std::string& text) { tell({event_kind::warning, 0, {}, text, std::nullopt, {}}); };
-  source_ = make_change_source({wanted_.file, wanted_.chosen.watch, wanted_.chosen.poll_interval, hub, warn});
-  (void)source_->arm({});  // the first look follows
-}
-
-// ---- driving
+// ---- looking
 
 // Looks at the file, and again while names on the way to it keep changing.
 void engine_core::look(spare_time& time) {
@@ -150,39 +152,29 @@ std::optional<setback> engine_core::examine(bool forced, start from, spare_time&
   std::unique_ptr<candidate> next = std::move(on_trial_);
   const bool was_on_trial = next != nullptr;
   if (!was_on_trial) next = std::make_unique<candidate>(clock::now());
-  const context here{wanted_,
-                     memory_,
-                     history_,
-                     forced,
-                     wanted_.chosen.state != nullptr && from != start::fresh && history_.running() != nullptr,
-                     history_.is_held(),
-                     nullptr,
-                     forced || memory_.opening,
-                     cancel_.still_ours() ? cancel_.get() : -1,
-                     trial_ended,
-                     offered_.get(),
-                     reader_,
-                     patience_,
-                     time,
-                     usual_.stages};
+  const context here{
+      .wanted = wanted_,
+      .known = memory_,
+      .past = history_,
+      .forced = forced,
+      .carries_state = wanted_.chosen.state != nullptr && from != start::fresh && history_.running() != nullptr,
+      .patient = forced || memory_.opening,
+      .cancel = cancel_.still_ours() ? cancel_.get() : -1,
+      .trial_ended = trial_ended,
+      .self = offered_.get(),
+      .reader = reader_,
+      .time = time,
+      .usual = usual_.stages};
   std::optional<setback> no = run_stages(here, *next);
   const auto publish_it = [&] {
     no = hand_over(*next, forced, from, {forced ? cause::asked : cause::changed, "a newer build took its place"});
   };
   if (!no && !time.spend(usual_.handover, publish_it)) no = put_off(*next);
   if (answers_.closed()) return setback{setback_kind::withdrawn};  // what the handover called destroyed the engine
-  attempt result{
-      .no = no, .generation = number(), .times = next->times, .warnings = next->warnings, .state = next->state};
   const file_identity source = next->source;
-  if (source.settled()) result.settled = source;
-  if (no && (no->kind == setback_kind::refused_content || no->kind == setback_kind::held)) {
-    result.build = digest_of(*next);
-  }
-  if (next->needs.looked_for) result.needs = next->needs.paths;
-  result.needs_state = next->needs.settled ? next->needs.state : 0;
+  const attempt result = attempt_of(*next, no, number());
   if (no && no->kind == setback_kind::put_off) schedule_.ask();
-  if (no &&
-      (no->kind == setback_kind::on_trial || no->kind == setback_kind::held_up || no->kind == setback_kind::put_off)) {
+  if (no && no->goes_on()) {
     on_trial_ = std::move(next);
   } else if (was_on_trial && (!no || no->kind == setback_kind::refused_content)) {
     schedule_.ask();  // a change meanwhile may not have shown in the file's times
@@ -206,8 +198,7 @@ void engine_core::offer_running() {
 // Another thread asks for a look, a trial's or another engine's, and must not wait for this one's.
 void engine_core::be_asked() {
   schedule_.ask();
-  if (service_ != nullptr) service_->wake();
-  alarm_.ring();
+  if (driver_ != nullptr) driver_->ring();
 }
 
 // For want of memory: first that it is tried again, then the words, which take memory themselves.
@@ -242,11 +233,16 @@ bool engine_core::put_in_place(candidate& next, bool anyway, change how) {
   // From here to the end nothing can fail: old code with callers inside must be in somebody's hands.
   if (how.why != cause::republished) {
     history_.forget_sent_away();  // what is there is there by a new decision
-    begin_probation(old, made.number);
+    if (probation_ != nullptr) probation_->begin(history_, old, made.number, clock::now());
   }
   history_.publish(next.made, old == 0 ? cause::first : how.why, std::move(how.went));
   next.lap(&timings::publish);
   return true;
+}
+
+// For a guarded call that came back; it may be on any thread.
+void engine_core::came_back(const void* table) {
+  if (probation_ != nullptr && probation_->counts() && answers_.confirms(table) && probation_->count_down()) be_asked();
 }
 
 void engine_core::remember(const attempt& result) {

@@ -5,29 +5,28 @@
 // - Everything but what is named here is guarded by `work_`, held while the pipeline runs: see work_lock.hpp.
 // - `answers_`, `outbox_` and `by_hand_` have locks of their own, which are never held while anything of the user's
 // runs.
-// - `schedule_`, `probation_` and `source_` say by themselves which of their functions any thread may call.
+// - `schedule_`, `probation_`, `source_` and `driver_` say by themselves which of their functions any thread may call.
 #pragma once
 
 #include <array>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <autoreload/engine.hpp>
 
-#include "reload/alarm.hpp"
 #include "reload/answers.hpp"
 #include "reload/dependencies/running_libraries.hpp"
+#include "reload/drive/driver.hpp"
+#include "reload/going_back/probation.hpp"
 #include "reload/handover/handover.hpp"
 #include "reload/history/history.hpp"
-#include "reload/history/probation.hpp"
 #include "reload/memory.hpp"
 #include "reload/outbox.hpp"
 #include "reload/pipeline.hpp"
-#include "reload/retire/frame_keeper.hpp"
 #include "reload/schedule.hpp"
 #include "reload/snapshot/snapshot.hpp"
 #include "reload/watch/change_source.hpp"
@@ -35,7 +34,7 @@
 #include "system/unique_fd.hpp"
 
 namespace autoreload {
-class service;
+class frame_keeper;
 }  // namespace autoreload
 
 namespace autoreload::detail {
@@ -47,11 +46,11 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   engine_core(loader api, std::string path, options chosen, published& current);
   engine_core(const engine_core&) = delete;
   engine_core& operator=(const engine_core&) = delete;
-  ~engine_core() = default;
+  ~engine_core();
 
-  /// Watches, looks for the first time, and joins the service.
+  /// Watches, looks for the first time, and joins its driver.
   void open();
-  /// Leaves the service, unpublishes and retires the running generation. @param stack  as poll()'s
+  /// Leaves the driver, unpublishes and retires the running generation. @param stack  as poll()'s
   void close(const void* stack = nullptr);
 
   /// Does what is due: reload, report, unload. Throws only what an observer throws.
@@ -62,29 +61,19 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   /// The same, as far as there is time. @param stack  of a poll(): its thread's frame ends and begins here; or null
   void step(spare_time& time, const void* stack = nullptr);
   /// When step() is next worth a call, unless an event comes first.
-  [[nodiscard]] time_point deadline() const noexcept;
+  [[nodiscard]] time_point deadline() const noexcept { return schedule_.deadline(); }
 
   /// @param stack  the caller's frame: see look_at_own_stack()
   void poll(std::chrono::nanoseconds budget = std::chrono::nanoseconds::max(), const void* stack = nullptr);
   /// @param stack  as poll()'s
   result<void> reload(start from = start::carried, const void* stack = nullptr);
   void on_handover(handover_function run) { by_hand_.set(std::move(run)); }
-  /// Lets an older generation run again. The watcher doesn't load what gave way until its contents change.
-  result<void> activate(std::uint64_t number);
-  result<void> roll_back();
-  result<void> reject(const std::string& reason);
-  result<void> approve();
-  void hold();
-  void release();
-  /// A guarded call ended in the generation with this table: it is quarantined, and the last good one runs.
-  /// @param keep  whether that could not be done, so that the pin must never be dropped
-  [[nodiscard]] error ended(const landing& call, const void* table, bool& keep);
   /// A guarded call came back from the generation with this table: for its probation.
   void came_back(const void* table);
   [[nodiscard]] std::vector<generation_record> records();
-  void pause();
+  void pause() { answers_.pause(true); }
   void resume();
-  [[nodiscard]] int readable() const noexcept { return alarm_.descriptor(); }
+  [[nodiscard]] int readable() const noexcept { return driver_->descriptor(); }
   [[nodiscard]] std::uint64_t number() const noexcept { return answers_.number(); }
   [[nodiscard]] std::uint64_t number_of(const void* table) const { return answers_.number_of(table); }
   [[nodiscard]] std::optional<error> failure() const { return answers_.failure(); }
@@ -94,35 +83,31 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   [[nodiscard]] watch_mode watching() const noexcept { return source_->mode(); }
 
  private:
+  friend class going_back;
   class at_work;
-  /// In its life the calling thread is in no frame, if it has any. @param stack  null: it has none
-  class frame_boundary {
-   public:
-    frame_boundary(engine_core& core, const void* stack);
-    frame_boundary(const frame_boundary&) = delete;
-    frame_boundary& operator=(const frame_boundary&) = delete;
-    ~frame_boundary();
-
-   private:
-    engine_core& core_;
-    const void* stack_;
-  };
+  class frame_boundary;
 
   void let_go_of_all();
 
-  // watching
-  void start_watching();
+  // a step
+  void work(spare_time& time, const void* stack);
+  [[nodiscard]] bool is_due(time_point now);
+  void look(spare_time& time);
   [[nodiscard]] bool watch_what_matters() {
     const result<bool> armed = source_->arm(memory_.needed);
     return armed && *armed;
   }
+  void maintain(spare_time& time);
+  void sweep();
+  void set_deadline();
 
-  // looking
-  [[nodiscard]] bool is_due(time_point now);
-  void look(spare_time& time);
+  // a look at the file
   [[nodiscard]] std::optional<setback> examine(bool forced, start from, spare_time& time);
   [[nodiscard]] std::optional<setback> examine_or_wait_for_memory(bool forced, start from, spare_time& time);
   void try_again_later() noexcept;
+  void remember(const attempt& result);
+
+  // from a loaded candidate to the running generation
   struct change {
     cause why;
     std::string went;  // why the running one runs no more
@@ -130,44 +115,23 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   [[nodiscard]] std::optional<setback> hand_over(candidate& next, bool forced, start from, change how);
   [[nodiscard]] std::optional<setback> in_quiet(candidate& next, handover& work, bool forced, change& how);
   [[nodiscard]] bool put_in_place(candidate& next, bool anyway, change how);
-
-  // going back
-  [[nodiscard]] result<void> go_back(std::uint64_t number, const std::string& why, start how);
-  [[nodiscard]] std::optional<setback> load_again(const generation& old, change how, start from,
-                                                  std::shared_ptr<const state_report>& kept);
-  void leave_the_running_one();
-  [[nodiscard]] result<void> change_now(const std::function<result<void>()>& act);
-  [[nodiscard]] result<void> answer_request(const std::function<result<void>()>& act);
-  void begin_probation(std::uint64_t before, std::uint64_t number);
-  void end_probation_if_due();
-  void end_probation(const std::string& why);
-  [[nodiscard]] result<void> may_change(const at_work& here) const;
-  void remember(const attempt& result);
   void offer_running();
+
+  [[nodiscard]] result<void> may_change(const at_work& here) const;
+  [[nodiscard]] error is_fork() const;
   void be_asked();
-  void work(spare_time& time, const void* stack);
-  void end_frame(const void* stack);
-  void maintain(spare_time& time);
-  void sweep();
-  void set_deadline();
   void tell(event happened);
+  void tell(event_kind what, std::string text) { tell({what, number(), {}, std::move(text), std::nullopt, {}}); }
 
   const order wanted_;
-  const pid_t process_;
-  const unique_fd cancel_;  // an eventfd that ends a trial load that somebody waits for, if there are any
-
+  std::shared_ptr<driver> driver_;  // until it is closed
   work_mutex work_;
   std::unique_ptr<change_source> source_;
   snapshotter reader_;
-  writer_patience patience_;
   history history_{wanted_.chosen.history, wanted_.chosen.keep_old, wanted_.chosen.stuck_after, wanted_.chosen.unload};
-  probation probation_{wanted_.chosen.probation};
   memory memory_;
   std::unique_ptr<running_library> offered_;  // to the libraries of other engines that need this one
   std::unique_ptr<candidate> on_trial_;
-  by_hand by_hand_;
-  frame_keeper frames_;         // manual drive
-  bool told_of_frame_ = false;  // that one could not be ended
   struct {
     bool watched = false;  // what it depends on may be something else by now
     bool copied = false;   // the copy lacks debug information, and the next one its memory
@@ -177,13 +141,15 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
     std::array<usual_duration, stage_count> stages;
     usual_duration handover, watching, copying, unloading;
   } usual_;  // what each took
-
   schedule schedule_;
   answers answers_;
   outbox outbox_{wanted_.chosen.observer};
 
-  alarm_clock alarm_;  // manual drive
-  std::shared_ptr<service> service_;
+  // null, or of no use, unless it is asked for
+  const unique_fd cancel_;  // an eventfd that ends a trial load that somebody waits for
+  const std::unique_ptr<frame_keeper> frames_;
+  const std::unique_ptr<probation> probation_;
+  by_hand by_hand_;
 };
 
 }  // namespace autoreload::detail

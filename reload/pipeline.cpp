@@ -29,11 +29,11 @@ using answer = std::optional<setback>;  // nothing: on to the next stage
 answer read_file(const context& here, candidate& next) {
   const order& wanted = here.wanted;
   next.lease.reset(&here.reader);
-  snapshot_outcome taken =
-      here.again != nullptr
-          ? here.reader.take_again(*here.again)
-          : here.reader.take({wanted.file, wanted.chosen.trust,
-                              wanted.chosen.guard != nullptr || wanted.chosen.state != nullptr, &here.patience});
+  snapshot_outcome taken = here.again != nullptr
+                               ? here.reader.take_again(*here.again)
+                               : here.reader.take({wanted.file, wanted.chosen.trust,
+                                                   wanted.chosen.guard != nullptr || wanted.chosen.state != nullptr,
+                                                   &here.reader.patience()});
   if (taken.no) {
     taken.no->why->rename(wanted.path);
     return std::move(taken.no);
@@ -80,7 +80,7 @@ answer compare_with_what_was_sent_away(const context& here, candidate& next) {
 
 // Does the host want a new one.
 answer wait_for_release(const context& here, candidate&) {
-  if (!here.held || here.forced) return {};
+  if (!here.past.is_held() || here.forced) return {};
   return setback{setback_kind::held, error(stage::use, here.wanted.path, "a new build waits: hold() was called")
                                          .advise("release() loads it, and reload() does once")};
 }
@@ -100,10 +100,10 @@ answer copy_bytes(const context& here, candidate& next) {
 answer copy_dependencies(const context& here, candidate& next) {
   const options& chosen = here.wanted.chosen;
   const generation* const running = here.past.running();
-  next.needs = prepare_dependencies(
-      here.wanted.path, next.image, next.bytes, next.facts,
-      {chosen.trust, chosen.name, chosen.require_digest, &here.patience, here.self, here.wanted.api.host != nullptr},
-      running != nullptr ? running->needs : private_libraries());
+  next.needs = prepare_dependencies(here.wanted.path, next.image, next.bytes, next.facts,
+                                    {chosen.trust, chosen.name, chosen.require_digest, &here.reader.patience(),
+                                     here.self, here.wanted.api.host != nullptr},
+                                    running != nullptr ? running->needs : private_libraries());
   if (next.needs.no) return std::move(next.needs.no);
   if (next.is_running && next.needs.libraries == running->needs) return setback{setback_kind::unchanged};
   next.warnings.insert(next.warnings.end(), next.needs.warnings.begin(), next.needs.warnings.end());

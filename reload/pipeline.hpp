@@ -2,6 +2,8 @@
 // pipeline: the way of a new library into the process, one stage after the other.
 #pragma once
 
+#include <sys/types.h>
+
 #include <array>
 #include <cstddef>
 #include <functional>
@@ -29,6 +31,7 @@ struct order {
   const std::string path;  ///< as the user named it
   const std::string file;  ///< the same from the root: the host may change its working directory
   const options chosen;
+  const pid_t process;  ///< that made it; a fork of it is another
 };
 
 inline constexpr std::size_t stage_count = 11;
@@ -38,16 +41,14 @@ struct context {
   const order& wanted;
   const memory& known;
   const history& past;
-  bool forced;                               ///< load it also when its contents are what runs, or were refused
-  bool carries_state;                        ///< see guard_request
-  bool held;                                 ///< the host wants to stay where it is: see reloadable::hold()
-  const snapshot* again;                     ///< load what this is a copy of, and not what is at the path; or null
-  bool patient;                              ///< wait here for its trial load
-  int cancel;                                ///< a descriptor that ends such a wait when it becomes readable
+  bool forced = false;                       ///< load it also when its contents are what runs, or were refused
+  bool carries_state = false;                ///< see guard_request
+  const snapshot* again = nullptr;           ///< load what this is a copy of, and not what is at the path; or null
+  bool patient = false;                      ///< wait here for its trial load
+  int cancel = -1;                           ///< a descriptor that ends such a wait when it becomes readable
   const std::function<void()>& trial_ended;  ///< called on a thread of the trial's, if nobody waits for it here
   const running_library* self;               ///< the engine's entry, for libraries that need one another
   snapshotter& reader;
-  writer_patience& patience;
   spare_time& time;  ///< when it is over, the candidate goes on with a later call
   std::array<usual_duration, stage_count>& usual;
 };

@@ -39,6 +39,10 @@ struct setback {
     return kind == setback_kind::unchanged || kind == setback_kind::refused_elsewhere ||
            kind == setback_kind::refused_content || kind == setback_kind::held || kind == setback_kind::refused_before;
   }
+  /// Whether the build stays with the engine, and goes on from where it is.
+  [[nodiscard]] bool goes_on() const noexcept {
+    return kind == setback_kind::on_trial || kind == setback_kind::held_up || kind == setback_kind::put_off;
+  }
   std::optional<error> why = {};              ///< of all but unchanged, withdrawn, on_trial and put_off
   std::optional<file_identity> writing = {};  ///< the file that somebody writes: no event may tell that they are done
   std::optional<std::chrono::nanoseconds> again_in = {};  ///< of unfinished: it may be finished then, without any event

@@ -102,6 +102,9 @@ class snapshotter {
   /// Forgets the bytes, and a copy of them that keep() did not hand out.
   void drop() noexcept;
 
+  /// For a request: what is known of files that somebody may be writing.
+  [[nodiscard]] writer_patience& patience() noexcept { return patience_; }
+
   /// Gets memory for the next copy, which is likely to be as large as this one, so that the reload doesn't wait for it.
   /// @param most  bytes to get now. @return whether there is enough, or none is to be had
   [[nodiscard]] bool prepare(const snapshot& last, std::uint64_t most);
@@ -120,6 +123,7 @@ class snapshotter {
   std::span<const std::byte> bytes_;
   std::vector<file_range> copied_;
   std::optional<copy_file> ready_;  // by prepare()
+  writer_patience patience_;
 };
 
 /// Copies what the loader doesn't map (debug information) into the snapshot, for debuggers and profilers, and seals it.

@@ -11,7 +11,7 @@
 
 #include "engine_support.hpp"
 #include "hook.hpp"
-#include "reload/retire/own_stack.hpp"
+#include "reload/frames/own_stack.hpp"
 #include "reload/spare_time.hpp"
 
 using namespace std::chrono_literals;

@@ -10,6 +10,7 @@
 
 #include "engine_support.hpp"
 #include "reload/engine_core.hpp"
+#include "reload/going_back/going_back.hpp"
 
 using namespace std::chrono_literals;
 using autoreload::cause;
@@ -22,6 +23,7 @@ using support::worker_api;
 namespace {
 
 using core = autoreload::detail::engine_core;
+using autoreload::detail::going_back;
 
 // An engine without its handle, which has no name for what is tried here.
 class History : public support::EngineTest {
@@ -93,14 +95,14 @@ TEST_F(History, AnOlderOneThatIsKeptRunsAgainUnderItsOwnNumber) {
   build(2);
   ASSERT_EQ(stamp(), 2U);
   const void* const second = current_.confirmed;
-  ASSERT_TRUE(engine_->activate(1));
+  ASSERT_TRUE(going_back(*engine_).activate(1));
   EXPECT_EQ(stamp(), 1U);
   EXPECT_EQ(engine_->number(), 1U);
   EXPECT_EQ(engine_->number_of(current_.confirmed), 1U);
   EXPECT_EQ(engine_->number_of(second), 2U) << "callers may still be inside of it";
   EXPECT_EQ(states(), "2 kept, 1 running");
   EXPECT_EQ(engine_->records()[1].why, cause::republished);
-  ASSERT_TRUE(engine_->activate(2)) << "and forth";
+  ASSERT_TRUE(going_back(*engine_).activate(2)) << "and forth";
   EXPECT_EQ(stamp(), 2U);
 }
 
@@ -108,7 +110,7 @@ TEST_F(History, WhatWasSentAwayIsNotLoadedAgainUntilItsContentsChange) {
   put(path_, 1);
   start(true);
   build(2);
-  ASSERT_TRUE(engine_->activate(1));
+  ASSERT_TRUE(going_back(*engine_).activate(1));
   engine_->poll();
   EXPECT_EQ(stamp(), 1U);
   EXPECT_EQ(failure(), "generation 2 was sent away: generation 1 runs again");
@@ -130,7 +132,7 @@ TEST_F(History, WhatWasSentAwayIsLoadedOnRequest) {
   put(path_, 1);
   start(true);
   build(2);
-  ASSERT_TRUE(engine_->activate(1));
+  ASSERT_TRUE(going_back(*engine_).activate(1));
   ASSERT_TRUE(engine_->reload());
   EXPECT_EQ(stamp(), 2U);
   EXPECT_EQ(engine_->number(), 3U);
@@ -140,7 +142,7 @@ TEST_F(History, TheFileOfTheOneThatRunsAgainIsNoNews) {
   put(path_, 1);
   start(true);
   build(2);
-  ASSERT_TRUE(engine_->activate(1));
+  ASSERT_TRUE(going_back(*engine_).activate(1));
   (void)kinds();
   build(1);
   EXPECT_EQ(engine_->number(), 1U);
@@ -153,11 +155,11 @@ TEST_F(History, WhatIsNotKnownCannotRunAgain) {
   start(false);
   build(2);
   for (const std::uint64_t number : {0U, 3U}) {
-    const auto done = engine_->activate(number);
+    const auto done = going_back(*engine_).activate(number);
     ASSERT_FALSE(done) << number;
     EXPECT_EQ(done.error().reason(), "generation " + std::to_string(number) + " is not kept");
   }
-  EXPECT_EQ(engine_->activate(2).error().reason(), "generation 2 is the one that runs");
+  EXPECT_EQ(going_back(*engine_).activate(2).error().reason(), "generation 2 is the one that runs");
   EXPECT_EQ(stamp(), 2U);
 }
 

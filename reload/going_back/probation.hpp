@@ -13,7 +13,7 @@
 
 #include <autoreload/history.hpp>
 
-#include "reload/memory.hpp"
+#include "reload/history/history.hpp"
 
 namespace autoreload {
 
@@ -26,12 +26,17 @@ class probation {
   /// When its time is over.
   [[nodiscard]] time_point until() const noexcept { return until_; }
 
-  void begin(std::uint64_t number, time_point now) {
+  /// A new generation has to prove itself. @param before  it is good, unless it was on probation itself; 0: there is
+  /// none
+  void begin(history& past, std::uint64_t before, std::uint64_t number, time_point now) noexcept {
+    if (before == 0) return;
+    if (number_ == 0) past.protect(before);
     number_ = number;
     until_ = policy_.time.count() != 0 ? now + policy_.time : never;
     calls_to_go_ = policy_.calls;
   }
-  void end() noexcept {
+  void end(history& past) noexcept {
+    past.protect(0);
     number_ = 0;
     until_ = never;
     calls_to_go_ = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // frame_keeper: pins at the end of a poll(), and looks at the stack at the start of the next.
-#include "reload/retire/frame_keeper.hpp"
+#include "reload/frames/frame_keeper.hpp"
 
 #include <dlfcn.h>
 #include <elf.h>

@@ -14,31 +14,32 @@
 #include <thread>
 #include <vector>
 
-#include "reload/engine_core.hpp"
-#include "reload/watch/watch.hpp"
+#include "reload/drive/driver.hpp"
 #include "system/unique_fd.hpp"
 
 namespace autoreload {
 
-class service {
+class service final : public driver {
  public:
   /// The process's service, started with its first engine and stopped with its last. @throws error of stage use when no
   /// thread can be made
   [[nodiscard]] static std::shared_ptr<service> get();
 
   service();
-  ~service();
+  ~service() override;
   service(const service&) = delete;
   service& operator=(const service&) = delete;
 
-  /// Null when the system grants no inotify instance: the engines poll.
-  [[nodiscard]] const std::shared_ptr<watch_hub>& hub() const noexcept { return hub_; }
-
-  /// Its libraries are loaded and unloaded under the calling thread's signal mask.
-  void add(std::shared_ptr<detail::engine_core> engine);
-  void remove(const detail::engine_core* engine);
+  /// An error when the system grants no inotify instance: the engines poll.
+  result<std::shared_ptr<watch_hub>> hub(const std::string& path) override {
+    if (hub_ != nullptr) return hub_;
+    return error(stage::watch, path, "the system grants no inotify instance");
+  }
+  void add(const std::shared_ptr<detail::engine_core>& engine) override;
+  void remove(const detail::engine_core* engine) override;
   /// Makes the thread look at every engine again.
-  void wake() noexcept;
+  void wake() noexcept override;
+  void ring() noexcept override { wake(); }
 
  private:
   struct served {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // own_stack: reads the words between a frame and the thread's base.
-#include "reload/retire/own_stack.hpp"
+#include "reload/frames/own_stack.hpp"
 
 #include <pthread.h>
 

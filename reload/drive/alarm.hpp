@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// alarm: manual drive's descriptor, readable when poll() has something to do: at a time, or when another one is
-// readable.
+// alarm: manual drive, where the host calls poll(). Its descriptor is readable when that has something to do: at a
+// time, or when another one is readable.
 #pragma once
 
 #include <fcntl.h>
@@ -18,40 +18,33 @@
 
 #include <autoreload/error.hpp>
 
-#include "reload/memory.hpp"
+#include "reload/drive/driver.hpp"
 #include "system/unique_fd.hpp"
 
 namespace autoreload {
 
-class alarm_clock {
+class alarm_clock final : public driver {
  public:
-  /// Until then there is no descriptor, and nothing is ever due. @param with_bell  ring() will be called
-  result<void> open(bool with_bell) {
-    result<void> made = open_as(-1);
-    return made && with_bell ? open_bell() : made;
+  /// @throws error of stage use when there is no descriptor
+  alarm_clock() {
+    open_as(-1).value();
+    open_bell().value();
   }
-  /// Makes anew what somebody has closed, under the same number if that is free. What was added has to be added again.
-  /// @return whether anything was made; when there are no descriptors, not, and the next call tries again
-  [[nodiscard]] bool renew_if_closed() {
-    const bool bell_lost = bell_ && !bell_.still_ours();
-    if (!epoll_ || (epoll_.still_ours() && timer_.still_ours() && !bell_lost)) return false;
-    if (!epoll_.still_ours() || !timer_.still_ours()) {
-      if (!open_as(epoll_.still_ours() ? -1 : epoll_.get())) return false;  // the host's loop knows the number
-      if (bell_ && !bell_lost) (void)add(bell_.get());
-    }
-    if (bell_lost) (void)open_bell();
+  result<std::shared_ptr<watch_hub>> hub(const std::string&) override {
+    auto made = watch_hub::make();
+    if (!made) return made;
+    const result<void> added = add_readable((*made)->readable());
+    return added ? made : added.error();
+  }
+  [[nodiscard]] bool collect(change_source& source) override {
+    const bool lost = renew_if_closed();  // first, while its number may be free
+    if (source.renew_if_closed(lost) || lost) (void)add_readable(source.readable());
+    source.drain();
+    hush();
     return true;
   }
-  /// From now on readable when this descriptor is.
-  result<void> add(int descriptor) {
-    epoll_event interest{EPOLLIN, {}};
-    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &interest) == 0) return {};
-    return error(stage::use, {}, "descriptor() can't tell of all events")
-        .system(std::generic_category().message(errno))
-        .advise("raise fs.epoll.max_user_watches, or watch by polling");
-  }
-  /// Readable from then on. `never`: not because of the time.
-  void set(time_point then) {
+  /// `never`: not because of the time.
+  void set(time_point then) override {
     if (!timer_.still_ours()) return;
     itimerspec when{};
     if (then != never) {
@@ -61,18 +54,38 @@ class alarm_clock {
     }
     timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
   }
-  /// Readable from now on, until hush(). Any thread.
-  void ring() noexcept {
+  /// Readable from now on, until hush().
+  void ring() noexcept override {
     const std::lock_guard lock(bell_mutex_);
     if (bell_.still_ours()) eventfd_write(bell_.get(), 1);
+  }
+  [[nodiscard]] int descriptor() const noexcept override { return epoll_.get(); }
+
+ private:
+  /// Makes anew what somebody has closed, under the same number if that is free. What was added has to be added again.
+  /// @return whether anything was made; when there are no descriptors, not, and the next call tries again
+  [[nodiscard]] bool renew_if_closed() {
+    const bool bell_lost = bell_ && !bell_.still_ours();
+    if (!epoll_ || (epoll_.still_ours() && timer_.still_ours() && !bell_lost)) return false;
+    if (!epoll_.still_ours() || !timer_.still_ours()) {
+      if (!open_as(epoll_.still_ours() ? -1 : epoll_.get())) return false;  // the host's loop knows the number
+      if (bell_ && !bell_lost) (void)add_readable(bell_.get());
+    }
+    if (bell_lost) (void)open_bell();
+    return true;
+  }
+  /// From now on readable when this descriptor is.
+  result<void> add_readable(int descriptor) {
+    epoll_event interest{EPOLLIN, {}};
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &interest) == 0) return {};
+    return error(stage::use, {}, "descriptor() can't tell of all events")
+        .system(std::generic_category().message(errno))
+        .advise("raise fs.epoll.max_user_watches, or watch by polling");
   }
   void hush() noexcept {
     eventfd_t rung = 0;
     if (bell_.still_ours()) eventfd_read(bell_.get(), &rung);
   }
-  [[nodiscard]] int descriptor() const noexcept { return epoll_.get(); }
-
- private:
   result<void> open_as(int number) {
     if (!epoll_.still_ours()) epoll_ = unique_fd(epoll_create1(EPOLL_CLOEXEC));
     if (epoll_ && number >= 0 && epoll_.get() != number) {
@@ -81,13 +94,13 @@ class alarm_clock {
       if (same.get() == number) epoll_ = std::move(same);
     }
     timer_ = unique_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-    if (epoll_ && timer_) return add(timer_.get());
+    if (epoll_ && timer_) return add_readable(timer_.get());
     return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
   }
   result<void> open_bell() {
     const std::lock_guard lock(bell_mutex_);
     bell_ = unique_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (bell_) return add(bell_.get());
+    if (bell_) return add_readable(bell_.get());
     return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
   }
 

@@ -10,7 +10,7 @@
 //         it before that can't, and starts another thread instead; the sleeper ends with the next change.
 // FORK    the child has no such thread: it forgets the service, and get() makes another for engines that the child
 //         constructs.
-#include "reload/service.hpp"
+#include "reload/drive/service.hpp"
 
 #include <poll.h>
 #include <pthread.h>
@@ -24,6 +24,8 @@
 #include <system_error>
 #include <utility>
 
+#include "reload/drive/alarm.hpp"
+#include "reload/engine_core.hpp"
 #include "system/host_signals.hpp"
 #include "system/loader_state.hpp"
 
@@ -107,11 +109,11 @@ service::~service() {
   }
 }
 
-void service::add(std::shared_ptr<detail::engine_core> engine) {
+void service::add(const std::shared_ptr<detail::engine_core>& engine) {
   {
     const std::lock_guard here(mutex_);
     const std::lock_guard lock(state_->mutex);
-    state_->engines.push_back({std::move(engine), signal_mask_of_this_thread()});
+    state_->engines.push_back({engine, signal_mask_of_this_thread()});
     state_->list_changed = true;
   }
   wake();
@@ -211,6 +213,11 @@ void service::state::run() {
       }
     }
   }
+}
+
+std::shared_ptr<driver> make_driver(drive_mode mode) {
+  if (mode == drive_mode::background) return service::get();
+  return std::make_shared<alarm_clock>();
 }
 
 }  // namespace autoreload

@@ -11,12 +11,13 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <autoreload/pin.hpp>
 
+#include "reload/frames/own_stack.hpp"
 #include "reload/generation.hpp"
-#include "reload/retire/own_stack.hpp"
 
 namespace autoreload {
 
@@ -40,6 +41,8 @@ class frame_keeper {
   /// @return false when a call is still under way in one of them, or may be: another thread polled before. Who merely
   ///         keeps the table of an older one, or left its address behind in its frame, is waited for without a word
   [[nodiscard]] bool end(detail::published& current, const void* not_loaded, const void* stack);
+  /// Whether it was said before that a frame could not be ended; from now on it was.
+  [[nodiscard]] bool was_told() noexcept { return std::exchange(told_, true); }
   /// The owner is gone: nobody calls through frame() any more, but for the calling thread, if it is in a call still.
   /// That generation stays for good.
   void close(detail::published& current, const void* not_loaded, const void* stack);
@@ -54,6 +57,7 @@ class frame_keeper {
 
   std::vector<one> held_;     // the frame that goes on, and those that could not end
   std::optional<one> ended_;  // between end() and begin(), of the generation that ran then
+  bool told_ = false;
 };
 
 }  // namespace autoreload
