@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// nearest: "did you mean".
+// nearest: "did you mean", for what somebody types.
 #pragma once
 
 #include <algorithm>
@@ -7,38 +7,14 @@
 #include <string_view>
 #include <vector>
 
-namespace autoreload::command {
+#include "system/nearest.hpp"
 
-/// The edits (a letter put in, taken out or replaced) that lead from one name to another.
-[[nodiscard]] inline std::size_t edits_between(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
-}
+namespace autoreload::command {
 
 /// The most similar of the names, or nothing when none is so near that it was meant.
 [[nodiscard]] inline std::string nearest_name(std::string_view wanted, const std::vector<std::string>& names) {
-  std::string best;
-  std::size_t least = std::max<std::size_t>(1, wanted.size() / 3) + 1;
-  if (wanted.size() > 200) return best;
-  for (const std::string& name : names) {
-    const std::size_t gap = name.size() > wanted.size() ? name.size() - wanted.size() : wanted.size() - name.size();
-    if (gap >= least) continue;
-    if (const std::size_t edits = edits_between(wanted, name); edits < least) {
-      least = edits;
-      best = name;
-    }
-  }
-  return best;
+  if (wanted.size() > 200) return {};
+  return autoreload::nearest_name(wanted, names, std::max<std::size_t>(1, wanted.size() / 3));
 }
 
 }  // namespace autoreload::command
