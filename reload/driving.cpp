@@ -8,7 +8,6 @@
 #include <string>
 #include <utility>
 
-#include "reload/at_work.hpp"
 #include "reload/engine_core.hpp"
 #include "reload/frames/frame_boundary.hpp"
 #include "reload/going_back/going_back.hpp"

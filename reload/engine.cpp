@@ -3,14 +3,11 @@
 #include <autoreload/engine.hpp>
 
 #include <sys/eventfd.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <filesystem>
 #include <new>
-#include <system_error>
+#include <utility>
 
-#include "reload/at_work.hpp"
+#include "crash/crash_table.hpp"
 #include "reload/engine_core.hpp"
 #include "reload/frames/frame_keeper.hpp"
 #include "reload/retire/pin_registry.hpp"
@@ -18,18 +15,6 @@
 namespace autoreload::detail {
 
 namespace {
-
-// As a string: nothing on the way is resolved, links may be switched later.
-std::string from_the_root(const std::string& path) {
-  std::error_code failure;
-  const std::filesystem::path whole = std::filesystem::absolute(path, failure);
-  return failure || path.empty() ? path : whole.string();
-}
-
-order order_for(const loader& api, std::string path, options chosen) {
-  std::string file = from_the_root(path);
-  return {api, std::move(path), std::move(file), std::move(chosen), getpid()};
-}
 
 // What a look came to, for the memory.
 attempt attempt_of(const candidate& next, const std::optional<setback>& no, std::uint64_t running) {
@@ -43,38 +28,15 @@ attempt attempt_of(const candidate& next, const std::optional<setback>& no, std:
   return result;
 }
 
-void refuse_use(const order& wanted, const char* reason, const char* advice) {
-  throw error(stage::use, wanted.path, reason).advise(advice);
-}
-
 }  // namespace
 
 engine_core::engine_core(loader api, std::string path, options chosen, published& current)
-    : wanted_(order_for(api, std::move(path), std::move(chosen))),
+    : wanted_(make_order(api, std::move(path), std::move(chosen))),
       answers_(current),
       cancel_(wanted_.chosen.trial.enabled ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1),
       frames_(wanted_.chosen.frames && wanted_.chosen.drive == drive_mode::manual ? std::make_unique<frame_keeper>()
                                                                                   : nullptr),
-      probation_(wanted_.chosen.probation.wanted() ? std::make_unique<probation>(wanted_.chosen.probation) : nullptr) {
-  const options& given = wanted_.chosen;
-  if (wanted_.path.empty() || wanted_.path.find('\0') != std::string::npos) {
-    refuse_use(wanted_, "this is no path", "name the library's file");
-  }
-  if ((given.load_flags & RTLD_NOW) == 0 || (given.load_flags & (RTLD_NOLOAD | RTLD_NODELETE)) != 0) {
-    refuse_use(wanted_, "these dlopen flags can't be used for reloading",
-               "use RTLD_NOW with RTLD_LOCAL or RTLD_GLOBAL: a lazy binding ends the process at a missing symbol");
-  }
-  if (given.poll_interval <= std::chrono::milliseconds::zero()) {
-    refuse_use(wanted_, "the poll interval is not positive", "give it in milliseconds, 1 or more");
-  }
-  if (given.handover.limit <= std::chrono::milliseconds::zero() || given.handover.limit > std::chrono::minutes(1)) {
-    refuse_use(wanted_, "a handover's limit must be from 1 ms to a minute",
-               "callers wait so long at most: 100 ms is usual");
-  }
-  if (given.poll_interval > std::chrono::hours(24)) {  // and far longer ones would overflow the clock
-    refuse_use(wanted_, "the poll interval is longer than a day", "to look only when asked, pause() and call reload()");
-  }
-}
+      probation_(wanted_.chosen.probation.wanted() ? std::make_unique<probation>(wanted_.chosen.probation) : nullptr) {}
 
 engine_core::~engine_core() = default;
 
@@ -222,6 +184,40 @@ std::optional<setback> engine_core::examine_or_wait_for_memory(bool forced, star
 void engine_core::try_again_later() noexcept {
   memory_.looked_at.reset();
   memory_.look_at = clock::now() + std::chrono::seconds(1);
+}
+
+// From the loaded candidate to the published generation. @return why it was not published
+std::optional<setback> engine_core::hand_over(candidate& next, bool forced, start from, change how) {
+  generation& made = next.made.front();
+  generation* const old = history_.running();
+  made.number = history_.next();
+  made.base = next.base;
+  made.guest =
+      find_guest_functions(made.module->handle(), made.base, made.facts.segments, wanted_.chosen.handover.functions);
+  answers_.make_room();
+  struct known_to_crash_reports {
+    generation& made;
+    bool stays = false;
+    ~known_to_crash_reports() {
+      if (!stays) crash_table::remove(std::exchange(made.crash_ticket, 0));
+    }
+  } known{made};
+  made.crash_ticket =
+      crash_table::add(made.number, wanted_.path, made.base, made.facts.segments, made.image.memory.get());
+  std::optional<handover> work;
+  if (old != nullptr && from != start::fresh) work.emplace(wanted_, *old, next, by_hand_.get());
+  std::optional<setback> no;
+  if (work && work->is_needed()) {
+    no = in_quiet(next, *work, forced, how);
+  } else if (!put_in_place(next, forced, std::move(how))) {
+    no = setback{setback_kind::withdrawn};  // resume() looks again
+  }
+  if (no || answers_.closed()) return no;
+  known.stays = true;
+  generation& running = *history_.running();
+  const char* const name = wanted_.chosen.handover.functions.loaded.c_str();
+  if (std::string thrown = call_guest(running.guest.loaded, name); !thrown.empty()) next.warnings.push_back(thrown);
+  return {};
 }
 
 // The next call of every thread is in the new generation. Its number and its room are there.

@@ -5,20 +5,16 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <exception>
 #include <functional>
 #include <string_view>
-#include <system_error>
 
-#include "elf/dynamic_section.hpp"
 #include "reload/dependencies/alias.hpp"
+#include "reload/host/hosts_say.hpp"
 #include "reload/load/live_files.hpp"
 #include "reload/load/load.hpp"
 #include "reload/load/traced.hpp"
 #include "reload/load/verify.hpp"
-#include "system/cancellation.hpp"
-#include "trial/calls.hpp"
-#include "trial/trial.hpp"
+#include "trial/stage.hpp"
 
 namespace autoreload {
 namespace {
@@ -110,111 +106,6 @@ answer copy_dependencies(const context& here, candidate& next) {
   return {};
 }
 
-// Would its callers still fit.
-answer ask_guard(const context& here, candidate& next) {
-  const order& wanted = here.wanted;
-  const auto refuse = [&](const std::string& reason) {
-    return setback{setback_kind::refused_content, error(stage::guard, wanted.path, reason)};
-  };
-  guard_verdict opinion;
-  try {
-    const generation* const running = here.past.running();
-    const bool known = running != nullptr && running->image.memory.still_ours();
-    opinion =
-        wanted.chosen.guard->check({wanted.path, next.image.memory.get(), known ? running->image.memory.get() : -1,
-                                    wanted.api.symbols, wanted.api.api_type, here.carries_state});
-  } catch (const std::exception& thrown) {
-    setback no = refuse("the ABI checker threw an exception");
-    no.why->system(thrown.what());
-    return no;
-  } catch (const cancellation&) {
-    throw;
-  } catch (...) {
-    return refuse("the ABI checker threw something that is no std::exception");
-  }
-  std::string remarks;
-  for (const std::string& difference : opinion.differences) remarks += "\n  " + difference;
-  if (opinion.refuse) {
-    setback no = refuse("its ABI does not fit the host:" + remarks);
-    no.why->advise("rebuild the host against the new header, or undo the change");
-    return no;
-  }
-  for (const auto* const list : {&opinion.differences, &opinion.notes}) {
-    for (const std::string& text : *list) next.warnings.push_back("ABI: " + text);
-  }
-  return {};
-}
-
-std::vector<std::string> paths_of(const private_libraries& libraries) {
-  std::vector<std::string> paths;
-  for (const auto& library : libraries) paths.push_back(library->image.load_path);
-  return paths;
-}
-
-trial_options trial_of(const context& here, const candidate& next) {
-  const order& wanted = here.wanted;
-  const trial_policy& policy = wanted.chosen.trial;
-  trial_options how;
-  how.policy = policy;
-  how.flags = wanted.chosen.load_flags;
-  how.cancel = here.cancel;
-  if (next.image.named) how.load_path = next.image.load_path;
-  const generation* const running = here.past.running();
-  if (policy.beside_running && running != nullptr) {
-    how.dependencies = paths_of(running->needs);
-    how.dependencies.push_back(running->image.load_path);
-  }
-  for (const std::string& path : paths_of(next.needs.libraries)) how.dependencies.push_back(path);
-  for (const symbol_info& symbol : wanted.api.symbols) how.symbols.emplace_back(symbol.name);
-  if (policy.sample == nullptr || !can_repeat_calls()) return how;
-  how.calls = policy.sample->calls();
-  if (running == nullptr || !running->image.memory.still_ours()) return how;
-  how.running.snapshot = running->image.memory.get();
-  if (running->image.named) how.running.load_path = running->image.load_path;
-  how.running.dependencies = paths_of(running->needs);
-  return how;
-}
-
-// What its constructors do is done to a helper process first.
-answer try_in_helper(const context& here, candidate& next) {
-  const auto decide = [&](trial_outcome came) {
-    if (!came.remark.empty()) next.warnings.push_back(std::move(came.remark));
-    return std::move(came.no);
-  };
-  const std::string& path = here.wanted.path;
-  if (next.trial == nullptr) {
-    trial_options how = trial_of(here, next);
-    if (here.patient) return decide(trial_load(next.image.memory.get(), path, how));
-    try {
-      next.trial = std::make_unique<trial_beside>(next.image.memory.get(), path, std::move(how), here.trial_ended);
-    } catch (const std::system_error& failure) {
-      return setback{
-          setback_kind::shortage,
-          error(stage::trial, path, "no thread or descriptor for a trial load").system(failure.code().message())};
-    }
-  }
-  if (!next.trial->has_ended()) return setback{setback_kind::on_trial};
-  trial_outcome came = next.trial->answer();
-  next.trial.reset();
-  return decide(std::move(came));
-}
-
-// A host that is linked with the library has a say in what of the copy is its own.
-answer fit_to_host(const order& wanted, snapshot& image, std::span<const std::byte> bytes) {
-  if (wanted.api.host == nullptr) return {};
-  if (std::string name = wanted.api.host->has(bytes); !name.empty()) {
-    image.load_path = std::move(name);
-    return {};
-  }
-  auto edits = wanted.api.host->edits(bytes);
-  if (!edits) return setback{setback_kind::refused_content, std::move(edits.error().rename(wanted.path))};
-  for (const detail::copy_edit& one : *edits) {
-    if (image.patch(one.offset, one.original, one.text)) continue;
-    return setback{setback_kind::shortage, error(stage::load, wanted.path, "the private copy can't be written")};
-  }
-  return {};
-}
-
 // All required symbols or nothing.
 answer load_module(const context& here, candidate& next) {
   const order& wanted = here.wanted;
@@ -227,7 +118,9 @@ answer load_module(const context& here, candidate& next) {
   made.alias = std::move(next.alias);
   // A debugger reads debug information once, while dlopen maps the library: for its sake it has to be there by then.
   if (!made.image.later.empty() && is_traced()) complete(made.image);
-  if (answer no = fit_to_host(wanted, made.image, next.bytes)) return no;
+  if (wanted.api.host != nullptr) {
+    if (answer no = fit_to_host(wanted, made.image, next.bytes)) return no;
+  }
   auto loaded = load(wanted.api, wanted.path, made.image, next.bytes, wanted.chosen.load_flags);
   if (!loaded) return setback_of_dlopen(std::move(loaded.error()), made.image.memory.get());
   made.module = *std::move(loaded);

@@ -33,6 +33,8 @@ struct order {
   const options chosen;
   const pid_t process;  ///< that made it; a fork of it is another
 };
+/// @throws error of stage use when the options make no sense
+[[nodiscard]] order make_order(const detail::loader& api, std::string path, options chosen);
 
 inline constexpr std::size_t stage_count = 11;
 

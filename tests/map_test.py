@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""map_test: docs/architecture.md, CONTRIBUTING.md and comments name what is there, the map leaves no directory out, and
-links lead somewhere."""
+"""map_test: docs/architecture.md, CONTRIBUTING.md and comments name what is there, the map leaves no directory out, the
+core stands apart and is small, and links lead somewhere."""
 
 import fnmatch
 import os
@@ -10,6 +10,8 @@ import subprocess
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+MOST_OF_THE_CORE = 3000  # lines that are neither blank nor a comment
+MOST_OF_A_FILE = 350  # all of its lines
 ENDINGS = ("cpp", "hpp", "c", "h", "md", "py", "sh", "build", "txt")
 
 
@@ -51,6 +53,28 @@ def named(text):
 
 def is_there(name, files):
     return any(fnmatch.fnmatch("/" + file, "*/" + name) for file in files)
+
+
+def code_lines(text):
+    """How many lines are neither blank nor a comment. A comment behind code does not count against its line."""
+    count, inside = 0, False
+    for line in text.splitlines():
+        line = line.strip()
+        opens = not inside and line.startswith("/*")
+        if line and not inside and not opens and not line.startswith("//"):
+            count += 1
+        inside = (inside or opens) and "*/" not in line
+    return count
+
+
+def includes(source):
+    return re.findall(r'^#include "([^"]+)"', read(source), re.M)
+
+
+def column(table, which):
+    """The patterns between backticks in a column of a table."""
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("| ")]
+    return [pattern for row in rows for pattern in re.findall(r"`([\w/.*]+pp)`", row[which])]
 
 
 class Map(unittest.TestCase):
@@ -100,6 +124,46 @@ class Map(unittest.TestCase):
         for name in there:
             with self.subTest(directory=name):
                 self.assertIn(name[len("reload/"):], text)
+
+    def core(self):
+        """Its files, and the headers by which it knows the rest."""
+        text = read("docs/architecture.md")
+        section = text[text.index("## The core"):text.index("## Data")]
+        own, seams = section[:section.index("| part |")], section[section.index("| part |"):]
+        files = set()
+        for pattern in column(own, 2):
+            # A star stands for no slash, as in a shell.
+            found = [name for name in self.files if fnmatch.fnmatch(name, pattern) and name.count("/") == pattern.count("/")]
+            self.assertNotEqual(found, [], pattern)
+            files.update(found)
+        return files, set(column(seams, 2))
+
+    def test_has_a_core_that_can_be_read(self):
+        files, _ = self.core()
+        self.assertGreater(len(files), 30)
+        lines = {name: code_lines(read(name)) for name in files}
+        self.assertLessEqual(sum(lines.values()), MOST_OF_THE_CORE, sorted(lines.items()))
+
+    def test_has_a_core_that_knows_the_rest_by_its_seams(self):
+        files, seams = self.core()
+        self.assertEqual(seams - self.files, set())
+        known = set()
+        for name in sorted(files):
+            for other in includes(name):
+                with self.subTest(file=name, includes=other):
+                    self.assertTrue(other in files or other in seams or other.startswith(("elf/", "system/")))
+                known.add(other)
+        self.assertEqual(seams - known - files, set(), "seams that nothing needs")
+
+    def test_counts_what_is_neither_blank_nor_a_comment(self):
+        self.assertEqual(code_lines("int a;  // one\n\n  // no\n/* no\n no */\nint b;\n/* no */\n"), 2)
+
+    def test_has_no_long_file_in_the_engine(self):
+        sources = [name for name in self.files if re.match(r"reload/.*pp$", name)]
+        self.assertGreater(len(sources), 100)
+        for name in sources:
+            with self.subTest(file=name):
+                self.assertLessEqual(len(read(name).splitlines()), MOST_OF_A_FILE)
 
     def test_leads_somewhere_by_every_link(self):
         pages = [file for file in self.files if re.fullmatch(r"(docs/)?[\w-]+\.md", file)]

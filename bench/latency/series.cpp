@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "../harness/harness.hpp"
-#include "reload/timed_stages.hpp"
+#include "reload/words/timed_stages.hpp"
 
 namespace bench {
 

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <climits>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -91,6 +93,21 @@ std::vector<std::string> searched_for_libc() {
 }
 #endif
 
+// The real one of the file, for $ORIGIN. Until complete() has run.
+std::string directory_of(const snapshot& image) {
+  std::array<char, PATH_MAX> target{};
+  const std::string link = "/proc/thread-self/fd/" + std::to_string(image.origin.get());
+  const ssize_t length = readlink(link.c_str(), target.data(), target.size() - 1);
+  std::string real(target.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+  if (real.empty() || real.front() != '/') {
+    char* const resolved = realpath(image.path.c_str(), nullptr);
+    real = resolved != nullptr ? resolved : image.path;
+    std::free(resolved);
+  }
+  const std::size_t slash = real.rfind('/');
+  return slash == std::string::npos ? "." : real.substr(0, std::max<std::size_t>(slash, 1));
+}
+
 }  // namespace
 
 process_search_path process_directories() {
@@ -143,7 +160,7 @@ own_run_path run_path_of(const elf_facts& facts, const snapshot& image, bool has
   own_run_path answer;
   answer.inherited = !has_run_path;
   if (facts.run_path.empty()) return answer;
-  const std::string origins[] = {image.path.substr(0, image.path.rfind('/')), image.directory()};
+  const std::string origins[] = {image.path.substr(0, image.path.rfind('/')), directory_of(image)};
   for (const std::string& entry : facts.run_path) {
     for (const std::string& origin : origins) {
       std::string whole = entry;

@@ -94,13 +94,14 @@ class alarm_clock final : public driver {
       if (same.get() == number) epoll_ = std::move(same);
     }
     timer_ = unique_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-    if (epoll_ && timer_) return add_readable(timer_.get());
-    return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
+    return epoll_ && timer_ ? add_readable(timer_.get()) : no_descriptor();
   }
   result<void> open_bell() {
     const std::lock_guard lock(bell_mutex_);
     bell_ = unique_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (bell_) return add_readable(bell_.get());
+    return bell_ ? add_readable(bell_.get()) : no_descriptor();
+  }
+  static error no_descriptor() {
     return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
   }
 

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "reload/retire/pin_registry.hpp"
@@ -121,5 +123,19 @@ void frame_keeper::close(detail::published& current, const void* not_loaded, con
   ended_.reset();
   current.frame.store(not_loaded, std::memory_order_relaxed);
 }
+
+namespace detail {
+
+void check_frame_thread(const published& current) {
+  const pid_t polled_by = current.polled_by.load(std::memory_order_relaxed);
+  if (polled_by == 0 || polled_by == gettid()) return;
+  std::fputs(
+      "autoreload: frame() was called by a thread that did not call poll() last: other threads call through a "
+      "frame_pin() of their own, or through `->`\n",
+      stderr);
+  std::abort();
+}
+
+}  // namespace detail
 
 }  // namespace autoreload

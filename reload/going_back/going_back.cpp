@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "recover/ending.hpp"
-#include "reload/at_work.hpp"
 #include "reload/engine_core.hpp"
 
 namespace autoreload::detail {

@@ -13,8 +13,6 @@
 #include <unistd.h>
 
 #include <autoreload/pin.hpp>
-#include <cstdio>
-#include <cstdlib>
 
 #include "reload/retire/grace_period.hpp"
 #include "reload/retire/shared_registry.hpp"
@@ -100,16 +98,6 @@ pinned pin_in(pin_slot& slot, published& current, substitute otherwise) {
 pinned pin_slowly(published& current, substitute otherwise) { return pin_in(free_slot(0), current, otherwise); }
 
 pinned pin_beside(published& current, substitute otherwise) { return pin_in(free_slot(1), current, otherwise); }
-
-void check_frame_thread(const published& current) {
-  const pid_t polled_by = current.polled_by.load(std::memory_order_relaxed);
-  if (polled_by == 0 || polled_by == gettid()) return;
-  std::fputs(
-      "autoreload: frame() was called by a thread that did not call poll() last: other threads call through a "
-      "frame_pin() of their own, or through `->`\n",
-      stderr);
-  std::abort();
-}
 
 }  // namespace detail
 

@@ -13,21 +13,16 @@
 #include <algorithm>
 #include <mutex>
 #include <new>
-#include <system_error>
 #include <utility>
 
 #include "crash/crash_table.hpp"
 #include "reload/load/loaded.hpp"
-#include "reload/retire/holders_left.hpp"
-#include "reload/retire/left_behind.hpp"
 #include "reload/retire/pin_registry.hpp"
-#include "reload/retire/whereabouts.hpp"
+#include "reload/stays/stays.hpp"
 #include "system/host_signals.hpp"
 
 namespace autoreload {
 namespace {
-
-constexpr std::chrono::seconds patience{1};  // a call that is longer than this is worth a word
 
 bool still_mapped(const snapshot& image) {
   if (!is_loaded(image.load_path)) return false;
@@ -36,35 +31,6 @@ bool still_mapped(const snapshot& image) {
   // go.
   if (void* const handle = dlopen(image.load_path.c_str(), RTLD_NOLOAD | RTLD_LAZY)) dlclose(handle);
   return is_loaded(image.load_path);
-}
-
-struct obstacle {
-  bool forever;
-  std::string text;
-};
-
-obstacle why_it_stays(const elf_facts& facts) {
-#ifndef __GLIBC__
-  return {true, "the C library's dlclose never unmaps (musl): every generation stays in memory"};
-#endif
-  if (facts.no_delete) {
-    return {true, "it was linked with -z nodelete (DF_1_NODELETE): dlclose keeps it for good; link without that flag"};
-  }
-  if (!facts.unique_symbols.empty()) {
-    return {true, "it defines the STB_GNU_UNIQUE symbol " + facts.unique_symbols.front() +
-                      ", which pins it for good; compile with -fno-gnu-unique"};
-  }
-  if (facts.thread_destructors) {
-    return {false, "destructors of its thread_local objects are pending: it leaves after those threads have ended"};
-  }
-  return {false, "another loaded library refers to it, or somebody else opened it"};
-}
-
-std::string without_membarrier(const grace& period) {
-  std::string text = "membarrier(2) is refused by now (" + std::generic_category().message(period.refused) + "): ";
-  text += period.blind ? "without /proc nothing shows when old generations can go, so all stay; "
-                       : "old generations go when each thread that calls was seen asleep or switched out; ";
-  return text + "let the sandbox allow membarrier, or set it up before the first call";
 }
 
 // @return what it threw, in words, or empty
@@ -98,18 +64,7 @@ fate fate_of(generation& one, const moment& at, std::vector<retirement>& done) {
     const auto holder =
         std::find_if(at.pins.begin(), at.pins.end(), [&](const held_pin& pin) { return pin.table == table; });
     if (holder != at.pins.end()) {
-      const auto waited = at.now - one.retired;
-      if (at.stuck_after.count() > 0 && waited >= at.stuck_after && !std::exchange(one.stuck, true)) {
-        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(waited).count();
-        done.push_back({one.number, false,
-                        whereabouts_of(holder->thread) + " has not come back for " + std::to_string(seconds) + " s",
-                        true});
-      }
-      if (!one.reported && waited >= patience) {
-        done.push_back(
-            {one.number, false, "a call or pin of thread " + std::to_string(holder->thread) + " is still inside it"});
-        one.reported = true;
-      }
+      tell_of_holder(one, holder->thread, at.now - one.retired, at.stuck_after, done);
       return fate::waits;
     }
     if (std::string kept = why_kept(one); !kept.empty()) {

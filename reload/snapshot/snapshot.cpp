@@ -4,22 +4,15 @@
 
 #include <elf.h>
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/statvfs.h>
-#include <sys/syscall.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <climits>
-#include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <string_view>
 #include <system_error>
 
-#include "digest/digest.hpp"
 #include "reload/snapshot/stack_header.hpp"
 #include "reload/trust/trust.hpp"
 #include "system/file_limit.hpp"
@@ -79,17 +72,12 @@ std::optional<setback> snapshotter::read_small(int file, std::size_t size, const
 
 std::optional<setback> snapshotter::copy_large(int file, const request& wanted, std::size_t size, const setback& busy) {
   const quiet_file_limit quiet;
-  result<copy_file> made = new_copy(wanted.path);
-  if (!made) return setback{setback_kind::shortage, std::move(made.error())};
-  large_ = *std::move(made);
-  const int copy = large_->file.get();
   const auto fail = [&](int number) { return setback{setback_kind::shortage, cant_be_written(wanted.path, number)}; };
   std::array<std::byte, head_size> head;
   if (!read_all(file, head.data(), {0, head_size})) return busy;
   copied_ = wanted.whole ? std::vector<file_range>{{0, size}} : mapped_ranges(head.data(), size);
-  // The size comes first, or what follows the last mapped part would be missing.
-  if (large_->size != size && ftruncate(copy, static_cast<off_t>(size)) != 0) return fail(errno);
-  large_->size = size;
+  if (auto no = begin_copy(wanted.path, size)) return no;
+  const int copy = large_->file.get();
   for (const file_range& range : copied_) {
     const int failure = copy_range(file, copy, range);
     if (failure == 0) continue;
@@ -98,6 +86,18 @@ std::optional<setback> snapshotter::copy_large(int file, const request& wanted, 
   view_ = private_view(copy, size);
   if (view_.bytes().empty()) return fail(errno);
   bytes_ = view_.bytes();
+  return {};
+}
+
+// The size comes first, or what follows the last mapped part would be missing.
+std::optional<setback> snapshotter::begin_copy(const std::string& path, std::uint64_t size) {
+  result<copy_file> made = new_copy(path);
+  if (!made) return setback{setback_kind::shortage, std::move(made.error())};
+  large_ = *std::move(made);
+  if (large_->size != size && ftruncate(large_->file.get(), static_cast<off_t>(size)) != 0) {
+    return setback{setback_kind::shortage, cant_be_written(path, errno)};
+  }
+  large_->size = size;
   return {};
 }
 
@@ -171,49 +171,6 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   return outcome;
 }
 
-snapshot_outcome snapshotter::take_again(const snapshot& kept) {
-  snapshot_outcome outcome;
-  outcome.no = {setback_kind::shortage, error(stage::snapshot, kept.path, "its kept copy can't be read")};
-  drop();
-  const quiet_file_limit quiet;
-  Elf64_Ehdr header;
-  if (!kept.memory.still_ours() || pread(kept.memory.get(), &header, sizeof header, 0) != sizeof header) return outcome;
-  const bool has_sections = header.e_shoff != 0;  // else complete() has never run, or came too late
-  result<copy_file> made = new_copy(kept.path);
-  if (!made) {
-    outcome.no->why = std::move(made.error());
-    return outcome;
-  }
-  large_ = *std::move(made);
-  const int copy = large_->file.get();
-  const auto put = [&](const void* bytes, std::size_t size, std::uint64_t at) {
-    return pwrite(copy, bytes, size, static_cast<off_t>(at)) == static_cast<ssize_t>(size);
-  };
-  if (large_->size != kept.size && ftruncate(copy, static_cast<off_t>(kept.size)) != 0) return outcome;
-  large_->size = kept.size;
-  if (copy_range(kept.memory.get(), copy, {0, kept.size}) != 0) return outcome;
-  for (const snapshot::change& one : kept.changes) {
-    if (one.offset + one.original.size() > kept.size) continue;
-    if (!put(one.original.data(), one.original.size(), one.offset)) return outcome;
-  }
-  if (!has_sections) {
-    if (pread(copy, &header, sizeof header, 0) != sizeof header) return outcome;
-    header.e_shoff = 0;
-    header.e_shnum = header.e_shstrndx = 0;
-    if (!put(&header, sizeof header, 0)) return outcome;
-  }
-  view_ = private_view(copy, static_cast<std::size_t>(kept.size));
-  if (view_.bytes().empty()) return outcome;
-  copied_ = {{0, kept.size}};
-  bytes_ = view_.bytes();
-  outcome.no.reset();
-  outcome.bytes = bytes_;
-  outcome.image.source = kept.source;
-  outcome.image.size = kept.size;
-  outcome.image.path = kept.path;
-  return outcome;
-}
-
 bool snapshotter::prepare(const snapshot& last, std::uint64_t most) {
   if (last.stays_named || last.size > likely) return true;
   if (!ready_ || !ready_->file.still_ours()) {
@@ -279,20 +236,6 @@ result<void> snapshotter::keep(snapshot& image, const naming& how) {
   image.memory = std::move(into.file);
   if (!add_stack_header(image, bytes_)) return fail();
   return {};
-}
-
-std::string snapshot::directory() const {
-  std::array<char, PATH_MAX> target{};
-  const std::string link = "/proc/thread-self/fd/" + std::to_string(origin.get());
-  const ssize_t length = readlink(link.c_str(), target.data(), target.size() - 1);
-  std::string real(target.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
-  if (real.empty() || real.front() != '/') {
-    char* const resolved = realpath(path.c_str(), nullptr);
-    real = resolved != nullptr ? resolved : path;
-    std::free(resolved);
-  }
-  const std::size_t slash = real.rfind('/');
-  return slash == std::string::npos ? "." : real.substr(0, std::max<std::size_t>(slash, 1));
 }
 
 bool snapshot::patch(std::uint64_t offset, const std::string& original, const std::string& text) {

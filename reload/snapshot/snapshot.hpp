@@ -50,9 +50,6 @@ struct snapshot {
     view = {};
   }
 
-  /// The real directory of the file, for $ORIGIN. Until complete() has run.
-  [[nodiscard]] std::string directory() const;
-
   /// Writes other text of the same length into the copy. @return whether it could be written
   bool patch(std::uint64_t offset, const std::string& original, const std::string& text);
 };
@@ -113,6 +110,7 @@ class snapshotter {
   [[nodiscard]] std::optional<setback> read_small(int file, std::size_t size, const setback& busy);
   [[nodiscard]] std::optional<setback> copy_large(int file, const request& wanted, std::size_t size,
                                                   const setback& busy);
+  [[nodiscard]] std::optional<setback> begin_copy(const std::string& path, std::uint64_t size);
   [[nodiscard]] result<copy_file> new_copy(const std::string& path);
   [[nodiscard]] result<copy_file> place_for(snapshot& image, const naming& how);
   [[nodiscard]] bool lies_still(writer_patience::file& known) const;

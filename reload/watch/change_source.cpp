@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: MIT
-// change_source: inotify, polling, and the fall-back from any source to polling.
-//
-// SHARED  polling's next look and whether it polls, which the worker writes and any thread may read: each stands alone.
+// change_source: inotify, and the choice between it and polling.
 #include "reload/watch/change_source.hpp"
 
-#include <sys/stat.h>
-
-#include <atomic>
 #include <new>
 #include <optional>
 #include <utility>
 
-#include "reload/dependencies/dependencies.hpp"
+#include "reload/watch/blind_spots.hpp"
 
 namespace autoreload {
 namespace {
@@ -65,76 +60,6 @@ class inotify_source final : public change_source {
   std::optional<std::vector<std::string>> armed_for_;
 };
 
-class polling_source final : public change_source {
- public:
-  polling_source(std::string file, std::chrono::milliseconds interval) : file_(std::move(file)), interval_(interval) {}
-
-  result<bool> arm(const std::vector<std::string>&) override { return false; }
-  bool take(time_point now, const memory& known) override {
-    if (now < due_.load()) return false;
-    rest();
-    struct stat status {};
-    if (stat(file_.c_str(), &status) != 0) return known.looked_at.has_value() || !known.awaited;
-    return known.looked_at != file_identity::of(status) || state_of(known.needed) != known.needed_state;
-  }
-  [[nodiscard]] time_point due() const noexcept override { return due_; }
-  [[nodiscard]] watch_mode mode() const noexcept override { return watch_mode::polling; }
-  /// The next look is an interval away.
-  void rest() noexcept { due_ = std::chrono::steady_clock::now() + interval_; }
-
- private:
-  const std::string file_;
-  const std::chrono::milliseconds interval_;
-  std::atomic<time_point> due_ = std::chrono::steady_clock::now() + interval_;
-};
-
-// What a warning says: by which way it is watched, and instead of which.
-std::string polls_instead(const watch_order& wanted, watch_mode of) {
-  return "polling every " + std::to_string(wanted.interval.count()) + " ms instead of " + std::string(to_string(of));
-}
-
-// A better source; and polling as long as that one can't be armed, which is tried again at each look of polling's.
-class fallback_source final : public change_source {
- public:
-  fallback_source(watch_order wanted, std::unique_ptr<change_source> better)
-      : wanted_(std::move(wanted)), better_(std::move(better)), polling_(wanted_.file, wanted_.interval) {}
-
-  result<bool> arm(const std::vector<std::string>& needed) override {
-    result<bool> armed = better_->arm(needed);
-    if (!armed) {
-      polling_.rest();
-      if (polls_.exchange(true)) return false;
-      wanted_.warn(polls_instead(wanted_, better_->mode()) +
-                   ", which is tried again each time: " + armed.error().what());
-      return false;
-    }
-    if (polls_.exchange(false)) {
-      wanted_.warn(std::string(to_string(better_->mode())) + " is to be had again: no more polling");
-    }
-    return armed;
-  }
-  bool take(time_point now, const memory& known) override {
-    if (better_->take(now, known)) return true;
-    if (!polls_ || now < polling_.due()) return false;
-    const bool changed = polling_.take(now, known);
-    const result<bool> armed = arm(known.needed);
-    return changed || (armed && *armed);
-  }
-  [[nodiscard]] bool pending() const noexcept override { return better_->pending(); }
-  [[nodiscard]] time_point due() const noexcept override { return polls_ ? polling_.due() : better_->due(); }
-  void drain() override { better_->drain(); }
-  [[nodiscard]] bool renew_if_closed(bool lost) override { return better_->renew_if_closed(lost); }
-  [[nodiscard]] int readable() const override { return better_->readable(); }
-  [[nodiscard]] watch_mode mode() const noexcept override { return polls_ ? polling_.mode() : better_->mode(); }
-  void stop() noexcept override { better_->stop(); }
-
- private:
-  const watch_order wanted_;
-  const std::unique_ptr<change_source> better_;
-  polling_source polling_;
-  std::atomic<bool> polls_{false};
-};
-
 }  // namespace
 
 std::unique_ptr<change_source> make_change_source(watch_order wanted) {
@@ -144,11 +69,11 @@ std::unique_ptr<change_source> make_change_source(watch_order wanted) {
     result<std::shared_ptr<watch_hub>> hub = wanted.hub();
     if (hub) {
       auto inotify = std::make_unique<inotify_source>(wanted, *std::move(hub));
-      return std::make_unique<fallback_source>(std::move(wanted), std::move(inotify));
+      return or_polling(std::move(wanted), std::move(inotify));
     }
     wanted.warn(polls_instead(wanted, watch_mode::inotify) + ": " + hub.error().what());
   }
-  return std::make_unique<polling_source>(std::move(wanted.file), wanted.interval);
+  return make_polling(wanted);
 }
 
 }  // namespace autoreload

@@ -56,4 +56,13 @@ struct watch_order {
 /// Inotify, polling, or inotify with polling while that fails, as the mode and the file system ask for.
 [[nodiscard]] std::unique_ptr<change_source> make_change_source(watch_order wanted);
 
+/// Works everywhere.
+[[nodiscard]] std::unique_ptr<change_source> make_polling(const watch_order& wanted);
+
+/// A better source; and polling as long as that one can't be armed, which is tried again at each look of polling's.
+[[nodiscard]] std::unique_ptr<change_source> or_polling(watch_order wanted, std::unique_ptr<change_source> better);
+
+/// What a warning says: by which way it is watched, and instead of which.
+[[nodiscard]] std::string polls_instead(const watch_order& wanted, watch_mode of);
+
 }  // namespace autoreload

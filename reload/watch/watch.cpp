@@ -2,12 +2,8 @@
 // watch: inotify on every directory between the root and the file.
 #include "reload/watch/watch.hpp"
 
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,10 +11,11 @@
 #include <cerrno>
 #include <climits>
 #include <deque>
-#include <filesystem>
 #include <optional>
 #include <system_error>
 #include <utility>
+
+#include "reload/watch/blind_spots.hpp"
 
 namespace autoreload {
 namespace {
@@ -45,40 +42,6 @@ std::deque<std::string> components(std::string_view path) {
 
 std::string join(const std::string& directory, const std::string& name) {
   return directory.empty() || directory.back() == '/' ? directory + name : directory + "/" + name;
-}
-
-// Whether others may change what is on this file system without our kernel knowing, or where it tells no one. Nothing
-// when there is no such path.
-std::optional<bool> hides_changes(const std::string& path) {
-  // Those that linux/magic.h lacks are spelled out.
-  constexpr std::array<long, 20> hiding{
-      NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC, V9FS_MAGIC, FUSE_SUPER_MAGIC,
-      CODA_SUPER_MAGIC, AFS_SUPER_MAGIC, AFS_FS_MAGIC, CEPH_SUPER_MAGIC, OCFS2_SUPER_MAGIC, 0x01161970L /* GFS2 */,
-      0x0bd00bd0L /* Lustre */, 0x47504653L /* GPFS */, 0x19830326L /* BeeGFS */, 0x20030528L /* OrangeFS */,
-      0xaad7aaeaL /* PanFS */,
-      // What a virtual machine's host shares with it.
-      0x786f4256L /* VirtualBox */, 0xbacbacbcL /* VMware */, 0x7c7c6673L /* Parallels */};
-  struct statfs system;
-  if (statfs(path.c_str(), &system) != 0) return std::nullopt;
-  return std::find(hiding.begin(), hiding.end(), static_cast<long>(system.f_type)) != hiding.end();
-}
-
-// Whether a single file is mounted at this name (bind mounts, as containers have them). What is written then is told to
-// the directory of the file that was mounted, and not to the directory of the name. A kernel before 5.8 doesn't say.
-bool may_be_mounted(const std::string& file) {
-  // musl before 1.2.5 has neither statx(2) nor its struct, of which two words are of interest here.
-  struct {
-    std::uint32_t mask, block_size;
-    std::uint64_t attributes;
-    std::array<std::uint64_t, 5> between;
-    std::uint64_t known_attributes;
-    std::array<std::uint64_t, 24> rest;
-  } status{};
-  static_assert(sizeof status == 256);
-  constexpr std::uint64_t mount_root = 0x2000;
-  constexpr int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
-  if (syscall(SYS_statx, AT_FDCWD, file.c_str(), flags, 0, &status) != 0) return false;
-  return (status.known_attributes & mount_root) == 0 || (status.attributes & mount_root) != 0;
 }
 
 }  // namespace
@@ -289,15 +252,6 @@ result<bool> watch::arm(const std::vector<std::string>& paths) {
   changed_.store(true, std::memory_order_release);  // the way keeps changing: look again
   moved_.store(true, std::memory_order_release);
   return news;
-}
-
-bool needs_polling(const std::string& path) {
-  std::error_code ignored;
-  for (std::filesystem::path at = std::filesystem::absolute(path, ignored); !at.empty(); at = at.parent_path()) {
-    if (const std::optional<bool> hidden = hides_changes(at)) return *hidden;
-    if (at == at.parent_path()) break;
-  }
-  return false;
 }
 
 }  // namespace autoreload

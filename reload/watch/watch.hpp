@@ -117,8 +117,4 @@ class watch {
   std::atomic<bool> renewed_{false};
 };
 
-/// Whether the file's system is one whose changes inotify doesn't see (network and FUSE file systems). Follows the
-/// nearest directory that exists.
-[[nodiscard]] bool needs_polling(const std::string& path);
-
 }  // namespace autoreload

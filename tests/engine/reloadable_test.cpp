@@ -12,7 +12,7 @@
 
 #include "engine_support.hpp"
 #include "hook.hpp"
-#include "reload/timed_stages.hpp"
+#include "reload/words/timed_stages.hpp"
 
 using namespace std::chrono_literals;
 using autoreload::error;

@@ -4,7 +4,7 @@
 // SHARED  the list of code that must stay, in the registry of all copies: grows at its head by compare-exchange, never
 //         shrinks. A caller adds to it while its pin still holds the generation; the retire stage reads it after it has
 //         found the pin gone (acquire). The names of held libraries: guarded by a mutex.
-#include "reload/retire/left_behind.hpp"
+#include "reload/stays/stays.hpp"
 
 #include <cxxabi.h>
 #include <dlfcn.h>

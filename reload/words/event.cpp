@@ -11,7 +11,7 @@
 #include <new>
 #include <string_view>
 
-#include "reload/timed_stages.hpp"
+#include "reload/words/timed_stages.hpp"
 #include "system/file_limit.hpp"
 #include "system/held_signal.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // holders_left: asks who may still come back to a generation that nobody pins, and tells of them.
-#include "reload/retire/holders_left.hpp"
+#include "reload/stays/stays.hpp"
 
 #include <unistd.h>
 

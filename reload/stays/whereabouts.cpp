@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // whereabouts: what a thread does that is still inside an old generation, without disturbing it.
-#include "reload/retire/whereabouts.hpp"
+#include "reload/stays/whereabouts.hpp"
 
 #include <sys/uio.h>
 #include <unistd.h>
