@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "elf/line_table.hpp"
+#include "system/hexadecimal.hpp"
 #include "system/unique_fd.hpp"
 
 namespace autoreload::building {
@@ -67,13 +68,7 @@ std::string build_id(debug_file& of) {
   const std::uint64_t size = notes.number(4);
   if (notes.number(4) != NT_GNU_BUILD_ID || name != 4) return {};
   notes.take(4);
-  std::string text;
-  for (const std::byte one : notes.take(size)) {
-    constexpr std::string_view digits = "0123456789abcdef";
-    text += digits[std::to_integer<unsigned>(one) >> 4];
-    text += digits[std::to_integer<unsigned>(one) & 15];
-  }
-  return text;
+  return hexadecimal(notes.take(size));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "system/thread_files.hpp"
 
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -60,6 +61,23 @@ std::optional<waiting_call> call_in(std::string_view text) {
   call.stack = number_in(words[words.size() - 2]);
   call.instruction = number_in(words[words.size() - 1]);
   return call;
+}
+
+std::vector<std::uintptr_t> words_on_stack(std::uintptr_t stack, std::size_t most) {
+  std::vector<std::uintptr_t> words(most);
+  const iovec into{words.data(), words.size() * sizeof words.front()};
+  // The stack's end may be near: the kernel gives what is there, page by page.
+  std::array<iovec, 8> from{};
+  const std::uintptr_t end = stack + into.iov_len;
+  std::size_t count = 0;
+  for (std::uintptr_t at = stack; at < end && count < from.size(); ++count) {
+    const std::uintptr_t next = std::min(end, (at | 0xfff) + 1);
+    from[count] = {reinterpret_cast<void*>(at), next - at};
+    at = next;
+  }
+  const ssize_t got = process_vm_readv(getpid(), &into, 1, from.data(), count, 0);
+  words.resize(got > 0 ? static_cast<std::size_t>(got) / sizeof words.front() : 0);
+  return words;
 }
 
 }  // namespace autoreload

@@ -5,10 +5,12 @@
 #include <sys/types.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace autoreload {
 
@@ -28,5 +30,10 @@ struct waiting_call {
 
 /// Reads a thread's file `syscall`. @return nothing when it runs, or nothing is known
 [[nodiscard]] std::optional<waiting_call> call_in(std::string_view text);
+
+/// Reads a stack of this process as one reads a stranger's: by a system call, which fails where a pointer would crash.
+/// @param stack  a stack pointer, of a thread that sleeps
+/// @param most   words, up to 4096; there are fewer where the stack ends
+[[nodiscard]] std::vector<std::uintptr_t> words_on_stack(std::uintptr_t stack, std::size_t most);
 
 }  // namespace autoreload

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "elf/sections.hpp"
+#include "system/hexadecimal.hpp"
 
 namespace autoreload::types {
 
@@ -126,12 +127,7 @@ std::vector<std::string> separate_debug_files(const debug_links& of, std::string
                                               std::span<const std::string> roots) {
   std::vector<std::string> list;
   if (of.build_id.size() > 1) {
-    std::string hex;
-    for (const std::byte b : of.build_id) {
-      constexpr std::string_view digits = "0123456789abcdef";
-      hex += digits[std::to_integer<std::size_t>(b >> 4)];
-      hex += digits[std::to_integer<std::size_t>(b & std::byte{15})];
-    }
+    const std::string hex = hexadecimal(of.build_id);
     for (const std::string& root : roots) {
       list.push_back(root + "/.build-id/" + hex.substr(0, 2) + "/" + hex.substr(2) + ".debug");
     }

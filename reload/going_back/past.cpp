@@ -8,19 +8,10 @@
 
 #include "digest/digest.hpp"
 #include "reload/history/history.hpp"
+#include "system/hexadecimal.hpp"
 
 namespace autoreload {
 namespace {
-
-std::string hexadecimal(std::span<const std::byte> bytes) {
-  std::string digits;
-  for (const std::byte one : bytes) {
-    for (const unsigned half : {std::to_integer<unsigned>(one) >> 4, std::to_integer<unsigned>(one) & 15U}) {
-      digits += "0123456789abcdef"[half];
-    }
-  }
-  return digits;
-}
 
 template <class List>
 auto find(List& list, std::uint64_t number) {
