@@ -10,7 +10,7 @@ namespace autoreload::types {
 
 namespace {
 
-constexpr std::string_view opening = "autoreload-abi-3";
+constexpr std::string_view opening = "autoreload-abi-4";
 constexpr std::string_view closing = "complete";
 
 std::string printable(std::string_view text) {
@@ -106,6 +106,7 @@ std::string encode(const description& from) {
       out.number(m.type);
       out.number(m.bit_offset);
       out.number(m.bit_size);
+      out.number(m.alignment);
       out.number(static_cast<std::uint64_t>(m.value));
     }
   }
@@ -152,6 +153,7 @@ std::optional<description> decode(std::string_view bytes) {
       m.type = index();
       m.bit_offset = in.number();
       m.bit_size = in.number();
+      m.alignment = in.number();
       m.value = static_cast<std::int64_t>(in.number());
     }
   }

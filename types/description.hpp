@@ -38,6 +38,7 @@ struct member {
   type_index type = 0;           ///< of a field or parameter
   std::uint64_t bit_offset = 0;  ///< of a field, from the start of its struct
   std::uint64_t bit_size = 0;    ///< of a bit-field; 0 for a whole field
+  std::uint64_t alignment = 0;   ///< bytes, when it was asked for explicitly, of the field itself
   std::int64_t value = 0;        ///< of a constant
 };
 

@@ -31,6 +31,7 @@ std::uint64_t widest_alignment(const description& in, type_index index, int& lef
   if (t.alignment != 0 || --left <= 0) return t.alignment;
   if (t.kind == kind::array) return widest_alignment(in, t.target, left);
   if (t.kind == kind::pointer) return sizeof(void*);
+  if (t.kind == kind::base && t.encoding == encoding::complex) return t.size / 2;
   if (t.kind != kind::structure && t.kind != kind::unite) return t.size;
   std::uint64_t widest = 1;
   for (const member& m : t.members) {

@@ -21,7 +21,7 @@ struct passed_result {
   std::string wrong{};      ///< why it can't come back; `as` is null then
 };
 
-/// How an argument is passed: as one or two arguments of libffi's, each a part of its bytes.
+/// How an argument is passed: as up to three arguments of libffi's, each a part of its bytes (none: it is zero).
 struct passed_argument {
   struct part {
     ffi_type* as;
@@ -32,13 +32,21 @@ struct passed_argument {
   std::string wrong{};  ///< why it can't be passed
 };
 
+/// Of anything but structs and 128-bit integers; null for what libffi does not know.
+[[nodiscard]] ffi_type* scalar(const type_table& types, type_index type);
+/// Whether it is a 128-bit integer.
+[[nodiscard]] bool is_wide(const type_table& types, type_index type);
+/// The complaint about a type that none of the rules has.
+[[nodiscard]] std::string not_known(const type_table& types, type_index type);
+
 /// Makes libffi's descriptions and keeps them.
 ///
-/// libffi knows no unions, no bit-fields and no packed structs, and lays structs out by itself. On x86-64 the
-/// convention looks at eight bytes at a time, so that plain numbers with the same classes stand for any type. What goes
-/// into registers is handed to libffi number by number: libffi up to 3.4 copies a struct's second half over the first
-/// floating register when the struct's first half is in the last integer one. Elsewhere a struct is described as it is,
-/// and what libffi would lay out in another way is refused.
+/// libffi knows no unions, no bit-fields and no packed structs, and lays structs out by itself. On x86-64 and aarch64
+/// plain numbers that are passed in the same way stand for any type. On x86-64 the convention looks at eight bytes at a
+/// time. What goes into registers is handed to libffi number by number: libffi up to 3.4 copies a struct's second half
+/// over the first floating register when the struct's first half is in the last integer one. On aarch64 it asks whether
+/// all is floating numbers of one type, how large it is and how it is aligned, which libffi does not heed. Elsewhere a
+/// struct is described as it is, and what libffi would lay out in another way is refused.
 class convention {
  public:
   explicit convention(const type_table& types) : types_(types) {}
@@ -59,6 +67,10 @@ class convention {
 
   unsigned integers_left_ = 0;
   unsigned floats_left_ = 0;
+#elif defined(__aarch64__)
+  passed_argument in_general_registers(type_index type);
+
+  unsigned general_used_ = 0;
 #else
   std::optional<std::string> add_parts(type_index type, std::vector<ffi_type*>& into, int depth);
   passed_result as_it_is(type_index type);

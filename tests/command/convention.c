@@ -60,6 +60,10 @@ MAKE(pointer_float, 0, n + 0.5f)
 MAKE(aligned, n)
 MAKE(wide_aligned, n, n + 1)
 MAKE(bool_bytes, n, 0, -n)
+MAKE(five_doubles, {n, n + 0.5, 1, -n, n + 2})
+MAKE(two_long_doubles, {n + 0.125L, -n})
+MAKE(complex_float, n + 0.5f, -n)
+MAKE(wide_inside, n)
 MAKE(large, {[99] = n}, n + 0.5, n + 1)
 
 union number make_number(int n) {
@@ -76,6 +80,12 @@ union both make_both(long n) {
 long take_both(union both a, double b) { return a.l[0] + 10 * a.l[1] + (long)(100 * b); }
 struct packed_large make_packed(int n) {
   return (struct packed_large){(char)n, n + 0.5, n + 1};
+}
+struct aligned_whole make_aligned_whole(int n) {
+  return (struct aligned_whole){n};
+}
+int take_aligned_whole(int n, struct aligned_whole x, struct aligned_whole y, int m) {
+  return n + 10 * x.a + 100 * y.a + 1000 * m;
 }
 double take_packed(int n, struct packed_large p) { return n + 10 * p.a + 100 * p.b + 1000.0 * p.c; }
 
@@ -98,6 +108,9 @@ double _Complex pass_cdouble(double _Complex v) { return v * (1 + 2 * I); }
 long double _Complex pass_cldouble(long double _Complex v) { return v * (1 + 2 * I); }
 long high_of(__int128 v) { return (long)(v >> 64); }
 __int128 make_wide(long high, long low) { return (__int128)high << 64 | (unsigned long)low; }
+long take_wide(int a, __int128 b, int c, __int128 d, int e, __int128 f, int g) {
+  return a + 10 * (long)(b >> 64) + 100 * c + 1000 * (long)d + 10000 * e + 100000 * (long)(f >> 64) + 1000000 * g;
+}
 enum color pass_color(enum color v) { return v; }
 char* pass_pointer(char* v) { return v; }
 double twenty(int a, float b, long c, double d, short e, float f, char g, double h, int i, float j, int k, double l,

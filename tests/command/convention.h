@@ -44,6 +44,10 @@
   X(aligned, a, _Alignas(16) int a;) \
   X(wide_aligned, a + 2 * x.b, _Alignas(32) int a; int b;) \
   X(bool_bytes, a + 2 * x.b + 3 * x.c, _Bool a, b; signed char c;) \
+  X(five_doubles, a[0] + 2 * x.a[4], double a[5];) \
+  X(two_long_doubles, a[0] + 2 * x.a[1], long double a[2];) \
+  X(complex_float, a * 1.0f + 2 * x.b, float _Complex a; float b;) \
+  X(wide_inside, a, __int128 a;) \
   X(large, a[99] + 2 * x.b + 3 * x.c, char a[100]; double b; int c;)
 // clang-format on
 
@@ -71,6 +75,9 @@ union both {
   double d;
   long l[2];
 };
+struct __attribute__((aligned(16))) aligned_whole {
+  int a;
+};
 struct __attribute__((packed)) packed_large {
   char a;
   double b;
@@ -84,6 +91,8 @@ double take_real(union real a, union real b);
 union both make_both(long n);
 long take_both(union both a, double b);
 struct packed_large make_packed(int n);
+struct aligned_whole make_aligned_whole(int n);
+int take_aligned_whole(int n, struct aligned_whole x, struct aligned_whole y, int m);
 double take_packed(int n, struct packed_large p);
 
 char pass_char(char v);
@@ -105,6 +114,7 @@ double _Complex pass_cdouble(double _Complex v);
 long double _Complex pass_cldouble(long double _Complex v);
 long high_of(__int128 v);
 __int128 make_wide(long high, long low);
+long take_wide(int a, __int128 b, int c, __int128 d, int e, __int128 f, int g);
 enum color { RED, GREEN = 5, BLUE = -1 };
 enum color pass_color(enum color v);
 char* pass_pointer(char* v);

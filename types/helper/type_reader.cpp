@@ -204,8 +204,9 @@ void type_reader::fill_compound(type_index index, Dwarf_Die* entry, kind what) {
     if (tag == DW_TAG_inheritance) field.name = "base " + std::to_string(made.members.size());
     field.bit_size = number(&child, DW_AT_bit_size).value_or(0);
     field.bit_offset = bits_before(&child, field.bit_size);
+    field.alignment = number(&child, DW_AT_alignment).value_or(0);
+    strictest = std::max(strictest, field.alignment);
     made.members.push_back(std::move(field));
-    strictest = std::max(strictest, number(&child, DW_AT_alignment).value_or(0));
   });
   // clang says of a field what it was asked for, but not what that makes of the struct.
   if (made.alignment == 0 && strictest != 0) stricter_fields_.emplace_back(index, strictest);
