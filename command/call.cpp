@@ -7,6 +7,7 @@
 #include "library.hpp"
 #include "library_types.hpp"
 #include "options.hpp"
+#include "scoped_names.hpp"
 #include "session.hpp"
 #include "terminal.hpp"
 #include "worker.hpp"
@@ -20,7 +21,10 @@ result<type_table> types_for(const library& opened, const call_options& options)
                       .include_directories = options.library.include_directories,
                       .compiler = options.library.compiler};
   for (const std::string& text : options.expressions) {
-    for (std::string& name : names_in(text)) wanted.names.push_back(std::move(name));
+    for (std::string& name : names_in(text)) {
+      wanted.scoped |= is_scoped(name);
+      wanted.names.push_back(std::move(name));
+    }
   }
   const progress working("reading the types of " + opened.path());
   result<types::description> types = read_types(opened, wanted);
@@ -35,6 +39,7 @@ void explain_unknown(const complaint& wrong, const std::string& expression, cons
   const bool exported = opened.find(name) != nullptr && types.symbol(name) == nullptr;
   if (exported)
     say_note("the library exports it, but no debug information describes it: compile it with -g, or name its header");
+  if (opened.is_shared(name)) say_note("several units have one: say which by its file, such as 'list.c'::" + name);
   for (const std::string& problem : types.all().problems) {
     if (exported) say_note(problem);
   }
@@ -69,7 +74,7 @@ int run_call(const call_options& options) {
                            .json = options.calling.json,
                            .limit = options.calling.limit,
                            .preload = options.calling.preload,
-                           .locals = opened->locals()};
+                           .locals = all_locals(*opened, types->all())};
   result<worker> process = worker::start(opened->path(), *types, how);
   if (!process) return say_error(process.error()), failed;
   for (const std::string& text : options.expressions) {

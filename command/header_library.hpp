@@ -21,6 +21,8 @@ class header_library {
   ~header_library();
 
   [[nodiscard]] const std::string& path() const { return path_; }
+  /// Enumerations that stand for the header's constants, by their tags.
+  [[nodiscard]] const std::vector<std::string>& constants() const { return constants_; }
   /// Gives a description of this library the names that it stands for.
   void rename(types::description& types, const library& of) const;
 
@@ -29,6 +31,7 @@ class header_library {
 
   std::string directory_;
   std::string path_;
+  std::vector<std::string> constants_;
 };
 
 }  // namespace autoreload::command

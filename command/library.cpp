@@ -143,6 +143,7 @@ result<library> library::open(const std::string& name) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     const bool twice =
         (i != 0 && all[i - 1].name == all[i].name) || (i + 1 < all.size() && all[i + 1].name == all[i].name);
+    if (twice) made.shared_.insert(all[i].name);
     if (!twice && made.find(all[i].name) == nullptr) made.locals_.push_back(all[i]);
   }
   return made;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,12 +40,15 @@ class library {
   [[nodiscard]] const exported_name* find(std::string_view name) const;
   /// By name. A name that two units have, or that is exported too, is not among them.
   [[nodiscard]] const std::vector<local_name>& locals() const { return locals_; }
+  /// Whether several of its units have a static function or variable of this name.
+  [[nodiscard]] bool is_shared(const std::string& name) const { return shared_.contains(name); }
 
  private:
   std::string path_;
   std::vector<std::byte> bytes_;
   std::vector<exported_name> exports_;
   std::vector<local_name> locals_;
+  std::set<std::string> shared_;
 };
 
 /// A file's bytes; nothing when it can't be read.

@@ -14,6 +14,7 @@
 #include <autoreload/abi_guard.hpp>
 
 #include "header_library.hpp"
+#include "scoped_names.hpp"
 #include "system/unique_fd.hpp"
 #include "types/elf_glance.hpp"
 #include "types/helper_process.hpp"
@@ -48,6 +49,7 @@ types::request request_for(const library& of, const types_wanted& wanted) {
   types::request ask;
   ask.all_types = wanted.everything;
   ask.api_fields = wanted.api_fields;
+  ask.variables = ask.static_types = wanted.scoped;
   ask.types = wanted.names;
   const std::set<std::string, std::less<>> names(wanted.names.begin(), wanted.names.end());
   for (const exported_name& e : of.exports()) {
@@ -90,7 +92,13 @@ std::string debug_file_of(const library& of) {
 
 result<types::description> read_types(const library& of, const types_wanted& wanted) {
   types::request ask = request_for(of, wanted);
-  if (wanted.headers.empty()) return ask_helper(of, std::move(ask));
+  if (wanted.headers.empty()) {
+    result<types::description> found = ask_helper(of, std::move(ask));
+    if (found) {
+      for (scoped_name& n : scoped_names(*found)) found->symbols.push_back({std::move(n.name), n.function, n.type});
+    }
+    return found;
+  }
   std::vector<std::string> names;
   for (const types::wanted_symbol& s : ask.symbols) {
     if (!s.local) names.push_back(s.name);  // no header declares the others
@@ -99,8 +107,10 @@ result<types::description> read_types(const library& of, const types_wanted& wan
   if (!compiled) return compiled.error();
   result<library> header = library::open(compiled->path());
   if (!header) return header.error();
+  std::vector<std::string> types = wanted.names;
+  types.insert(types.end(), compiled->constants().begin(), compiled->constants().end());
   result<types::description> found = ask_helper(
-      *header, request_for(*header, {.names = wanted.names, .everything = wanted.everything, .all_symbols = true}));
+      *header, request_for(*header, {.names = std::move(types), .everything = wanted.everything, .all_symbols = true}));
   if (found) compiled->rename(*found, of);
   return found;
 }

@@ -15,6 +15,7 @@ struct types_wanted {
   std::vector<std::string> names{};  ///< symbols, tags, typedefs and constants
   bool everything = false;           ///< all exported symbols and all types, whatever `names` says
   bool all_symbols = false;          ///< all exported symbols
+  bool scoped = false;               ///< also the scoped_names(), as symbols
   bool api_fields = false;           ///< what a host's API structs expect, as symbols
   std::vector<std::string>
       headers{};  ///< as an #include names them: the types come from there, and not from the library

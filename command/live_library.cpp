@@ -11,6 +11,7 @@
 
 #include "library.hpp"
 #include "library_types.hpp"
+#include "scoped_names.hpp"
 #include "session.hpp"
 #include "terminal.hpp"
 
@@ -194,17 +195,21 @@ void live_library::read_and_start(std::shared_ptr<const snapshot> image) {
   const result<library> opened = library::open(image->load_path);
   if (!opened) return refuse(opened.error());
   types_wanted wanted{.everything = how_.all_types,
+                      .scoped = how_.all_types,
                       .headers = options_.library.headers,
                       .include_directories = options_.library.include_directories,
                       .compiler = options_.library.compiler};
   for (const std::string& text : options_.expressions) {
-    for (std::string& name : names_in(text)) wanted.names.push_back(std::move(name));
+    for (std::string& name : names_in(text)) {
+      wanted.scoped |= is_scoped(name);
+      wanted.names.push_back(std::move(name));
+    }
   }
   result<types::description> types = read_types(*opened, wanted);
   if (!types) return refuse(error(types.error()).rename(options_.library.path));
   auto made = std::make_shared<kept_generation>();
   made->image = std::move(image);
-  made->locals = opened->locals();
+  made->locals = all_locals(*opened, *types);
   made->types = std::make_shared<const type_table>(*std::move(types));
   start(std::move(made));
 }

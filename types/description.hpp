@@ -108,7 +108,7 @@ struct code {
   std::string name{};
   bool exported = false;
   std::uint64_t address = 0;  ///< as the file has it
-  type_index type = 0;        ///< of an exported one, else 0
+  type_index type = 0;        ///< of an exported one, or when it was asked for, else 0
 };
 
 /// Types are numbered from 0; number 0 is void and always there. Every index in it is valid.

@@ -36,9 +36,10 @@ struct request {
   std::vector<wanted_symbol> symbols;
   /// Types by their tag or typedef's name, and enumerations by a constant's name, which the symbols need not lead to.
   std::vector<std::string> types;
-  bool all_types = false;   ///< every type that has a name
-  bool api_fields = false;  ///< the fields of a host's API structs, as symbols
-  bool variables = false;   ///< every variable of the library's own, and every function that a pointer may lead to
+  bool all_types = false;     ///< every type that has a name
+  bool api_fields = false;    ///< the fields of a host's API structs, as symbols
+  bool variables = false;     ///< every variable of the library's own, and every function that a pointer may lead to
+  bool static_types = false;  ///< with these also the types of the functions that are not exported
 };
 
 /// A request that leaves a helper so much time: for its processor, and half of it for searches.
@@ -70,6 +71,7 @@ struct request {
   out.number(from.all_types ? 1 : 0);
   out.number(from.api_fields ? 1 : 0);
   out.number(from.variables ? 1 : 0);
+  out.number(from.static_types ? 1 : 0);
   return out.take();
 }
 
@@ -94,6 +96,7 @@ struct request {
   into.all_types = in.number() != 0;
   into.api_fields = in.number() != 0;
   into.variables = in.number() != 0;
+  into.static_types = in.number() != 0;
   return in.good() ? into : request{};
 }
 

@@ -61,7 +61,7 @@ class lexer {
     if (is_letter(peek())) return read_name();
     if (is_digit(peek()) || (peek() == '.' && is_digit(peek(1)))) return read_number();
     if (peek() == '"') return read_string();
-    if (peek() == '\'') return read_character();
+    if (peek() == '\'') return is_unit() ? read_unit_and_name() : read_character();
     if (peek() == '$') return read_earlier();
     for (const std::string_view sign : signs) {
       if (!text_.substr(at_).starts_with(sign)) continue;
@@ -73,9 +73,29 @@ class lexer {
     complain(since(begin), "this is nothing that C knows");
   }
 
+  // `function::variable` is one name.
+  void skip_name() {
+    while (is_letter(peek()) || is_digit(peek()) || (peek() == ':' && peek(1) == ':' && is_letter(peek(2)))) {
+      at_ += peek() == ':' ? 3 : 1;
+    }
+  }
+
+  // `'list.c'::count`, which no character begins.
+  bool is_unit() const {
+    const std::size_t close = text_.find('\'', at_ + 1);
+    return close != std::string_view::npos && text_.substr(close + 1, 2) == "::";
+  }
+
+  token read_unit_and_name() {
+    const std::size_t begin = at_;
+    at_ = text_.find('\'', at_ + 1) + 1;
+    skip_name();
+    return {.kind = token_kind::name, .where = since(begin), .text = std::string(text_.substr(begin, at_ - begin))};
+  }
+
   token read_name() {
     const std::size_t begin = at_;
-    while (is_letter(peek()) || is_digit(peek())) ++at_;
+    skip_name();
     std::string name(text_.substr(begin, at_ - begin));
     if (peek() == '"' || peek() == '\'') {
       if (name == "u8") return read();

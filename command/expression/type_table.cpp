@@ -6,6 +6,7 @@
 #include <array>
 #include <limits>
 
+#include "constant_tag.hpp"
 #include "types/spell.hpp"
 
 namespace autoreload::command {
@@ -67,12 +68,14 @@ type_index type_table::add(types::type made) {
 void type_table::take_names(type_index index) {
   const types::type& t = at(index);
   if (t.kind == kind::alias) typedefs_.try_emplace(t.name, index);
-  if (types::has_tag(t.kind) && !t.name.empty()) {
+  if (types::has_tag(t.kind) && !t.name.empty() && t.name != constant_tag) {
     const auto [it, fresh] = tags_.try_emplace({t.kind, t.name}, index);
     if (!fresh && t.complete && !at(it->second).complete) it->second = index;
   }
   if (t.kind == kind::enumeration) {
-    for (const types::member& m : t.members) enumerators_.try_emplace(m.name, m.value, index);
+    // A header's constant is no enumeration's: it has the type that the header gives it.
+    const type_index of = t.name == constant_tag ? t.target : index;
+    for (const types::member& m : t.members) enumerators_.try_emplace(m.name, m.value, of);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "command/scoped_names.hpp"
 #include "types/shape.hpp"
 
 namespace autoreload::command {
@@ -107,7 +108,9 @@ std::vector<std::string> fields_after(std::string_view before, bool arrow, const
 
 std::vector<std::string> names(const type_table& types) {
   std::vector<std::string> list{"NULL", "true", "false", "sizeof", "struct", "union", "enum"};
-  for (const types::symbol& s : types.all().symbols) list.push_back(s.function ? s.name + "(" : s.name);
+  for (const types::symbol& s : types.all().symbols) {
+    if (!is_scoped(s.name)) list.push_back(s.function ? s.name + "(" : s.name);
+  }
   for (auto more : {types.typedef_names(), types.enumerator_names()}) {
     list.insert(list.end(), more.begin(), more.end());
   }

@@ -103,7 +103,8 @@ std::string type_text(const std::string& text, const type_table& types, session&
 std::string list_text(const std::string& part, const type_table& types) {
   std::vector<const types::symbol*> shown;
   for (const types::symbol& s : types.all().symbols) {
-    if (s.name.find(part) != std::string::npos) shown.push_back(&s);
+    const bool asked = s.name[0] != '\'' || part.find('\'') != std::string::npos;  // all have such a name, too
+    if (asked && s.name.find(part) != std::string::npos) shown.push_back(&s);
   }
   if (shown.empty()) refuse(part.empty() ? "it exports nothing" : "nothing has \"" + part + "\" in its name");
   std::sort(shown.begin(), shown.end(), [](const auto* a, const auto* b) { return a->name < b->name; });

@@ -217,9 +217,11 @@ TEST_F(Call, SaysWhyALibraryCanNotBeLoadedOrHasNoTypes) {
 
 TEST_F(Call, TakesTheTypesOfALibraryWithoutDebugInformationFromAHeader) {
   const support::temp_directory directory;
-  support::write_file(
-      directory / "own.h",
-      "#define UNIT 3\nstruct pair { short a; long b; };\nlong sum(struct pair p);\nextern int level;\n");
+  support::write_file(directory / "own.h",
+                      "#define UNIT 3\nstruct pair { short a; long b; };\nlong sum(struct pair p);\nextern int level;\n"
+                      "#define LEVEL (UNIT + 4)\n#define LOW -5\n#define DEEP LEVEL\n#define BIG 0xffffffffffffffffUL\n"
+                      "#define NAMED \"text\"\n#define OPEN (1\n#define HALF 0.5\n#define PLUS(n) (n + 1)\n"
+                      "enum kind { KIND_A, KIND_B };\n");
   support::build_library(directory / "libown.so",
                          "#include \"own.h\"\nint level = 2;\nlong sum(struct pair p) { return p.a + p.b; }\nint "
                          "other(void) { return 1; }",
@@ -227,6 +229,15 @@ TEST_F(Call, TakesTheTypesOfALibraryWithoutDebugInformationFromAHeader) {
   const ran came = autoreload({"call", directory / "libown.so", "--header", directory / "own.h",
                                "sum((struct pair){1, 2})", "level", "sizeof(struct pair)"});
   EXPECT_EQ(came.out, "3\n2\n16\n") << came.err;
+  EXPECT_EQ(autoreload({"call", directory / "libown.so", "--header", directory / "own.h", "LEVEL", "sizeof BIG", "BIG",
+                        "DEEP - LOW", "KIND_B"})
+                .out,
+            "7\n8\n18446744073709551615\n12\nKIND_B\n");
+  for (const char* const no_constant : {"NAMED", "OPEN", "HALF", "PLUS", "struct"}) {
+    EXPECT_EQ(
+        autoreload({"call", directory / "libown.so", "--header", directory / "own.h", "LEVEL", no_constant}).status, 1)
+        << no_constant;
+  }
   const ran missing = autoreload({"call", directory / "libown.so", "--header", directory / "own.h", "other()"});
   EXPECT_EQ(missing.status, 1);
   const ran wrong = autoreload({"call", directory / "libown.so", "--header", "no_such_header.h", "1"});
@@ -289,7 +300,32 @@ TEST_F(Call, KnowsNoStaticThatTwoUnitsHave) {
   const ran came = autoreload({"call", place / "two.so", "same"});
   EXPECT_EQ(came.status, 1);
   EXPECT_NE(came.err.find("has no \"same\""), std::string::npos) << came.err;
+  EXPECT_NE(came.err.find("such as 'list.c'::same"), std::string::npos) << came.err;
   EXPECT_EQ(autoreload({"call", place / "two.so", "a()", "b()"}).out, "1\n2\n");
+}
+
+TEST_F(Call, NamesAFunctionsOwnVariablesAndWhatTwoUnitsHaveByTheirScope) {
+  const support::temp_directory place;
+  const std::string counts = "int NAME(void) { static int calls = FIRST; return ++calls * 10 + same++; }\n";
+  const std::string work = "static __attribute__((noinline)) int times(int n) { return FACTOR * n; }\n";
+  for (const auto& [file, values] : {std::pair{"a.c", "#define NAME a\n#define FIRST 0\n#define FACTOR 2\n"},
+                                     std::pair{"b.c", "#define NAME b\n#define FIRST 5\n#define FACTOR 3\n"}}) {
+    support::write_file(place / file, values + ("static int same = FACTOR;\n" + work) + counts + "int use_" + file[0] +
+                                          "(int n) { return times(n); }\n");
+  }
+  int tried = 0;
+  for (const std::string compiler : {"gcc -O0", "gcc -O2 -gdwarf-4", "clang -O0", "clang -O2"}) {
+    if (!support::installed(compiler.substr(0, compiler.find(' ')))) continue;
+    support::shell("cd '" + place.path().string() + "' && " + compiler + " -g -shared -fPIC -o two.so a.c b.c");
+    const ran came = autoreload({"call", place / "two.so", "a()", "a::calls", "b::calls = 7", "b()", "'a.c'::same",
+                                 "'b.c'::same", "'b.c'::times(5)", "'a.c'::times(5)", "*&'b.c'::b::calls"});
+    EXPECT_EQ(came.out, "12\n1\n7\n83\n3\n4\n15\n10\n8\n") << compiler << came.err;
+    for (const char* const wrong : {"calls", "times(1)", "a::same", "'c.c'::same", "'a.c'::", "a::"}) {
+      EXPECT_EQ(autoreload({"call", place / "two.so", wrong}).status, 1) << wrong;
+    }
+    ++tried;
+  }
+  EXPECT_GT(tried, 0);
 }
 
 TEST_F(Call, WritesAndShowsWideStrings) {

@@ -60,7 +60,7 @@ class reader {
     }
     find_symbols();
     if (ask_.api_fields) find_api_fields();
-    if (ask_.variables) read_variables(units_, types_, made_);
+    if (ask_.variables) read_variables(units_, types_, made_, ask_.static_types);
     types_.finish();
     search_definitions();
     find_types();

@@ -129,7 +129,8 @@ bool read_location(Dwarf_Attribute& location, variable& into) {
 
 class lister {
  public:
-  lister(units& from, type_reader& types, description& into) : from_(from), types_(types), into_(into) {}
+  lister(units& from, type_reader& types, description& into, bool static_types)
+      : from_(from), types_(types), into_(into), static_types_(static_types) {}
 
   void run() {
     from_.each([&](Dwarf_Die root) {
@@ -208,7 +209,8 @@ class lister {
     if (name.empty() || dwarf_entrypc(&entry, &address) != 0 || address == 0) return;
     if (into_.functions.size() >= most) return complain("it has more functions than can be told apart");
     const bool exported = flag(&entry, DW_AT_external);
-    into_.functions.push_back({unit_name(entry), name, exported, address, exported ? types_.function_of(&entry) : 0});
+    const type_index type = exported || static_types_ ? types_.function_of(&entry) : 0;
+    into_.functions.push_back({unit_name(entry), name, exported, address, type});
   }
 
   // Variables of one name in one function stand in different blocks. In what order is all that tells them apart.
@@ -275,12 +277,15 @@ class lister {
   units& from_;
   type_reader& types_;
   description& into_;
+  bool static_types_;
   std::unordered_map<const void*, std::size_t> by_first_;
   std::vector<std::pair<std::uint64_t, Dwarf_Off>> places_;  // of each variable in the source
 };
 
 }  // namespace
 
-void read_variables(units& from, type_reader& types, description& into) { lister(from, types, into).run(); }
+void read_variables(units& from, type_reader& types, description& into, bool static_types) {
+  lister(from, types, into, static_types).run();
+}
 
 }  // namespace autoreload::types
