@@ -162,6 +162,19 @@ std::uint64_t add(std::uint64_t number, std::string_view path, std::uintptr_t ba
   return one.ticket;
 }
 
+std::uint64_t renew(std::uint64_t ticket) noexcept {
+  const std::lock_guard lock(writer);
+  if (ticket == 0) return 0;
+  for (std::size_t at = 0; at < capacity; ++at) {
+    if (master[at].ticket != ticket) continue;
+    entry again = master[at];
+    again.ticket = ++last_ticket;
+    replace(at, again);
+    return again.ticket;
+  }
+  return 0;
+}
+
 void remove(std::uint64_t ticket) {
   if (ticket == 0) return;
   const std::lock_guard lock(writer);

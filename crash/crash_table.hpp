@@ -68,6 +68,10 @@ struct entry {
 [[nodiscard]] std::uint64_t add(std::uint64_t number, std::string_view path, std::uintptr_t base,
                                 std::span<const load_segment> segments, int snapshot);
 
+/// Makes a generation the youngest, as it is called again: while others come and go it is not forgotten.
+/// @return its new ticket; 0 when it was forgotten before, so that it has to be added. Any thread.
+[[nodiscard]] std::uint64_t renew(std::uint64_t ticket) noexcept;
+
 /// Marks it as unloaded, now. Call it when the code has left memory; a generation that stays for ever is never removed.
 /// Any thread. A ticket of 0, or of a generation that was forgotten since, does nothing.
 void remove(std::uint64_t ticket);

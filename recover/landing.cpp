@@ -170,8 +170,27 @@ void autoreload_landed();
 void autoreload_run_guarded_end();
 }
 
+#if defined(__SANITIZE_ADDRESS__)
+#define FRAMES_HAVE_MARKS
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define FRAMES_HAVE_MARKS
+#endif
+#endif
+#ifdef FRAMES_HAVE_MARKS
+extern "C" void __asan_unpoison_memory_region(const volatile void* from, std::size_t size);
+#endif
+
 namespace autoreload::detail {
 namespace {
+
+// The address sanitizer marks what lies between a frame's variables, and the frame takes the marks away when it
+// returns.
+void forget_frames([[maybe_unused]] std::uintptr_t from, [[maybe_unused]] std::uintptr_t to) noexcept {
+#ifdef FRAMES_HAVE_MARKS
+  if (from < to) __asan_unpoison_memory_region(reinterpret_cast<const void*>(from), to - from);
+#endif
+}
 
 constinit thread_local landing* last_begun __attribute__((tls_model("initial-exec"))) = nullptr;
 
@@ -230,11 +249,13 @@ void landings::go_on_there(landing& one, const call_ending& how, void* context) 
   one.ending_ = how;
   mcontext_t& machine = static_cast<ucontext_t*>(context)->uc_mcontext;
 #if defined(__x86_64__)
+  forget_frames(static_cast<std::uintptr_t>(machine.gregs[REG_RSP]), stack(one));
   machine.gregs[REG_RIP] = static_cast<greg_t>(reinterpret_cast<std::uintptr_t>(&::autoreload_landed));
   machine.gregs[REG_RSP] = static_cast<greg_t>(stack(one));
   constexpr greg_t trap_or_align_or_backwards = 0x100 | 0x40000 | 0x400;
   machine.gregs[REG_EFL] &= ~trap_or_align_or_backwards;
 #elif defined(__aarch64__)
+  forget_frames(machine.sp, stack(one));
   machine.pc = reinterpret_cast<std::uintptr_t>(&::autoreload_landed);
   machine.sp = stack(one);
 #endif

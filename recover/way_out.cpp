@@ -2,6 +2,7 @@
 // way_out: whether a guarded call can be left where a signal found it.
 #include "recover/way_out.hpp"
 
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <unwind.h>
@@ -106,6 +107,24 @@ struct errand {
   way_out* answer;
 };
 
+// Where the child writes: in memory that a child has in common with its parent even where it gets a copy of all else,
+// as under a sanitizer and under qemu. Without room for that, on the stack, which a child borrows elsewhere.
+class answer_place {
+ public:
+  answer_place() noexcept
+      : shared_(::mmap(nullptr, sizeof(way_out), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {}
+  answer_place(const answer_place&) = delete;
+  answer_place& operator=(const answer_place&) = delete;
+  ~answer_place() {
+    if (shared_ != MAP_FAILED) ::munmap(shared_, sizeof(way_out));
+  }
+  [[nodiscard]] way_out& get() noexcept { return shared_ != MAP_FAILED ? *static_cast<way_out*>(shared_) : own_; }
+
+ private:
+  void* const shared_;
+  way_out own_;
+};
+
 // In the child.
 void look(void* argument) noexcept {
   end_by_any_fault(time_limit);
@@ -125,7 +144,8 @@ bool may_be_ours(std::uintptr_t instruction) noexcept {
 
 way_out find_way_out(const incident& from, const detail::landing& to) noexcept {
   search of(from, detail::landings::body(to), detail::landings::stack(to));
-  way_out answer;
+  answer_place place;
+  way_out& answer = place.get();
   errand mine{&of, &answer};
   const undisturbed meanwhile;
   const pid_t child = run_aside(look, &mine, 0);

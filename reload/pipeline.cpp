@@ -176,7 +176,10 @@ std::optional<setback> run_stages(const context& here, candidate& next) {
     if (!stage.is_wanted(here.wanted.chosen) || (here.again != nullptr && !stage.again)) continue;
     answer no;
     if (!here.time.spend(here.usual[next.stage], [&] { no = stage.run(here, next); })) return put_off(next);
-    if (no) return no;
+    if (no) {
+      advise_on_shortage(*no);
+      return no;
+    }
     next.lap(stage.time);
   }
   return {};

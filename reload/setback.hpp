@@ -59,4 +59,7 @@ struct setback {
 /// @param image    descriptor of what was to be mapped
 [[nodiscard]] setback setback_of_dlopen(error failure, int image);
 
+/// Advises on what ran out, where the system's words tell that it was descriptors.
+void advise_on_shortage(setback& no);
+
 }  // namespace autoreload

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "crash/crash_table.hpp"
 #include "recover/ending.hpp"
 #include "reload/engine_core.hpp"
 
@@ -12,6 +13,13 @@ namespace autoreload::detail {
 namespace {
 
 std::string named(std::uint64_t number) { return "generation " + std::to_string(number); }
+
+// Whatever came since: a crash in it has to be told from the host's own.
+void stay_known(generation& one, const std::string& path) {
+  one.crash_ticket = crash_table::renew(one.crash_ticket);
+  if (one.crash_ticket != 0) return;
+  one.crash_ticket = crash_table::add(one.number, path, one.base, one.facts.segments, one.image.memory.get());
+}
 
 }  // namespace
 
@@ -83,6 +91,7 @@ result<void> going_back::go_back(std::uint64_t number, const std::string& why, s
   if (loaded != nullptr) {
     const std::uint64_t contents = contents_of(*loaded);
     core_.answers_.make_room();
+    stay_known(*there, core_.wanted_.path);
     if (!core_.answers_.publish(loaded->module->table(), number, true)) return {};
     core_.history_.republish(number, text);
     core_.history_.welcome(contents);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <string>
 #include <utility>
 
@@ -155,8 +156,12 @@ const error* history::refuses(std::uint64_t contents, std::uint64_t needs_state,
 }
 
 void history::send_away(std::uint64_t number, sent_away build) {
-  constexpr std::size_t most = 1024;
-  if (sent_away_.size() == most) sent_away_.erase(sent_away_.begin());
+  // Those that are quarantined cost more than a line here, and are never forgotten.
+  constexpr std::ptrdiff_t most = 1024;
+  const auto may_come_back = [](const sent_away& one) { return !one.for_good; };
+  if (std::count_if(sent_away_.begin(), sent_away_.end(), may_come_back) >= most) {
+    sent_away_.erase(std::find_if(sent_away_.begin(), sent_away_.end(), may_come_back));
+  }
   sent_away_.push_back(std::move(build));
   mark_bad(number);
 }

@@ -67,10 +67,21 @@ setback setback_of_dlopen(error failure, int image) {
     return {setback_kind::refused_elsewhere, std::move(failure)};
   }
   if (mapping || says({"cannot create shared object descriptor"})) {
-    failure.advise("the process is out of memory or of address space (ulimit -v, RLIMIT_AS); it is tried again");
+    failure.advise(
+        "the process is out of memory, of address space (ulimit -v) or of mappings (sysctl vm.max_map_count: each "
+        "generation that is loaded or quarantined takes about five); it is tried again");
     return {setback_kind::shortage, std::move(failure)};
   }
   return {setback_kind::refused_content, std::move(failure)};
+}
+
+void advise_on_shortage(setback& no) {
+  if (no.kind != setback_kind::shortage || !no.why) return;
+  if (no.why->system().find(std::generic_category().message(EMFILE)) == std::string::npos) return;
+  no.why->advise(
+      "raise the limit of descriptors (ulimit -n): each generation that is loaded, stored or quarantined has one; it "
+      "is "
+      "tried again");
 }
 
 }  // namespace autoreload
