@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // reload_latency: from the moment that a new build is complete to the first call that returns its value.
 //
-// ROWS    reload/floor and reload/total, to be compared; reload/total/<backend>/<mode>; reload/handover; state/<what is
-//         remembered>, with /waited: how long a caller did; floor/<part>, load/<backend>; feel/<linker>;
-//         frame/late/<how>, the longest poll() of a frame loop. The time starts right before the writer's rename(2) or
-//         close(2) and ends after the call. Counters hold percentiles of all samples, and medians of the engine's
-//         stages.
+// ROWS    reload/floor and reload/total, to be compared; reload/total/<backend>/<mode>; reload/handover;
+// reload/activate/<what is
+//         kept>; state/<what is remembered>, with /waited: how long a caller did; floor/<part>, load/<backend>;
+//         feel/<linker>; frame/late/<how>, the longest poll() of a frame loop. The time starts right before the
+//         writer's rename(2) or close(2) and ends after the call. Counters hold percentiles of all samples, and medians
+//         of the engine's stages.
 // NOISE   the rows of one group are measured in shuffled rounds, one sample each: reload/floor and reload/total share
 //         every minute of the machine. --rounds=N says how many (1000; a fifth of it for polling, a fiftieth for
 //         feel/).
@@ -14,6 +15,7 @@
 #include <string>
 
 #include "harness/harness.hpp"
+#include "latency/activate_series.hpp"
 #include "latency/engine_series.hpp"
 #include "latency/feel.hpp"
 #include "latency/frame_series.hpp"
@@ -39,6 +41,11 @@ std::unique_ptr<series> by_engine() {
 template <handover_series::measured What>
 std::unique_ptr<series> with_handover() {
   return std::make_unique<handover_series>(What);
+}
+
+template <autoreload::generation_state From>
+std::unique_ptr<series> back_from() {
+  return std::make_unique<activate_series>(From);
 }
 
 std::unique_ptr<series> frames_without_budget() {
@@ -101,6 +108,10 @@ void register_benchmarks(arguments& given) {
               &with_handover<handover_series::measured::total>);
   events->add("reload/handover/waited", "the call that waited, of a caller that never stops calling",
               &with_handover<handover_series::measured::waited>);
+  events->add("reload/activate/kept", "activate(n) of a generation that is still loaded: from the request to its value",
+              &back_from<autoreload::generation_state::kept>);
+  events->add("reload/activate/stored", "activate(n) of a generation of which the file's copy is kept: loaded anew",
+              &back_from<autoreload::generation_state::stored>);
   events->add("frame/late/poll", "the longest poll() of a loop of frames in which a reload happens",
               &frames_without_budget);
   events->add("frame/late/budget", "the same with poll(100us): what there is no time for comes in later frames",

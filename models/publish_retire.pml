@@ -9,9 +9,9 @@
  * earlier store of the same thread, which a fence would forbid and callers do without. A step is one access to memory;
  * what is private to a thread, or seen under the mutex only, comes along with it.
  *
- * FENCE gives the fallback for kernels without membarrier. WAY_BACK lets an older generation run again. Each BUG_ takes
- * a rule away, and the checker must then find a violation: about a rule that is broken unnoticed the model would say
- * nothing. README.md maps all this to the code.
+ * FENCE gives the fallback for kernels without membarrier. WAY_BACK lets an older generation run again. KEEP keeps each
+ * loaded at first, to go back to, until it is let go. Each BUG_ takes a rule away, and the checker must then find a
+ * violation: about a rule that is broken unnoticed the model would say nothing. README.md maps all this to the code.
  */
 
 /* How large a world is searched; `check` chooses. */
@@ -231,6 +231,11 @@ inline barrier() {
 proctype reloader(byte self) {
   byte current = 1;
   bool retired[ADDRESSES + 1];
+#ifdef KEEP
+  bool kept[ADDRESSES + 1]; /* loaded, and nobody looks whether it may leave */
+#else
+#define kept retired /* what may run again */
+#endif
   bool fresh; /* something was retired since the last barrier */
   bool last;  /* no caller changes anything any more */
   byte g, i;
@@ -246,11 +251,18 @@ next:
 #if ADDRESSES > 2
     :: !mapped[3] -> g = 3; goto publish
 #endif
-#ifdef WAY_BACK
-    :: retired[1] -> g = 1; goto republish
-    :: retired[2] -> g = 2; goto republish
+#ifdef KEEP
+    :: kept[1] -> g = 1; goto let_go
+    :: kept[2] -> g = 2; goto let_go
 #if ADDRESSES > 2
-    :: retired[3] -> g = 3; goto republish
+    :: kept[3] -> g = 3; goto let_go
+#endif
+#endif
+#ifdef WAY_BACK
+    :: kept[1] -> g = 1; goto republish
+    :: kept[2] -> g = 2; goto republish
+#if ADDRESSES > 2
+    :: kept[3] -> g = 3; goto republish
 #endif
 #endif
     :: fresh -> goto fence
@@ -276,18 +288,46 @@ publish:
 #else
   atomic { mapped[g] = true; store(CURRENT, g) };
 #endif
-  atomic { retired[current] = true; fresh = true; current = g; g = 0; goto next };
+  atomic {
+#ifdef KEEP
+    kept[current] = true;
+#else
+    retired[current] = true;
+    fresh = true;
+#endif
+    current = g;
+    g = 0;
+    goto next
+  };
+
+#ifdef KEEP
+let_go: /* it was kept loaded to go back to, on probation's account or the history's: now it may leave */
+  atomic {
+    kept[g] = false;
+    retired[g] = true;
+#ifndef BUG_LET_GO_WITHOUT_BARRIER
+    fresh = true;
+#endif
+    g = 0;
+    goto next
+  };
+#endif
 
 #ifdef WAY_BACK
-republish: /* the way back: one that is still loaded, as somebody is inside, runs again */
+republish: /* the way back: one that is still loaded, as somebody is inside or it was kept, runs again */
   store(CURRENT, g);
   atomic {
+#ifdef KEEP
+    kept[g] = false;
+    kept[current] = true;
+#else
 #ifndef BUG_REPUBLISH_RETIRED
     retired[g] = false;
 #endif
     retired[current] = true;
 #ifndef BUG_REPUBLISH_WITHOUT_BARRIER
     fresh = true;
+#endif
 #endif
     current = g;
     g = 0;
@@ -329,7 +369,11 @@ scan:
 ended:
   g = 1;
   do
+#ifdef KEEP
+  :: g <= ADDRESSES -> assert(!mapped[g] || g == current || retired[g] || kept[g]); g++
+#else
   :: g <= ADDRESSES -> assert(!mapped[g] || g == current || retired[g]); g++ /* nothing is forgotten */
+#endif
   :: else -> break
   od
 }

@@ -3,6 +3,10 @@
 //
 // SHARED  each idiom's version, replaced by one thread and used by the others. function_object and shared_pointer_copy
 //         protect nothing against that (their own object may not be written meanwhile): they stand beside reloads.
+#include <setjmp.h>
+#include <signal.h>
+
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -68,6 +72,29 @@ class read_write_lock final : public looped<read_write_lock> {
   std::unique_ptr<loaded_build> build_ = std::make_unique<loaded_build>(0);
 };
 
+// What cr.h does around each call: one buffer for the process, and a handler that jumps there from wherever it is. With
+// several threads each overwrites the others' way back, so only a program's one thread may call in this way.
+sigjmp_buf way_back;
+
+class jump_buffer final : public beside_reloads<jump_buffer> {
+ public:
+  jump_buffer() {
+    struct sigaction action {};
+    action.sa_sigaction = [](int number, siginfo_t*, void*) { siglongjmp(way_back, number); };
+    action.sa_flags = SA_SIGINFO | SA_RESTART | SA_NODEFER;
+    for (std::size_t i = 0; i < signals.size(); ++i) sigaction(signals[i], &action, &before_[i]);
+  }
+  ~jump_buffer() override {
+    for (std::size_t i = 0; i < signals.size(); ++i) sigaction(signals[i], &before_[i], nullptr);
+  }
+  std::int32_t call(std::int32_t x) { return sigsetjmp(way_back, 0) == 0 ? build_.step(x) : 0; }
+
+ private:
+  static constexpr std::array signals{SIGILL, SIGBUS, SIGSEGV, SIGABRT};
+  std::array<struct sigaction, signals.size()> before_{};
+  loaded_build build_{0};
+};
+
 }  // namespace
 
 void add_guards(std::vector<idiom_kind>& to) {
@@ -79,6 +106,8 @@ void add_guards(std::vector<idiom_kind>& to) {
                 &make_idiom<atomic_shared_pointer>});
   to.push_back({"shared_mutex", "std::shared_mutex, locked shared through each call", idiom_kind::stormy,
                 &make_idiom<read_write_lock>});
+  to.push_back({"jump_buffer", "sigsetjmp into one buffer of the process around the pointer, as cr.h; for one thread",
+                idiom_kind::calm, &make_idiom<jump_buffer>});
 }
 
 }  // namespace bench
