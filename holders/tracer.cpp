@@ -3,10 +3,8 @@
 #include "holders/tracer.hpp"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -23,6 +21,7 @@
 #include "holders/mappings.hpp"
 #include "holders/restarted_call.hpp"
 #include "system/aside.hpp"
+#include "system/traceable.hpp"
 
 namespace autoreload::holding {
 namespace {
@@ -145,16 +144,6 @@ void trace_all(void* argument) noexcept {
   for (std::size_t i = 0; i < job.thread_count; ++i) trace_one(job, job.threads[i]);
 }
 
-// Yama's setting 1 lets only a process's ancestors trace it, unless the process itself allows others.
-bool only_ancestors_may_trace() noexcept {
-  const int file = ::open("/proc/sys/kernel/yama/ptrace_scope", O_RDONLY | O_CLOEXEC);
-  if (file < 0) return false;
-  char digit = 0;
-  const bool one = ::read(file, &digit, 1) == 1 && digit == '1';
-  ::close(file);
-  return one;
-}
-
 }  // namespace
 
 std::uintptr_t end_of_stack(std::span<const memory_range> stacks, std::uintptr_t pointer) noexcept {
@@ -186,13 +175,11 @@ shared_job make_tracing_job(const target& of) {
 
 int trace_threads(tracing_job& job) noexcept {
   const undisturbed no_signals;
-  const bool ask = only_ancestors_may_trace();
-  if (ask) ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+  const traceable by_a_child;
   const pid_t child = run_aside(&trace_all, &job, 0);
   int status = 0;
   while (child > 0 && ::waitpid(child, &status, __WALL) < 0 && errno == EINTR) {
   }
-  if (ask) ::prctl(PR_SET_PTRACER, 0, 0, 0, 0);
   return child > 0 ? 0 : -child;
 }
 

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <initializer_list>
 
+#include "system/sanitizers.hpp"
+
 // clone() of the C library wants a stack of its own for the child; on a new stack no unwinder would find the way back
 // to the caller's frames. On the caller's stack the child may not return from the function that made it (its frame
 // would be overwritten under the sleeping caller), so that function is written out here: the child calls on and never
@@ -93,25 +95,6 @@ autoreload_run_aside:                 // x0 work, x1 argument, x2 flags
 extern "C" long autoreload_run_aside(void (*work)(void*) noexcept, void* argument, unsigned long flags) noexcept;
 
 namespace autoreload {
-namespace {
-
-#if defined(__SANITIZE_THREAD__)
-constexpr bool thread_sanitizer = true;
-#elif defined(__has_feature)
-constexpr bool thread_sanitizer = __has_feature(thread_sanitizer);
-#else
-constexpr bool thread_sanitizer = false;
-#endif
-
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool address_sanitizer = true;
-#elif defined(__has_feature)
-constexpr bool address_sanitizer = __has_feature(address_sanitizer);
-#else
-constexpr bool address_sanitizer = false;
-#endif
-
-}  // namespace
 
 pid_t run_aside(void (*work)(void*) noexcept, void* argument, int death_signal) noexcept {
   // Only through its own fork does the thread sanitizer come to the child with its locks free.
@@ -122,9 +105,12 @@ pid_t run_aside(void (*work)(void*) noexcept, void* argument, int death_signal) 
     ::_exit(0);
   }
 #if defined(__x86_64__) || defined(__aarch64__)
-  constexpr int memory = address_sanitizer ? 0 : CLONE_VM;
-  return static_cast<pid_t>(
-      autoreload_run_aside(work, argument, static_cast<unsigned long>(memory | CLONE_VFORK | death_signal)));
+  constexpr unsigned long how = (address_sanitizer ? 0UL : CLONE_VM) | CLONE_VFORK;
+  const long child = autoreload_run_aside(work, argument, how | static_cast<unsigned long>(death_signal));
+  // qemu's emulation of user programs makes no child that raises no signal, and each has a copy of the memory.
+  if (child == -EINVAL && death_signal == 0)
+    return static_cast<pid_t>(autoreload_run_aside(work, argument, how | SIGCHLD));
+  return static_cast<pid_t>(child);
 #else
   (void)work, (void)argument, (void)death_signal;
   return -ENOSYS;

@@ -17,6 +17,7 @@ namespace autoreload {
 /// has ended or become another program. What vfork is, but as a call, and with a choice of signal: a child whose signal
 /// is 0 raises no SIGCHLD, and no wait() of the host's sees it, only waitpid(pid, …, __WALL). (exec makes it SIGCHLD
 /// again.) Under the thread sanitizer it is a plain fork: the child runs beside the caller, and its signal is SIGCHLD.
+/// (Under qemu's user mode it is, too, and has a copy of the memory.)
 ///
 /// `work` must not throw, and must not take a lock that the caller's thread may hold. Keep an `undisturbed` around the
 /// call, or the host's signal handlers run in the child. A thread that sleeps here answers no signal but SIGKILL.

@@ -81,7 +81,7 @@ struct options {
   /// When a new generation counts as good.
   probation_policy probation;
   /// How long a call may stay in a generation that runs no more before an event `stuck` tells which thread it is, and
-  /// what it does. 0: it is never told.
+  /// what it does: to see where a thread is that runs, it is stopped by ptrace for some 0.1 ms. 0: it is never told.
   std::chrono::milliseconds stuck_after{10000};
   /// Called for each event, in order, never two at a time for one engine, without any lock of the engine's held: it may
   /// call the engine, also destroy it. In background mode it runs on the shared thread, so it should not take long.

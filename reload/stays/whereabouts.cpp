@@ -2,12 +2,19 @@
 // whereabouts: what a thread does that is still inside an old generation, without disturbing it.
 #include "reload/stays/whereabouts.hpp"
 
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <system_error>
 
 #include "crash/crash_table.hpp"
 #include "recover/ending.hpp"
+#include "reload/stays/running_thread.hpp"
 #include "system/thread_files.hpp"
 
 namespace autoreload {
@@ -25,13 +32,54 @@ bool find_code(std::uintptr_t address, crash_table::entry& found) {
   return false;
 }
 
+// Whether what follows a call lies here. In code that is loaded. What else leads into code, such as a function's
+// address, is no trace of a call.
+bool follows_a_call(std::uintptr_t address) {
+#if defined(__x86_64__)
+  std::array<unsigned char, 7> before{};
+  const iovec into{before.data(), before.size()};
+  const iovec from{reinterpret_cast<void*>(address - before.size()), before.size()};
+  if (process_vm_readv(getpid(), &into, 1, &from, 1, 0) != static_cast<ssize_t>(before.size())) return false;
+  if (before[2] == 0xe8) return true;  // by distance
+  for (const std::size_t length : {2U, 3U, 4U, 6U, 7U}) {
+    const std::size_t at = before.size() - length;
+    if (before[at] == 0xff && (before[at + 1] & 0x38) == 0x10) return true;  // by a register or through memory
+  }
+  return false;
+#else
+  std::uint32_t before = 0;
+  const iovec into{&before, sizeof before};
+  const iovec from{reinterpret_cast<void*>(address - sizeof before), sizeof before};
+  if (process_vm_readv(getpid(), &into, 1, &from, 1, 0) != static_cast<ssize_t>(sizeof before)) return false;
+  return (before & 0xfc000000) == 0x94000000 || (before & 0xfffffc1f) == 0xd63f0000;
+#endif
+}
+
 // The nearest return address into a generation; the thread sleeps, so its stack stands still.
 std::string place_on_stack(std::uintptr_t stack) {
   crash_table::entry found;
   for (const std::uintptr_t word : words_on_stack(stack, 4096)) {
-    if (find_code(word - 1, found)) return words_for_place(found, word - 1);
+    if (find_code(word - 1, found) && follows_a_call(word)) return words_for_place(found, word - 1);
   }
   return {};
+}
+
+// A thread that runs: the frames of generations that are on its stack, innermost first.
+std::string words_for_running(pid_t thread) {
+  constexpr std::size_t most = 8;
+  if (thread == gettid()) return ", which is running";
+  const thread_frames frames = frames_of(thread);
+  std::string words;
+  std::size_t told = 0;
+  crash_table::entry found;
+  for (std::size_t i = 0; i < frames.count && told < most; ++i) {
+    if (!find_code(frames.places[i], found)) continue;
+    words += told++ > 0 ? ", called from " : i == 0 ? ", which runs in " : ", which runs below ";
+    words += words_for_place(found, frames.places[i]);
+  }
+  if (told > 0) return words;
+  if (frames.error == 0) return ", which is running";
+  return ", which is running (where can't be had: ptrace: " + std::generic_category().message(frames.error) + ")";
 }
 
 }  // namespace
@@ -41,7 +89,7 @@ std::string whereabouts_of(pid_t thread) {
   if (const std::string name = line_of(thread, "comm"); !name.empty()) words += " (" + name + ")";
   const std::string call = line_of(thread, "syscall");
   if (call.empty()) return words;
-  if (call == "running") return words + ", which is running,";
+  if (call == "running") return words + words_for_running(thread) + ",";
   const std::optional<waiting_call> waits = call_in(call);
   if (!waits) return words;
   words += ", which waits in a system call";

@@ -126,7 +126,7 @@ int faulty_loops(int value) {
 }
 int faulty_sleeps(unsigned seconds) { return (int)sleep(seconds); /* at: sleeps */ }
 int faulty_waits_for(const volatile int* flag) {
-  while (*flag == 0) continue;
+  while (*flag == 0) continue; /* at: waits_for */
   return *flag;
 }
 

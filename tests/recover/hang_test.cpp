@@ -5,7 +5,10 @@
 #include <future>
 #include <thread>
 
+#include <unistd.h>
+
 #include "faulty_support.hpp"
+#include "reload/retire/whereabouts.hpp"
 
 using namespace std::chrono_literals;
 using autoreload::event_kind;
@@ -154,7 +157,41 @@ TEST_F(Stuck, AThreadThatLoopsBelowAnOldGeneration) {
   const std::string text = told();
   here.leave = true;
   loops.join();
+  EXPECT_TRUE(says(text, ", which runs below faulty_calls_back+0x"));
+  EXPECT_TRUE(says(text, line_of("calls_back")));
   EXPECT_TRUE(says(text, "has not come back for 0 s"));
+}
+
+TEST_F(Stuck, AThreadThatLoopsInAnOldGenerationItselfIsTracedBackAndGoesOn) {
+  struct story {
+    support::faulty_library* lib;
+    std::promise<pid_t> entered;
+    volatile int leave = 0;
+    int answer = 0;
+  } here{&lib(), {}};
+  std::thread loops([&] {
+    here.answer = lib()->calls_back(
+        [](void* self) -> int {
+          auto& mine = *static_cast<story*>(self);
+          mine.entered.set_value(gettid());
+          return (*mine.lib)->waits_for(&mine.leave);
+        },
+        &here);
+  });
+  const pid_t thread = here.entered.get_future().get();
+  // Between the promise and the loop it is still in the callback.
+  std::string text;
+  const auto deadline = std::chrono::steady_clock::now() + support::patience;
+  while (text.find("which runs in faulty_waits_for+0x") == std::string::npos &&
+         std::chrono::steady_clock::now() < deadline) {
+    text = autoreload::whereabouts_of(thread);
+  }
+  EXPECT_TRUE(says(text, line_of("waits_for") + ", called from faulty_calls_back+0x"));
+  EXPECT_TRUE(says(text, line_of("calls_back")));
+  EXPECT_TRUE(says(told(), ", which runs in faulty_waits_for+0x"));
+  here.leave = 7;
+  loops.join();
+  EXPECT_EQ(here.answer, 8);
 }
 
 TEST_F(Stuck, AThreadThatWaitsBelowAnOldGenerationIsTracedToIt) {
