@@ -58,7 +58,8 @@ lent_stack* make_one(pid_t self) noexcept {
   return made;
 }
 
-bool look() noexcept {
+// By itself, as are the other first times of a call: what they need is not to be set up at each.
+[[gnu::noinline]] bool look() noexcept {
   [[maybe_unused]] static const int registered = ::pthread_atfork(nullptr, nullptr, [] {
     if (mine != nullptr) mine->thread.store(this_thread_number(), std::memory_order_relaxed);
   });

@@ -127,10 +127,7 @@ void on_timer(int number, siginfo_t* info, void* context) noexcept {
   errno = error_number;
 }
 
-}  // namespace
-
-bool catch_faults() noexcept {
-  if (caught.load(std::memory_order_acquire)) return true;
+[[gnu::noinline]] bool install() noexcept {
   const std::lock_guard lock(installing);
   if (caught.load(std::memory_order_relaxed)) return true;
   // The handlers stay for good, so a plugin that has this code must, too.
@@ -144,6 +141,10 @@ bool catch_faults() noexcept {
   caught.store(true, std::memory_order_release);
   return true;
 }
+
+}  // namespace
+
+bool catch_faults() noexcept { return caught.load(std::memory_order_acquire) || install(); }
 
 int catch_timer() noexcept {
   if (const int known = timer_signal.load(std::memory_order_acquire); known != 0) return known;

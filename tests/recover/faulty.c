@@ -62,7 +62,7 @@ int faulty_trap(int value) {
 #if defined(__x86_64__)
   __asm__ volatile("int3"); /* at: trap */
 #else
-  __asm__ volatile("brk #0"); /* at: trap */
+  __asm__ volatile("brk #0"); /* at: break */
 #endif
   return value + zero;
 }
