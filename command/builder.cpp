@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,14 +12,13 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
-#include <filesystem>
 #include <utility>
 
 #include "types/wire.hpp"
 #include "worker_wire.hpp"
 
 #if defined(AUTORELOAD_WITH_REBUILD)
-#include <autoreload/rebuild.hpp>
+#include "build_words.hpp"
 #endif
 
 namespace autoreload::command {
@@ -48,73 +46,6 @@ void send_notice(int file, const build_notice& notice) {
   write_all(file, bytes.data(), bytes.size());
 }
 
-build_notice::kind kind_of(rebuild_kind happened) {
-  switch (happened) {
-    case rebuild_kind::ready: return build_notice::kind::ready;
-    case rebuild_kind::building:
-    case rebuild_kind::overtaken: return build_notice::kind::building;
-    case rebuild_kind::built: return build_notice::kind::built;
-    case rebuild_kind::no_effect: return build_notice::kind::unchanged;
-    case rebuild_kind::build_failed: return build_notice::kind::failed;
-    case rebuild_kind::failed: return build_notice::kind::trouble;
-  }
-  return build_notice::kind::trouble;
-}
-
-// A compiler names a file from where it runs, which is the build's directory or one above the library.
-std::string found_file(const std::string& named, const build_options& options) {
-  namespace fs = std::filesystem;
-  std::error_code ignored;
-  std::vector<fs::path> places{fs::current_path(ignored)};
-  if (!options.directory.empty()) places.insert(places.begin(), options.directory);
-  for (fs::path at = fs::absolute(options.library, ignored).parent_path();; at = at.parent_path()) {
-    places.push_back(at);
-    if (at == at.root_path()) break;
-  }
-  for (const fs::path& place : places) {
-    if (fs::exists(place / named, ignored)) return (place / named).lexically_normal().string();
-  }
-  return named;
-}
-
-std::optional<std::chrono::system_clock::time_point> saving_of(const std::string& file) {
-  struct stat status {};
-  if (stat(file.c_str(), &status) != 0) return std::nullopt;
-  const auto since = std::chrono::seconds(status.st_mtim.tv_sec) + std::chrono::nanoseconds(status.st_mtim.tv_nsec);
-  return std::chrono::system_clock::time_point(std::chrono::duration_cast<std::chrono::system_clock::duration>(since));
-}
-
-// The text's first line says what happened; the others are the errors, each with its place.
-build_notice notice_of(const rebuild_event& happened, const build_options& options) {
-  build_notice made{.is = kind_of(happened.kind), .text = to_string(happened)};
-  const bool ended = happened.kind == rebuild_kind::build_failed || happened.kind == rebuild_kind::built;
-  for (const diagnostic& one : happened.diagnostics) {
-    if (!ended) break;  // one that was overtaken complains of that
-    const std::string line = to_string(one);
-    if (one.severity != severity::note && made.text.find(line) == std::string::npos) made.text += "\n  " + line;
-  }
-  // As the person has written it.
-  const std::string shell = "/bin/sh -c ";
-  if (const std::size_t at = made.text.find(shell); at != std::string::npos && !options.command.empty()) {
-    made.text.erase(at, shell.size());
-  }
-  if (happened.kind == rebuild_kind::failed && happened.failure) {  // not what(): the library's name is known
-    made.text = "can't build: " + happened.failure->reason();
-    if (!happened.failure->system().empty()) made.text += ": " + happened.failure->system();
-    if (!happened.failure->advice().empty()) made.text += "\n  " + happened.failure->advice();
-  }
-  if (happened.kind == rebuild_kind::building && !happened.files.empty()) {
-    made.saved = found_file(happened.files.front(), options);
-    made.saved_at = saving_of(made.saved);
-  }
-  if (const diagnostic* const first = first_error(happened.diagnostics); first != nullptr && made.bad()) {
-    if (!first->file.empty()) made.file = found_file(first->file, options);
-    made.line = first->line;
-    made.column = first->column;
-  }
-  return made;
-}
-
 [[noreturn]] void build_until_told(const build_options& options, int notices, int life, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(0);
@@ -122,10 +53,7 @@ build_notice notice_of(const rebuild_event& happened, const build_options& optio
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  rebuild_options how;
-  if (!options.command.empty()) how.command = {"/bin/sh", "-c", options.command};
-  how.directory = options.directory;
-  how.build_at_start = options.at_start;
+  rebuild_options how = rebuilding_of(options);
   std::atomic<const rebuilder*> made{nullptr};  // set when its constructor has returned; its thread may be first
   how.observer = [&](const rebuild_event& happened) {
     build_notice notice = notice_of(happened, options);

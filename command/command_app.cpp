@@ -70,13 +70,18 @@ void add_calling(CLI::App* to, calling_options& into) {
       ->allow_extra_args(false);
 }
 
+template <class Options>
+void add_build_command(CLI::App* to, Options& into) {
+  to->add_option("--build-command", into.build_command, "Build by this command instead, which a shell runs")
+      ->type_name("COMMAND");
+  to->add_option("--build-directory", into.build_directory, "Where the build command runs")->type_name("DIRECTORY");
+}
+
 void add_building(CLI::App* to, run_options& into) {
   to->add_flag("--build", into.build,
                "Build at the start, too, and say so when ninja, make, CMake or Meson can't be found out");
   to->add_flag("--no-build", into.no_build, "Don't build when a source is saved");
-  to->add_option("--build-command", into.build_command, "Build by this command instead, which a shell runs")
-      ->type_name("COMMAND");
-  to->add_option("--build-directory", into.build_directory, "Where the build command runs")->type_name("DIRECTORY");
+  add_build_command(to, into);
 }
 
 void add_fresh(CLI::App* to, run_options& into) {
@@ -186,6 +191,8 @@ void command_app::add_exec() {
   exec_command->add_option("--log", exec.log, "Write what there is to say to this file instead of standard error")
       ->type_name("FILE");
   exec_command->add_flag("--trial", exec.trial, "Load each new build in a helper process first");
+  exec_command->add_flag("--rebuild", exec.rebuild, "Build a library when a source of it is saved");
+  add_build_command(exec_command, exec);
   exec_command->footer("The program becomes this process: its exit status is its own.");
 }
 #endif

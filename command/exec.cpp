@@ -5,10 +5,14 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 
+#include "exec/agent_orders.hpp"
+#include "exec/journal.hpp"
 #include "exec/launch.hpp"
+#include "exec_builder.hpp"
 #include "options.hpp"
 #include "terminal.hpp"
 
@@ -38,6 +42,23 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 void note(const std::string& text) { std::fprintf(stderr, "autoreload: %s\n", text.c_str()); }
 
+int give_up(const exec::launch_plan& plan, const std::string& why) {
+  std::error_code ignored;
+  std::filesystem::remove_all(plan.directory, ignored);
+  say_error(why);
+  return failed;
+}
+
+bool builds(const exec_options& options) { return options.rebuild || !options.build_command.empty(); }
+
+result<void> start_building(const exec_options& options, const exec::launch_plan& plan) {
+  if (!options.log.empty()) exec::open_journal(std::filesystem::absolute(options.log).string());
+  return build_beside({.libraries = plan.taken,
+                       .command = options.build_command,
+                       .directory = options.build_directory,
+                       .notices = plan.directory + "/" + exec::opened_pipe});
+}
+
 }  // namespace
 
 int run_exec(const exec_options& options) {
@@ -55,14 +76,16 @@ int run_exec(const exec_options& options) {
   for (const std::string& path : plan->taken) list += (list.empty() ? "\"" : ", \"") + path + "\"";
   if (!list.empty()) note("reloads " + list);
   if (list.empty()) note("no library of yours is among those that it starts with; those that it opens are reloaded");
+  if (builds(options)) {
+    if (result<void> started = start_building(options, *plan); !started) {
+      return give_up(*plan, lines_of(started.error()));
+    }
+  }
+  if (!options.ignores_sigpipe) std::signal(SIGPIPE, SIG_DFL);
   const std::vector<char*> words = pointers(plan->words);
   const std::vector<char*> environment = pointers(plan->environment);
   execve(plan->path.c_str(), words.data(), environment.data());
-  const int number = errno;
-  std::error_code ignored;
-  std::filesystem::remove_all(plan->directory, ignored);
-  say_error("\"" + plan->path + "\" can't be started: " + std::strerror(number));
-  return failed;
+  return give_up(*plan, "\"" + plan->path + "\" can't be started: " + std::strerror(errno));
 }
 
 }  // namespace autoreload::command

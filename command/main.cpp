@@ -9,8 +9,9 @@
 
 int main(int count, char** words) {
   using namespace autoreload::command;
-  std::signal(SIGPIPE, SIG_IGN);  // a worker that ended is found out by its answers
+  const bool ignored = std::signal(SIGPIPE, SIG_IGN) == SIG_IGN;  // a worker that ended is found out by its answers
   command_app line;
+  line.exec.ignores_sigpipe = ignored;
   try {
     line.app.parse(count, words);
   } catch (const CLI::ParseError& wrong) {

@@ -79,6 +79,10 @@ struct exec_options {
   std::vector<std::string> libraries;  ///< none: all of the user's own
   std::string log;                     ///< a file; empty: standard error
   bool trial = false;
+  bool rebuild = false;       ///< build a library when a source of it is saved
+  std::string build_command;  ///< for a shell; empty: it is found out
+  std::string build_directory;
+  bool ignores_sigpipe = false;  ///< as the program shall
 };
 
 [[nodiscard]] int run_call(const call_options& options);

@@ -17,6 +17,7 @@
 
 #include <cerrno>
 #include <condition_variable>
+#include <csignal>
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
@@ -34,6 +35,7 @@
 #include "exec/program_thread.hpp"
 #include "exec/user_library.hpp"
 #include "reload/snapshot/copy_place.hpp"
+#include "system/held_signal.hpp"
 
 namespace autoreload::exec {
 namespace {
@@ -70,6 +72,16 @@ bool leave_descriptors() {
   return syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_UNSHARE) == 0;
 }
 
+// Whoever builds learns what is reloaded that the program did not start with.
+void tell_builder(const std::string& path) {
+  const std::string pipe = the_agent->orders.directory + "/" + opened_pipe;
+  const int to = open(pipe.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+  if (to < 0) return;
+  const held_signal no_sigpipe(SIGPIPE);
+  [[maybe_unused]] const ssize_t written = write(to, path.c_str(), path.size() + 1);
+  close(to);
+}
+
 void* tend(void*) {
   agent& here = *the_agent;
   if (leave_descriptors()) {
@@ -89,11 +101,13 @@ void* tend(void*) {
       here.waiting.pop_front();
     }
     const std::string path = next.header->path;
+    const bool opened = !next.is_global;
     auto made = linked_library::watch(std::move(next), here.loading, {.trial = here.orders.trial});
     if (!made) {
       say("\"" + path + "\" is not reloaded: " + made.error().what());
       continue;
     }
+    if (opened) tell_builder(path);
     const std::lock_guard lock(here.mutex);
     here.libraries.push_back(*std::move(made));
   }

@@ -12,6 +12,9 @@ namespace autoreload::exec {
 
 inline constexpr const char* orders_variable = "AUTORELOAD_EXEC";
 inline constexpr const char* orders_file = "orders";
+/// A FIFO beside the orders, if somebody builds: the agent writes the path of each library that the program opens, and
+/// a zero byte.
+inline constexpr const char* opened_pipe = "opened";
 
 struct agent_orders {
   std::string directory{};  ///< private to the user; the agent removes it when the program ends

@@ -77,6 +77,16 @@ TEST(Exec, TheProgramsDescriptorsHaveTheNumbersThatTheyHaveWithoutIt) {
   EXPECT_EQ(app.ask("?"), "5 3");
 }
 
+TEST(Exec, APipeThatNobodyReadsEndsTheProgramAsWithoutIt) {
+  workshop here;
+  here.library(counting_library(4));
+  here.program(
+      asked_program("#include <signal.h>\nint foo(void);\nstatic void answer(const char* line) { (void)line; foo(); "
+                    "puts(signal(SIGPIPE, SIG_DFL) == SIG_DFL ? \"ends\" : \"ignored\"); }\n"));
+  conversation app({"--", "./app"}, here.directory());
+  EXPECT_EQ(app.ask("?"), "ends");
+}
+
 TEST(Exec, WhatAConstructorOpensIsTheProgramsOwn) {
   const auto source = [](int value) {
     return "#include <fcntl.h>\n#include <unistd.h>\nint opened = -1;\n"
