@@ -191,6 +191,7 @@ void command_app::add_exec() {
   exec_command->add_option("--log", exec.log, "Write what there is to say to this file instead of standard error")
       ->type_name("FILE");
   exec_command->add_flag("--trial", exec.trial, "Load each new build in a helper process first");
+  exec_command->add_flag("--keep-old", exec.keep_old, "Never unload an old build");
   exec_command->add_flag("--rebuild", exec.rebuild, "Build a library when a source of it is saved");
   add_build_command(exec_command, exec);
   exec_command->footer("The program becomes this process: its exit status is its own.");

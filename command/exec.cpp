@@ -66,7 +66,8 @@ int run_exec(const exec_options& options) {
                                                       .libraries = options.libraries,
                                                       .journal = options.log,
                                                       .agent = agent_file(),
-                                                      .trial = options.trial});
+                                                      .trial = options.trial,
+                                                      .keep_old = options.keep_old});
   if (!plan) {
     say_error(lines_of(plan.error()));
     return failed;

@@ -79,6 +79,7 @@ struct exec_options {
   std::vector<std::string> libraries;  ///< none: all of the user's own
   std::string log;                     ///< a file; empty: standard error
   bool trial = false;
+  bool keep_old = false;      ///< never unload an old build
   bool rebuild = false;       ///< build a library when a source of it is saved
   std::string build_command;  ///< for a shell; empty: it is found out
   std::string build_directory;

@@ -102,7 +102,8 @@ void* tend(void*) {
     }
     const std::string path = next.header->path;
     const bool opened = !next.is_global;
-    auto made = linked_library::watch(std::move(next), here.loading, {.trial = here.orders.trial});
+    auto made = linked_library::watch(std::move(next), here.loading,
+                                      {.trial = here.orders.trial, .keep_old = here.orders.keep_old});
     if (!made) {
       say("\"" + path + "\" is not reloaded: " + made.error().what());
       continue;

@@ -14,6 +14,7 @@ result<void> write_orders(const agent_orders& orders) {
   put("journal", orders.journal);
   if (orders.had_preload) put("preload", orders.preload);
   if (orders.trial) put("trial", "");
+  if (orders.keep_old) put("keep old", "");
   for (const std::string& name : orders.libraries) put("library", name);
   if (file.flush()) return {};
   return error(stage::use, path, "it can't be written");
@@ -29,6 +30,7 @@ result<agent_orders> read_orders(const std::string& directory) {
   while (std::getline(file, kind, '\0') && std::getline(file, text, '\0')) {
     if (kind == "journal") orders.journal = text;
     if (kind == "trial") orders.trial = true;
+    if (kind == "keep old") orders.keep_old = true;
     if (kind == "library") orders.libraries.push_back(text);
     if (kind == "preload") {
       orders.preload = text;

@@ -22,6 +22,7 @@ struct agent_orders {
   std::string preload{};    ///< LD_PRELOAD as it was
   bool had_preload = false;
   bool trial = false;
+  bool keep_old = false;                 ///< old builds are never unloaded
   std::vector<std::string> libraries{};  ///< names or paths that were asked for; none: all of the user's
 };
 

@@ -5,7 +5,9 @@
 #include <cstring>
 #include <utility>
 
+#include "exec/leaving.hpp"
 #include "exec/standin_format.hpp"
+#include "exec/table_room.hpp"
 
 namespace autoreload::exec {
 namespace {
@@ -132,7 +134,7 @@ result<standin_facts> read_standin(std::span<const std::byte> bytes) {
 }
 
 result<copy_plan> plan_copy(std::span<const std::byte> build, const standin_facts& standin,
-                            const variable_address& address) {
+                            const variable_address& address, std::uint64_t table_size) {
   const std::vector<load_segment> segments = segments_of(build);
   const elf_view file{build, segments, 0};
   const std::optional<dynamic_tables> tables = tables_of(file);
@@ -157,6 +159,13 @@ result<copy_plan> plan_copy(std::span<const std::byte> build, const standin_fact
     if (symbol.is_function()) plan.functions.insert_or_assign({symbol.name, symbol.version}, std::move(symbol));
   }
   plan.edits.push_back({static_cast<std::uint64_t>(first - build.data()), original, changed});
+  plan.stays = why_it_stays(file, *tables);
+  if (std::optional<table_room> room = room_for_table(build, table_size)) {
+    plan.table = room->address;
+    plan.edits.push_back(std::move(room->edit));
+  } else if (plan.stays.empty()) {
+    plan.stays = "its last segment can't be written to";
+  }
   return plan;
 }
 

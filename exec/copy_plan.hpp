@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -38,6 +39,8 @@ struct copy_plan {
   std::vector<detail::copy_edit> edits;
   std::map<symbol_key, exported_symbol> functions;
   std::vector<std::string> own_constants;  ///< the program goes on seeing the older build's
+  std::optional<std::uint64_t> table;      ///< where there is room for its table, in the file's terms
+  std::string stays;                       ///< why it can never be unloaded; empty: it can
 };
 
 /// Where the program sees one of the stand-in's variables. @return null: nowhere
@@ -47,9 +50,10 @@ using variable_address = std::function<void*(const exported_symbol&)>;
 /// the stand-in's. Both are written into the copy's symbol table: a hidden symbol is bound without being looked up, and
 /// an absolute one is its own address.
 /// @param build  the new build's bytes: inspect() called them sound
+/// @param table_size  bytes
 /// @return an error of stage load when a variable's size or a symbol's kind changed
 [[nodiscard]] result<copy_plan> plan_copy(std::span<const std::byte> build, const standin_facts& standin,
-                                          const variable_address& address);
+                                          const variable_address& address, std::uint64_t table_size);
 
 /// The segments that the loader maps.
 [[nodiscard]] std::vector<load_segment> segments_of(std::span<const std::byte> file);

@@ -133,6 +133,7 @@ class planning {
                         .preload = before != nullptr ? before : "",
                         .had_preload = before != nullptr,
                         .trial = wish_.trial,
+                        .keep_old = wish_.keep_old,
                         .libraries = wish_.libraries};
     if (!wish_.journal.empty()) orders.journal = std::filesystem::absolute(wish_.journal, failure).string();
     if (result<void> written = write_orders(orders); !written) return written.error();

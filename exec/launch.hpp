@@ -15,6 +15,7 @@ struct launch_wish {
   std::string journal;                 ///< a file for what there is to say; empty: standard error
   std::string agent;                   ///< the agent's file
   bool trial = false;                  ///< load each build in a helper process first
+  bool keep_old = false;               ///< never unload an old build
 };
 
 /// All that execve needs, and a directory with the stand-ins and the agent's orders.

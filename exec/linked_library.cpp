@@ -17,32 +17,24 @@
 #include "exec/files.hpp"
 #include "exec/journal.hpp"
 #include "reload/history/history.hpp"
+#if defined(AUTORELOAD_WITH_HOLDERS)
+#include "exec/unloading.hpp"
+#endif
 
 namespace autoreload::exec {
 namespace {
 
-// Old builds stay: nobody knows who comes back to them. Beyond these the program has to be started anew.
+// Old builds stay as long as somebody may come back to them. Beyond these the program has to be started anew.
 constexpr std::uint64_t most_builds = 900;  // each holds a descriptor
 constexpr std::uint64_t most_bytes = std::uint64_t{2} << 30U;
 
+#if defined(AUTORELOAD_WITH_HOLDERS)
+constexpr bool can_look = true;
+#else
+constexpr bool can_look = false;
+#endif
+
 const void* const nothing_loaded[1] = {};
-
-class loaded_build final : public autoreload::detail::erased_module {
- public:
-  loaded_build(void* handle, const void* table, std::size_t size) : handle_(handle), table_(table), size_(size) {}
-  [[nodiscard]] const void* table() const override { return table_; }
-  [[nodiscard]] std::size_t table_size() const override { return size_; }
-  [[nodiscard]] void* handle() const override { return handle_; }
-  result<void> unload() override {
-    if (handle_ != nullptr) return autoreload::detail::close_file(std::exchange(handle_, nullptr), "");
-    return {};
-  }
-
- private:
-  void* handle_;
-  const void* table_;
-  std::size_t size_;
-};
 
 std::string listed(const std::vector<std::string>& names) {
   std::string text;
@@ -53,7 +45,35 @@ std::string listed(const std::vector<std::string>& names) {
 
 using resolver = void* (*)();
 
+// For a build that has no room for its table. It is never freed: a call may be on its way through it.
+void* other_table(std::size_t size) {
+  void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return memory == MAP_FAILED ? nullptr : memory;
+}
+
 }  // namespace
+
+class linked_library::loaded_build final : public autoreload::detail::erased_module {
+ public:
+  loaded_build(linked_library& library, void* handle, const build& record)
+      : library_(library), handle_(handle), record_(&record) {}
+  [[nodiscard]] const void* table() const override { return record_; }
+  [[nodiscard]] std::size_t table_size() const override { return sizeof *record_; }
+  [[nodiscard]] void* handle() const override { return handle_; }
+  // What runs then is the library's, as when it was loaded.
+  result<void> unload() override {
+    if (handle_ == nullptr) return {};
+    library_.forget(record_);
+    result<void> closed;
+    library_.loading_.run([&] { closed = autoreload::detail::close_file(std::exchange(handle_, nullptr), ""); });
+    return closed;
+  }
+
+ private:
+  linked_library& library_;
+  void* handle_;
+  const build* record_;
+};
 
 result<std::unique_ptr<linked_library>> linked_library::watch(loaded_standin where, program_thread& loading,
                                                               const settings& how) {
@@ -63,8 +83,14 @@ result<std::unique_ptr<linked_library>> linked_library::watch(loaded_standin whe
   if (!facts) return facts.error().rename(where.file);
   std::unique_ptr<linked_library> made(new linked_library(std::move(where), *std::move(facts), loading));
   options chosen;
-  // Nobody pins an old build's code, and the search for holders is not asked here: so all stay.
-  chosen.keep_old = true;
+  // Nobody pins an old build's code: without a search for those who may come back all stay.
+  chosen.keep_old = how.keep_old || !can_look;
+  chosen.history = {.generations = 0, .bytes = 0, .loaded = 0};
+#if defined(AUTORELOAD_WITH_HOLDERS)
+  if (!chosen.keep_old) {
+    chosen.unload = unload_carefully([self = made.get()](const held_image& known) { return self->leaving(known); });
+  }
+#endif
   chosen.trial.enabled = how.trial;
   chosen.observer = [self = made.get()](const event& happened) { self->observe(happened); };
   autoreload::detail::loader api{};
@@ -90,17 +116,25 @@ std::string linked_library::has(std::span<const std::byte> bytes) {
   return contents_of(bytes, facts) == where_.header->contents ? where_.file : std::string();
 }
 
+std::uint64_t linked_library::kept_bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& [generation, bytes] : kept_) sum += bytes;
+  return sum;
+}
+
 std::optional<error> linked_library::too_many() const {
-  if (kept_ < most_builds && kept_bytes_ < most_bytes) return std::nullopt;
+  if (kept_.size() < most_builds && kept_bytes() < most_bytes) return std::nullopt;
   return error(stage::load, {},
-               std::to_string(kept_) + " older builds are loaded, which take " +
-                   std::to_string(kept_bytes_ / 1024 / 1024) + " MiB: no more are taken")
+               std::to_string(kept_.size()) + " older builds are loaded, which take " +
+                   std::to_string(kept_bytes() / 1024 / 1024) + " MiB: no more are taken")
       .advise("start the program anew");
 }
 
 result<std::vector<autoreload::detail::copy_edit>> linked_library::edits(std::span<const std::byte> bytes) {
   if (std::optional<error> no = too_many()) return *std::move(no);
-  result<copy_plan> plan = plan_copy(bytes, facts_, [this](const exported_symbol& symbol) { return variable(symbol); });
+  result<copy_plan> plan = plan_copy(
+      bytes, facts_, [this](const exported_symbol& symbol) { return variable(symbol); },
+      where_.header->slots * sizeof(void*));
   if (!plan) return plan.error();
   planned_ = *std::move(plan);
   planned_bytes_ = bytes.size();
@@ -122,9 +156,9 @@ result<std::unique_ptr<autoreload::detail::erased_module>> linked_library::load(
   using module = std::unique_ptr<autoreload::detail::erased_module>;
   if (path == where_.file) {
     void* const again = dlopen(path, RTLD_NOLOAD | RTLD_NOW);
-    const void* const table = where_.header->first_table;
-    remember(table, {});
-    return module(new loaded_build(again, table, where_.header->slots * sizeof(void*)));
+    build own;
+    own.inverted_table = ~reinterpret_cast<std::uintptr_t>(where_.header->first_table);
+    return module(new loaded_build(*this, again, remember(std::move(own))));
   }
   result<void*> opened = error(stage::load, path, "it was not loaded");
   loading_.run([&] { opened = autoreload::detail::open_file(path, flags); });
@@ -133,24 +167,60 @@ result<std::unique_ptr<autoreload::detail::erased_module>> linked_library::load(
   if (!planned_ || dlinfo(*opened, RTLD_DI_LINKMAP, &library) != 0) {
     return error(stage::load, path, "the loader does not know what it loaded");
   }
-  build made{std::move(planned_->functions), library->l_addr, planned_bytes_};
-  std::vector<std::string> gone;
-  void* const* const table = make_table(made, gone);
-  if (table == nullptr) return error(stage::load, path, "there is no memory for a table of its functions");
+  build made{std::move(planned_->functions), library->l_addr, planned_bytes_, 0, std::move(planned_->stays)};
+  if (planned_->table) {
+    made.inverted_table = ~(made.base + *planned_->table);
+  } else if (void* const memory = other_table(where_.header->slots * sizeof(void*)); memory != nullptr) {
+    made.inverted_table = ~reinterpret_cast<std::uintptr_t>(memory);
+  } else {
+    return error(stage::load, path, "there is no memory for a table of its functions");
+  }
+  say_what_changed(fill_table(made), made);
+  planned_.reset();
+  return module(new loaded_build(*this, *opened, remember(std::move(made))));
+}
+
+void linked_library::say_what_changed(const std::vector<std::string>& gone, const build& made) {
   const std::string name = std::string("\"") + where_.header->path + "\"";
   if (!gone.empty()) say(name + " lacks " + listed(gone) + " now: a call of what is gone ends the program");
   if (!planned_->own_constants.empty()) {
     say("of " + name + " the constants " + listed(planned_->own_constants) +
         " changed: the library has the new ones, and the program sees those that it started with");
   }
-  planned_.reset();
-  remember(table, std::move(made));
-  return module(new loaded_build(*opened, table, where_.header->slots * sizeof(void*)));
+  if (std::exchange(told_stays_, made.stays) == made.stays || made.stays.empty()) return;
+  say(name + " is not unloaded when a newer build comes: " + made.stays);
 }
 
-void linked_library::remember(const void* table, build made) {
+linked_library::build& linked_library::remember(build made) {
   const std::lock_guard lock(mutex_);
-  builds_[table] = std::move(made);
+  builds_.push_back(std::make_unique<build>(std::move(made)));
+  return *builds_.back();
+}
+
+void linked_library::forget(const build* gone) {
+  const std::lock_guard lock(mutex_);
+  if (gone == newest_) newest_ = nullptr;
+  std::erase_if(builds_, [&](const auto& one) { return one.get() == gone; });
+}
+
+// What is mapped of a build is more than its file says: the table.
+std::optional<held_image> linked_library::leaving(const held_image& known) {
+  const build* found = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& one : builds_) {
+      if (one->base == known.base) found = one.get();
+    }
+  }
+  if (found == nullptr || found->base == 0 || !found->stays.empty()) return std::nullopt;
+  // No address of the build is kept here: it would be found.
+  std::optional<held_image> image(known);
+  const std::uint64_t end = ~found->inverted_table - found->base + where_.header->slots * sizeof(void*);
+  const auto last = std::max_element(image->segments.begin(), image->segments.end(),
+                                     [](const auto& one, const auto& other) { return one.offset < other.offset; });
+  if (last == image->segments.end() || last->offset > end) return std::nullopt;
+  last->size = std::max(last->size, end - last->offset);
+  return image;
 }
 
 std::string linked_library::key_name(std::uint32_t slot) const {
@@ -174,51 +244,53 @@ const exported_symbol* linked_library::function_of(std::uint32_t slot, const fun
   return nullptr;
 }
 
-// Tables are few, small, and never freed: a call may be on its way through one.
-void* const* linked_library::make_table(const build& from, std::vector<std::string>& gone) {
+std::vector<std::string> linked_library::fill_table(const build& into) {
   const standin_header& header = *where_.header;
-  const std::size_t size = header.slots * sizeof(void*);
-  void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return nullptr;
-  auto* const table = static_cast<void**>(memory);
+  std::vector<std::string> gone;
   const std::lock_guard lock(mutex_);
   for (std::uint32_t i = 0; i < header.slots; ++i) {
-    const exported_symbol* const symbol = function_of(i, from.exported);
+    const exported_symbol* const symbol = function_of(i, into.exported);
     if (symbol == nullptr) {
-      table[i] = header.notices + std::size_t{i} * stub_size;
+      into.table()[i] = header.notices + std::size_t{i} * stub_size;
       if (i < header.functions) gone.push_back(key_name(i));
       continue;
     }
-    void* const at = reinterpret_cast<void*>(from.base + symbol->raw.st_value);
-    table[i] = symbol->kind == symbol_kind::chosen ? reinterpret_cast<resolver>(at)() : at;
+    void* const at = reinterpret_cast<void*>(into.base + symbol->raw.st_value);
+    into.table()[i] = symbol->kind == symbol_kind::chosen ? reinterpret_cast<resolver>(at)() : at;
   }
-  return table;
+  return gone;
 }
 
 void linked_library::observe(const event& happened) {
   const bool moved = happened.kind == event_kind::loaded || happened.kind == event_kind::activated;
-  if (!moved) return say(to_string(happened));
-  take_over();
-  const bool is_first = happened.generation == 1 && newest_ != nullptr && newest_->base == 0;
-  if (is_first) return;  // what the program started with
-  kept_ += 1;
-  kept_bytes_ += newest_ != nullptr ? newest_->bytes : 0;
+  if (moved) take_over();
+  count(happened);
+  if (moved && happened.generation == 1 && newest_ != nullptr && newest_->base == 0) {
+    return;  // what the program started with
+  }
   std::string words = to_string(happened);
-  if (kept_ > 1) {
-    words += "\n  " + std::to_string(kept_) + " newer builds than the first are loaded, " +
-             std::to_string(kept_bytes_ / 1024) + " KiB: old ones stay";
+  if (moved && kept_.size() > 1) {
+    words += "\n  " + std::to_string(kept_.size()) + " newer builds than the first are loaded, " +
+             std::to_string(kept_bytes() / 1024) + " KiB";
   }
   say(words);
 }
 
+void linked_library::count(const event& happened) {
+  if (happened.kind == event_kind::loaded && newest_ != nullptr && newest_->base != 0) {
+    kept_[happened.generation] = newest_->bytes;
+  }
+  if (happened.kind == event_kind::unloaded) kept_.erase(happened.generation);
+}
+
 // All functions of the build at once: each call after this store goes to it.
 void linked_library::take_over() {
-  const void* const table = current_.confirmed.load(std::memory_order_acquire);
+  const void* const record = current_.confirmed.load(std::memory_order_acquire);
   const std::lock_guard lock(mutex_);
-  const auto found = builds_.find(table);
+  const auto found = std::find_if(builds_.begin(), builds_.end(), [&](const auto& one) { return one.get() == record; });
   if (found == builds_.end()) return;
-  newest_ = &found->second;
-  where_.header->table.store(static_cast<void* const*>(table), std::memory_order_release);
+  newest_ = found->get();
+  where_.header->table.store(newest_->table(), std::memory_order_release);
 }
 
 void* linked_library::newer_function(const char* name) {
@@ -236,13 +308,12 @@ void* linked_library::newer_function(const char* name) {
   if (found == newest_->exported.end()) return nullptr;
   added_.emplace_back(name);
   // Every table that may still come into use gets it; what has no such function keeps the notice.
-  for (auto& [table, one] : builds_) {
-    const exported_symbol* const symbol = function_of(slot, one.exported);
-    if (symbol == nullptr || one.base == 0) continue;
-    void* const at = reinterpret_cast<void*>(one.base + symbol->raw.st_value);
+  for (const auto& one : builds_) {
+    const exported_symbol* const symbol = function_of(slot, one->exported);
+    if (symbol == nullptr || one->base == 0) continue;
+    void* const at = reinterpret_cast<void*>(one->base + symbol->raw.st_value);
     void* const target = symbol->kind == symbol_kind::chosen ? reinterpret_cast<resolver>(at)() : at;
-    auto* const entries = static_cast<void**>(const_cast<void*>(table));
-    __atomic_store_n(&entries[slot], target, __ATOMIC_RELEASE);
+    __atomic_store_n(one->table() + slot, target, __ATOMIC_RELEASE);
   }
   return header.stubs + std::size_t{slot} * stub_size;
 }

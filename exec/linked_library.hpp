@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // linked_library: a library of the program's, whose stand-in leads to the newest build.
 //
-// SHARED  - the newest published functions and the names of spare slots: read by dlsym on the program's threads,
-// written
-//           by the engine's thread and by dlsym, under a mutex.
+// SHARED  - the builds, the newest published one and the names of spare slots: read by dlsym on the program's threads,
+//           written by the engine's thread and by dlsym, under a mutex.
 //         - the stand-in's table: see standin_format.hpp.
 #pragma once
 
@@ -26,7 +25,8 @@ namespace autoreload::exec {
 class linked_library final : public autoreload::detail::linked_host {
  public:
   struct settings {
-    bool trial = false;  ///< each build is loaded in a helper process first
+    bool trial = false;     ///< each build is loaded in a helper process first
+    bool keep_old = false;  ///< old builds are never unloaded
   };
   /// Makes an engine, which looks at the file at once. @param loading  lives as long as this
   /// @return why there can be none
@@ -49,21 +49,34 @@ class linked_library final : public autoreload::detail::linked_host {
 
  private:
   using functions = std::map<symbol_key, exported_symbol>;
+  // The engine knows a build by this record's address. Nobody but the stand-in has the table's: who looks for those who
+  // may come back to the build would find our books.
   struct build {
     functions exported;
-    std::uintptr_t base = 0;
+    std::uintptr_t base = 0;  // 0: the stand-in's own
     std::uint64_t bytes = 0;
+    std::uintptr_t inverted_table = 0;
+    std::string stays;  // why it is never unloaded, or empty
+
+    [[nodiscard]] void** table() const { return reinterpret_cast<void**>(~inverted_table); }
   };
+  class loaded_build;
 
   linked_library(loaded_standin where, standin_facts facts, program_thread& loading);
   void observe(const event& happened);
+  void count(const event& happened);
   void take_over();
+  build& remember(build made);
+  void forget(const build* gone);
+  std::optional<held_image> leaving(const held_image& known);
+  void say_what_changed(const std::vector<std::string>& gone, const build& made);
   void* variable(const exported_symbol& symbol) const;
   [[nodiscard]] std::string key_name(std::uint32_t slot) const;
   [[nodiscard]] const exported_symbol* function_of(std::uint32_t slot, const functions& in) const;
+  [[nodiscard]] std::uint64_t kept_bytes() const;
   [[nodiscard]] std::optional<error> too_many() const;
-  void remember(const void* table, build made);
-  void* const* make_table(const build& from, std::vector<std::string>& gone);
+  // @return the names that it lacks
+  std::vector<std::string> fill_table(const build& into);
 
   const loaded_standin where_;
   const standin_facts facts_;
@@ -71,11 +84,11 @@ class linked_library final : public autoreload::detail::linked_host {
   autoreload::detail::published current_;
   std::optional<copy_plan> planned_;  // of the build that is about to be loaded
   std::uint64_t planned_bytes_ = 0;
-  std::map<const void*, build> builds_;  // by their tables
-  std::uint64_t kept_bytes_ = 0;
-  std::uint64_t kept_ = 0;
+  std::map<std::uint64_t, std::uint64_t> kept_;  // bytes of each generation that is loaded, by its number
+  std::string told_stays_;
 
   std::mutex mutex_;
+  std::vector<std::unique_ptr<build>> builds_;
   std::vector<std::string> added_;  // names of the slots behind those that have one
   const build* newest_ = nullptr;
   std::unique_ptr<autoreload::detail::engine> engine_;  // the last member: it calls the others

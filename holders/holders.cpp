@@ -60,6 +60,7 @@ holder_report who_holds(const held_image& image, unload_policy policy, const std
   const std::vector<thread_block> blocks = thread_blocks(objects, threads.stacks);
   const naming names{image, file.bytes(), objects, blocks};
   report.unseen = threads.unseen;
+  report.registers_unseen = threads.registers_unseen;
   report.more = threads.lost;
   report.holders = threads_in_words(names, threads);
   const std::vector<holder> handlers = signal_handlers(names);

@@ -98,6 +98,7 @@ class look {
     if (after.there && after != position) return false;
     keep_found(0);
     if (after.there) done.stacks.push_back({thread, {position.stack_pointer, end}, 0});
+    if (after.there && wants_registers()) ++done.registers_unseen;
     return true;
   }
 

@@ -27,7 +27,8 @@ struct thread_findings {
   unseen_list<live_stack> stacks;
   unseen_list<std::uint64_t> registers;  // of all threads that were stopped, but what leads into the library
   std::size_t lost = 0;
-  std::string unseen;  // as in holder_report
+  std::size_t registers_unseen = 0;  // as in holder_report
+  std::string unseen;                // as in holder_report
 };
 
 /// Looks at each thread but the calling one, and at those that are started meanwhile.

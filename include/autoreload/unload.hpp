@@ -71,7 +71,10 @@ struct holder_report {
   std::vector<holder> holders;  ///< the first that were found
   std::size_t more = 0;         ///< how many others there are
   std::string unseen;           ///< what could not be looked at, as half a sentence; empty: everything was
-  /// Whether everything was looked at.
+  /// Threads that slept in calls in which they are not stopped: their stacks were looked at, and not the registers that
+  /// a call must keep.
+  std::size_t registers_unseen = 0;
+  /// Whether everything was looked at, but for such registers.
   [[nodiscard]] bool complete() const noexcept { return unseen.empty(); }
 };
 

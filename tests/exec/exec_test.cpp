@@ -29,7 +29,7 @@ TEST(Exec, AProgramThatIsLinkedWithALibraryGetsTheNewBuildAndKeepsItsVariables) 
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4 after 1");
   here.library(counting_library(5));
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5 after 2");
   const int status = app.finish();
   EXPECT_EQ(WEXITSTATUS(status), 7) << app.said();
@@ -43,7 +43,7 @@ TEST(Exec, TwoHundredBuildsAreTakenOneAfterTheOther) {
   ASSERT_EQ(app.ask("?"), "0 after 1");
   for (int i = 1; i <= 200; ++i) {
     here.library(counting_library(i), "-O0");
-    app.hear("loaded: ");
+    app.hear("autoreload: loaded: ");
     ASSERT_EQ(app.ask("?"), std::to_string(i) + " after " + std::to_string(i + 1));
   }
   EXPECT_EQ(WEXITSTATUS(app.finish()), 7) << app.said();
@@ -59,7 +59,7 @@ TEST(Exec, ABuildThatIsNoLibraryChangesNothing) {
   app.hear("refused");
   EXPECT_EQ(app.ask("?"), "4 after 2");
   here.library(counting_library(6));
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "6 after 3");
 }
 
@@ -73,7 +73,7 @@ TEST(Exec, TheProgramsDescriptorsHaveTheNumbersThatTheyHaveWithoutIt) {
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4 3");
   here.library(counting_library(5));
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5 3");
 }
 
@@ -101,7 +101,7 @@ TEST(Exec, WhatAConstructorOpensIsTheProgramsOwn) {
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4");
   here.library(source(5));
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5");
 }
 
@@ -140,7 +140,7 @@ TEST(Exec, ABuildThatCrashesWhileItIsLoadedIsRefusedAfterATrial) {
   app.hear("refused");
   EXPECT_EQ(app.ask("?"), "4 after 2");
   here.library(counting_library(6));
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "6 after 3");
 }
 
@@ -170,13 +170,13 @@ TEST(Exec, ALibraryAndOneThatItNeedsAreBothReplaced) {
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "11");
   here.library(base(20), {}, "libbase.so");
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "21");
   here.library(foo(2), "-L. -lbase -Wl,-rpath,\"$PWD\"");
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "22");
   here.library(base(30), {}, "libbase.so");
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "32");
 }
 
@@ -190,7 +190,7 @@ TEST(Exec, AForkedChildGoesOnWithWhatItHas) {
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4");
   here.library(counting_library(5));
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5");
 }
 
@@ -218,7 +218,7 @@ TEST(Exec, ThreadsCallWhileBuildsComeAndEachPairOfFunctionsIsOfOneBuild) {
   EXPECT_EQ(app.ask("start"), "0 0");
   for (int i = 1; i <= 20; ++i) {
     here.library(source(i));
-    app.hear("loaded: ");
+    app.hear("autoreload: loaded: ");
   }
   EXPECT_EQ(app.ask("end"), "20 0");
 }

@@ -35,7 +35,7 @@ TEST_P(Opened, APluginAndItsVariablesGoOnWithTheNewBuild) {
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4 1 1");
   here.library(library_of(5));
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5 2 2");
   EXPECT_EQ(WEXITSTATUS(app.finish()), 7) << app.said();
 }
@@ -48,7 +48,7 @@ TEST(OpenedByName, ALibraryOfLdLibraryPathIsOne) {
   conversation app({"--", "./app"}, here.directory(), {"LD_LIBRARY_PATH=" + here.directory()});
   EXPECT_EQ(app.ask("?"), "4 1 1");
   here.library(library_of(5));
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5 2 2");
 }
 
@@ -66,7 +66,7 @@ TEST(OpenedTwice, ItIsOneLibraryAndClosingItChangesNothing) {
   EXPECT_EQ(app.ask("?"), "4 1 1");
   EXPECT_EQ(app.ask("?"), "4 2 1");
   here.library(library_of(5));
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5 3 1");
 }
 
@@ -84,7 +84,7 @@ TEST(OpenedInAChild, WhatItsParentOpenedIsThereAsItWas) {
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4 4 2");
   here.library(library_of(5));
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5 5 3");
 }
 
@@ -112,7 +112,7 @@ TEST(OpenedByPython, AScriptGetsTheNewBuildByCtypes) {
   conversation app({"--", "/usr/bin/python3", "script.py"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4 1 False");
   here.library(library_of(5) + "int added(void) { return 50; }\n");
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5 2 50");
 }
 

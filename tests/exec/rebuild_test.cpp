@@ -35,7 +35,7 @@ TEST(ExecRebuild, ASaveIsBuiltByMakeAndTakenOver) {
   EXPECT_EQ(app.ask("?"), "4");
   app.hear("libfoo.so\": ready: make");
   support::write_file(here / "foo.c", library_of(5));
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5");
   EXPECT_EQ(WEXITSTATUS(app.finish()), 7) << app.said();
 }
@@ -52,7 +52,7 @@ TEST(ExecRebuild, ASourceThatDoesNotCompileIsSaidAndChangesNothing) {
   app.hear("foo.c:1:");
   EXPECT_EQ(app.ask("?"), "4");
   support::write_file(here / "foo.c", library_of(6));
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "6");
 }
 
@@ -67,7 +67,7 @@ TEST(ExecRebuild, TheCommandCanBeChosen) {
   EXPECT_EQ(app.ask("?"), "4");
   app.hear("ready: ");
   support::write_file(here / "libfoo.so.c", library_of(5));
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5");
 }
 
@@ -93,7 +93,7 @@ TEST(ExecRebuild, TheProgramHasNoChildNoSignalAndNoDescriptorMore) {
     EXPECT_EQ(app.ask("?"), "4 children: none, signals: 0, file: 3");
     app.hear("ready: ");
     support::write_file(here / "foo.c", library_of(5));
-    app.hear("loaded: ");
+    app.hear("autoreload: loaded: ");
     EXPECT_EQ(app.ask("?"), "5 children: none, signals: 0, file: 3");
     EXPECT_EQ(WEXITSTATUS(app.finish()), 7) << app.said();
   }
@@ -110,7 +110,7 @@ TEST(ExecRebuild, WhatTheProgramOpensIsBuiltToo) {
   EXPECT_EQ(app.ask(here / "libplugin.so"), "4");
   app.hear("libplugin.so\": ready: ");
   support::write_file(here / "foo.c", library_of(5));
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5");
 }
 

@@ -91,7 +91,7 @@ TEST(ExecRefuses, ALibraryThatExportsClassesUnlessItIsAskedFor) {
   conversation app({"--lib", "libfoo.so", "--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4");
   here.library(classes, "-DVALUE=5");
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5");
 }
 

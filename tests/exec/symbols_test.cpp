@@ -34,7 +34,7 @@ class Symbols : public ::testing::Test {
     conversation app({"--", "./app"}, here.directory());
     EXPECT_EQ(app.ask("?"), first.answer);
     library(source, next.value, library_flags);
-    app.hear("loaded: ");
+    app.hear("autoreload: loaded: ");
     EXPECT_EQ(app.ask("?"), next.answer);
   }
   workshop here;
@@ -121,7 +121,7 @@ TEST_F(Symbols, AConstantIsSharedUntilItChanges) {
   EXPECT_EQ(app.ask("?"), "4 4 1");
   library(source, 5);
   app.hear("the constants changed changed");
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5 4 1");
 }
 
@@ -140,7 +140,7 @@ TEST_F(Symbols, AVariableWhoseSizeChangedIsRefused) {
   app.hear("had 8 bytes, and has 12");
   EXPECT_EQ(app.ask("?"), "4 0");
   library("int data[2];\nint foo(void) { return VALUE; }\n", 6);
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "6 0");
 }
 
@@ -162,13 +162,13 @@ TEST_F(Symbols, ACallOfAFunctionThatIsGoneSaysWhichAndEndsTheProgram) {
   EXPECT_EQ(app.ask("b"), "40");
   library("int foo(void) { return VALUE; }\n", 5);
   app.hear("lacks bar now");
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("f"), "5");
   library(both, 6);
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("b"), "60");
   library("int foo(void) { return VALUE; }\n", 7);
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_THROW(app.ask("b"), std::runtime_error);
   const int status = app.finish();
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
@@ -183,10 +183,10 @@ TEST_F(Symbols, AFunctionThatIsNewIsFoundByDlsymAndFollowsLaterBuilds) {
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4 -1");
   library("int foo(void) { return VALUE; }\nint added(void) { return 10 * VALUE; }\n", 5);
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5 50");
   library("int foo(void) { return VALUE; }\nint added(void) { return 10 * VALUE; }\n", 6);
-  app.hear("loaded: ");
+  app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "6 60");
 }
 
