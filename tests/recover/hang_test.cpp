@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "faulty_support.hpp"
-#include "reload/retire/whereabouts.hpp"
+#include "reload/stays/whereabouts.hpp"
 
 using namespace std::chrono_literals;
 using autoreload::event_kind;
