@@ -2,9 +2,12 @@
 // memory_holders: leaves out what is no holder's, goes through the rest, and names what was found.
 #include "holders/memory_holders.hpp"
 
+#include <link.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstring>
 
 #include "holders/asleep.hpp"
 #include "holders/heap.hpp"
@@ -56,6 +59,15 @@ bool is_short_text(std::uintptr_t address) {
   return first || second;
 }
 
+// Whether a word leads into the file's header behind its beginning, where nothing is that anybody would point to. Text
+// that ends in a digit, and what an old pointer left behind it, looks like that.
+bool is_in_file_header(const word_found& word, std::uintptr_t base) {
+  if (word.hidden || word.offset == 0 || word.offset >= sizeof(ElfW(Ehdr))) return false;
+  std::array<unsigned char, SELFMAG> magic{};
+  return copy_memory(base, magic.data(), magic.size()) == magic.size() &&
+         std::memcmp(magic.data(), ELFMAG, SELFMAG) == 0;
+}
+
 class search {
  public:
   search(const naming& names, const target& what, const thread_findings& threads)
@@ -71,7 +83,9 @@ class search {
     });
     if (!done) return;
     const loaders_words loaders(names_.image, names_.objects);
-    std::erase_if(words_, [&](const word_found& word) { return loaders.has(word) || is_short_text(word.at); });
+    std::erase_if(words_, [&](const word_found& word) {
+      return loaders.has(word) || is_short_text(word.at) || is_in_file_header(word, what_.base);
+    });
     heap_blocks heap(all_);
     heap.find(words_);
     leave_out_own(heap, cancelled);

@@ -67,6 +67,13 @@ class conversation {
     }
     heard_ = at + text.size();
   }
+  /// The same, and the rest of that line.
+  std::string hear_line(const std::string& text) {
+    hear(text);
+    const std::size_t begin = heard_;
+    hear("\n");
+    return said_.substr(begin, heard_ - 1 - begin);
+  }
   [[nodiscard]] const std::string& said() const { return said_; }
   [[nodiscard]] pid_t process() const { return process_; }
 

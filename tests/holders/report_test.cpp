@@ -148,6 +148,20 @@ TEST(Report, AnEngineThatMayNotTraceGoesByThePinsAndSaysSo) {
   });
 }
 
+// The text of a digit over what an old pointer left behind it: base + '7'.
+TEST(Report, WhatLeadsIntoTheMiddleOfTheFilesHeaderIsTakenForText) {
+  in_a_child([]() -> std::string {
+    stage here(
+        "extern const char __ehdr_start[] __attribute__((visibility(\"hidden\")));"
+        "void *leave(void *offset) { return (void*)(__ehdr_start + (long)offset); }",
+        "", autoreload::unload_when(autoreload::unload_policy::all));
+    static std::vector<void*> block(5);
+    story::leave_behind(here, {{}, {}, [](void* (*leave)(void*)) { block[3] = leave(reinterpret_cast<void*>(0x37)); }});
+    if (!here.replace()) return "not replaced";
+    return here.until([&] { return here.unloaded(); }) ? "" : "it stays: " + here.told();
+  });
+}
+
 constexpr const char* answering =
     "static int answer(void) { return 42; } void *leave(void *x) { (void)x; return (void*)answer; }";
 int (*kept_answer)();
