@@ -2,12 +2,9 @@
 // memory_holders: leaves out what is no holder's, goes through the rest, and names what was found.
 #include "holders/memory_holders.hpp"
 
-#include <link.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstring>
 
 #include "holders/asleep.hpp"
 #include "holders/heap.hpp"
@@ -59,13 +56,15 @@ bool is_short_text(std::uintptr_t address) {
   return first || second;
 }
 
-// Whether a word leads into the file's header behind its beginning, where nothing is that anybody would point to. Text
-// that ends in a digit, and what an old pointer left behind it, looks like that.
-bool is_in_file_header(const word_found& word, std::uintptr_t base) {
-  if (word.hidden || word.offset == 0 || word.offset >= sizeof(ElfW(Ehdr))) return false;
-  std::array<unsigned char, SELFMAG> magic{};
-  return copy_memory(base, magic.data(), magic.size()) == magic.size() &&
-         std::memcmp(magic.data(), ELFMAG, SELFMAG) == 0;
+// Whether a word is the end of a longer text, over what an old pointer left there: letters, the end, and 16 letters
+// before it.
+bool is_end_of_text(std::uintptr_t address) {
+  std::array<unsigned char, 24> bytes{};
+  constexpr std::size_t before = 16;
+  if (copy_memory(address - before, bytes.data(), bytes.size()) != bytes.size()) return false;
+  const auto is_letter = [](unsigned char one) { return one >= 0x20 && one < 0x7f; };
+  const auto* const end = std::find_if_not(bytes.begin(), bytes.end(), is_letter);
+  return end > bytes.begin() + before && end < bytes.end() - 2 && *end == '\0';
 }
 
 class search {
@@ -84,7 +83,7 @@ class search {
     if (!done) return;
     const loaders_words loaders(names_.image, names_.objects);
     std::erase_if(words_, [&](const word_found& word) {
-      return loaders.has(word) || is_short_text(word.at) || is_in_file_header(word, what_.base);
+      return loaders.has(word) || is_short_text(word.at) || is_end_of_text(word.at);
     });
     heap_blocks heap(all_);
     heap.find(words_);
