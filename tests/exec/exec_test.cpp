@@ -96,8 +96,7 @@ TEST(Exec, WhatAConstructorOpensIsTheProgramsOwn) {
   };
   workshop here;
   here.library(source(4));
-  here.program(asked_program(
-      "int foo(void);\nstatic void answer(const char* line) { (void)line; printf(\"%d\\n\", foo()); }\n"));
+  here.program(support::number_program());
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4");
   here.library(source(5));
@@ -164,9 +163,7 @@ TEST(Exec, ALibraryAndOneThatItNeedsAreBothReplaced) {
   workshop here;
   here.library(base(10), {}, "libbase.so");
   here.library(foo(1), "-L. -lbase -Wl,-rpath,\"$PWD\"");
-  here.program(
-      asked_program("int foo(void);\nstatic void answer(const char* line) { (void)line; printf(\"%d\\n\", foo()); }\n"),
-      "-L. -lfoo -Wl,-rpath-link,.");
+  here.program(support::number_program(), "-L. -lfoo -Wl,-rpath-link,.");
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "11");
   here.library(base(20), {}, "libbase.so");
@@ -202,18 +199,7 @@ TEST(Exec, ThreadsCallWhileBuildsComeAndEachPairOfFunctionsIsOfOneBuild) {
   };
   workshop here;
   here.library(source(0));
-  here.program(
-      asked_program("#include <pthread.h>\nint one(void); int both(void);\n"
-                    "static volatile int stop, wrong; static long calls[4];\n"
-                    "static void* run(void* at) { int last = 0; while (!stop) { int now = one(); if (now < last || "
-                    "both() != 0) wrong = 1;"
-                    " last = now; ++*(long*)at; } return 0; }\n"
-                    "static pthread_t threads[4];\n"
-                    "static void answer(const char* line) {\n"
-                    "  if (*line == 's') for (int i = 0; i < 4; ++i) pthread_create(threads + i, 0, run, calls + i);\n"
-                    "  if (*line == 'e') { stop = 1; for (int i = 0; i < 4; ++i) pthread_join(threads[i], 0); }\n"
-                    "  printf(\"%d %d\\n\", one(), wrong); }\n"),
-      "-L. -lfoo -pthread");
+  here.program(support::calling_program(), "-L. -lfoo -pthread");
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("start"), "0 0");
   for (int i = 1; i <= 20; ++i) {

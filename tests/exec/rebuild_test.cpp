@@ -11,16 +11,13 @@ namespace {
 
 using support::asked_program;
 using support::conversation;
+using support::number_library;
+using support::number_program;
 using support::workshop;
-
-const char* const asking_program =
-    "int foo(void);\nstatic void answer(const char* line) { (void)line; printf(\"%d\\n\", foo()); }\n";
-
-std::string library_of(int value) { return "int foo(void) { return " + std::to_string(value) + "; }\n"; }
 
 // A library that make builds.
 void make_built(const workshop& here, int value, const std::string& name = "libfoo.so") {
-  support::write_file(here / "foo.c", library_of(value));
+  support::write_file(here / "foo.c", number_library(value));
   support::write_file(here / "Makefile", name + ": foo.c\n\t" + std::getenv("AUTORELOAD_TEST_CC") +
                                              " -g -shared -fPIC -o new.so foo.c -Wl,-soname," + name +
                                              " && mv new.so " + name + "\n");
@@ -30,11 +27,11 @@ void make_built(const workshop& here, int value, const std::string& name = "libf
 TEST(ExecRebuild, ASaveIsBuiltByMakeAndTakenOver) {
   workshop here;
   make_built(here, 4);
-  here.program(asked_program(asking_program));
+  here.program(number_program());
   conversation app({"--rebuild", "--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4");
   app.hear("libfoo.so\": ready: make");
-  support::write_file(here / "foo.c", library_of(5));
+  support::write_file(here / "foo.c", number_library(5));
   app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5");
   EXPECT_EQ(WEXITSTATUS(app.finish()), 7) << app.said();
@@ -43,7 +40,7 @@ TEST(ExecRebuild, ASaveIsBuiltByMakeAndTakenOver) {
 TEST(ExecRebuild, ASourceThatDoesNotCompileIsSaidAndChangesNothing) {
   workshop here;
   make_built(here, 4);
-  here.program(asked_program(asking_program));
+  here.program(number_program());
   conversation app({"--rebuild", "--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4");
   app.hear("ready: ");
@@ -51,22 +48,22 @@ TEST(ExecRebuild, ASourceThatDoesNotCompileIsSaidAndChangesNothing) {
   app.hear("build failed: ");
   app.hear("foo.c:1:");
   EXPECT_EQ(app.ask("?"), "4");
-  support::write_file(here / "foo.c", library_of(6));
+  support::write_file(here / "foo.c", number_library(6));
   app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "6");
 }
 
 TEST(ExecRebuild, TheCommandCanBeChosen) {
   workshop here;
-  here.library(library_of(4));
-  here.program(asked_program(asking_program));
+  here.library(number_library(4));
+  here.program(number_program());
   support::write_file(here / "build.sh", std::string(std::getenv("AUTORELOAD_TEST_CC")) +
                                              " -g -shared -fPIC -o new.so libfoo.so.c -Wl,-soname,libfoo.so && mv "
                                              "new.so libfoo.so\n");
   conversation app({"--build-command", "sh build.sh", "--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4");
   app.hear("ready: ");
-  support::write_file(here / "libfoo.so.c", library_of(5));
+  support::write_file(here / "libfoo.so.c", number_library(5));
   app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5");
 }
@@ -92,7 +89,7 @@ TEST(ExecRebuild, TheProgramHasNoChildNoSignalAndNoDescriptorMore) {
     if (blocked) sigprocmask(SIG_SETMASK, &before, nullptr);
     EXPECT_EQ(app.ask("?"), "4 children: none, signals: 0, file: 3");
     app.hear("ready: ");
-    support::write_file(here / "foo.c", library_of(5));
+    support::write_file(here / "foo.c", number_library(5));
     app.hear("autoreload: loaded: ");
     EXPECT_EQ(app.ask("?"), "5 children: none, signals: 0, file: 3");
     EXPECT_EQ(WEXITSTATUS(app.finish()), 7) << app.said();
@@ -109,7 +106,7 @@ TEST(ExecRebuild, WhatTheProgramOpensIsBuiltToo) {
   conversation app({"--rebuild", "--", "./app"}, here.directory());
   EXPECT_EQ(app.ask(here / "libplugin.so"), "4");
   app.hear("libplugin.so\": ready: ");
-  support::write_file(here / "foo.c", library_of(5));
+  support::write_file(here / "foo.c", number_library(5));
   app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "5");
 }
@@ -117,11 +114,11 @@ TEST(ExecRebuild, WhatTheProgramOpensIsBuiltToo) {
 TEST(ExecRebuild, NothingIsLeftWhenTheProgramIsKilled) {
   workshop here;
   make_built(here, 4);
-  here.program(asked_program(asking_program));
+  here.program(number_program());
   conversation app({"--build-command", "touch begun; sleep 600", "--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4");
   app.hear("ready: ");
-  support::write_file(here / "foo.c", library_of(5));
+  support::write_file(here / "foo.c", number_library(5));
   app.hear("building: ");
   kill(app.process(), SIGKILL);
   // Its standard error has an end only once nobody has it.

@@ -13,14 +13,11 @@
 
 namespace {
 
-using support::asked_program;
 using support::autoreload;
 using support::conversation;
+using support::number_program;
 using support::ran;
 using support::workshop;
-
-const char* const program =
-    "int foo(void);\nstatic void answer(const char* line) { (void)line; printf(\"%d\\n\", foo()); }\n";
 
 void expect_refusal(const ran& came, const std::string& reason, const std::string& advice) {
   EXPECT_EQ(came.status, 1);
@@ -40,7 +37,7 @@ TEST(ExecRefuses, ASetUserIdProgramOfAnothersAndRunsACopy) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can make one";
   workshop here;
   here.library("int foo(void) { return 4; }\n");
-  here.program(asked_program(program));
+  here.program(number_program());
   ASSERT_EQ(chown((here / "app").c_str(), 65534, 65534), 0);
   ASSERT_EQ(chmod((here / "app").c_str(), 04755), 0);
   expect_refusal(autoreload({"exec", "--", "./app"}, here.directory()), "set-user-ID", "cp \"./app\" ./app");
@@ -49,7 +46,7 @@ TEST(ExecRefuses, ASetUserIdProgramOfAnothersAndRunsACopy) {
 TEST(ExecRefuses, A32BitProgram) {
   workshop here;
   here.library("int foo(void) { return 4; }\n");
-  here.program(asked_program(program));
+  here.program(number_program());
   std::string bytes = support::read_file(here / "app");
   bytes[4] = 1;  // EI_CLASS: as compilers for 32 bits are rarely installed
   support::write_file(here / "app", bytes);
@@ -81,7 +78,7 @@ TEST(ExecRefuses, ALibraryThatExportsClassesUnlessItIsAskedFor) {
       "__attribute__((visibility(\"default\"))) void* _ZTV3Foo[3];\nint foo(void) { return VALUE; }\n";
   workshop here;
   here.library(classes, "-DVALUE=4");
-  here.program(asked_program(program));
+  here.program(number_program());
   {
     conversation app({"--", "./app"}, here.directory());
     EXPECT_EQ(app.ask("?"), "4");
@@ -98,7 +95,7 @@ TEST(ExecRefuses, ALibraryThatExportsClassesUnlessItIsAskedFor) {
 TEST(ExecSays, ThatALibraryHasStateOfItsOwn) {
   workshop here;
   here.library("static char pool[4096];\nint foo(void) { return ++pool[5]; }\n");
-  here.program(asked_program(program));
+  here.program(number_program());
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "1");
   app.hear("bytes of variables of its own, which start anew");

@@ -46,4 +46,25 @@ inline std::string asked_program(const std::string& body) {
          "  return 7;\n}\n";
 }
 
+/// A library whose `foo` returns a number, and a program that prints what it returns.
+inline std::string number_library(int value) { return "int foo(void) { return " + std::to_string(value) + "; }\n"; }
+inline std::string number_program() {
+  return asked_program(
+      "int foo(void);\nstatic void answer(const char* line) { (void)line; printf(\"%d\\n\", foo()); }\n");
+}
+
+/// A program whose four threads call `one` and `both` from `start` to `end`. It prints what `one` returns, and 1 if
+/// that ever went back or if `both` found functions of two builds.
+inline std::string calling_program() {
+  return asked_program(
+      "#include <pthread.h>\nint one(void); int both(void);\n"
+      "static volatile int stop, wrong; static long calls[4]; static pthread_t threads[4];\n"
+      "static void* run(void* at) { int last = 0; while (!stop) { int now = one(); if (now < last || both() != 0) "
+      "wrong = 1; last = now; ++*(long*)at; } return 0; }\n"
+      "static void answer(const char* line) {\n"
+      "  if (*line == 's') for (int i = 0; i < 4; ++i) pthread_create(threads + i, 0, run, calls + i);\n"
+      "  if (*line == 'e') { stop = 1; for (int i = 0; i < 4; ++i) pthread_join(threads[i], 0); }\n"
+      "  printf(\"%d %d\\n\", one(), wrong); }\n");
+}
+
 }  // namespace support
