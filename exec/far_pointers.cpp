@@ -15,6 +15,7 @@
 #include "exec/files.hpp"
 #include "holders/mappings.hpp"
 #include "holders/target.hpp"
+#include "system/own_memory.hpp"
 
 namespace autoreload::exec {
 namespace {
@@ -42,7 +43,7 @@ void look_at_shared(const target& what, holder_report& report) {
     left -= size;
     for (std::uintptr_t at = one.where.begin; at < one.where.end;) {
       const std::size_t wanted = std::min<std::size_t>(words.size() * sizeof words[0], one.where.end - at);
-      const std::size_t got = holding::copy_memory(at, words.data(), wanted);
+      const std::size_t got = copy_memory(at, words.data(), wanted);
       holding::scan_words(words.data(), got / sizeof words[0], at, what,
                           [&](const holding::word_found& word) { add(report, name, word.at); });
       if (got < wanted) {

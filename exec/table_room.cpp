@@ -38,7 +38,7 @@ std::optional<table_room> room_for_table(std::span<const std::byte> build, std::
   // The loader takes whole pages from whoever writes to what it froze.
   const std::uint64_t end = last.p_vaddr + last.p_memsz;
   table_room made;
-  made.address = rounded(std::max(end, frozen_end > end ? frozen_end : end), cache_line);
+  made.address = rounded(std::max(end, frozen_end), cache_line);
   Elf64_Phdr grown = last;
   grown.p_memsz = made.address + size - last.p_vaddr;
   made.edit = {last_at, raw(last), raw(grown)};

@@ -14,6 +14,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "system/own_memory.hpp"
+
 namespace autoreload::holding {
 namespace {
 

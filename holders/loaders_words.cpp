@@ -22,6 +22,7 @@
 #include <cstddef>
 
 #include "holders/mappings.hpp"
+#include "system/own_memory.hpp"
 
 namespace autoreload::holding {
 namespace {

@@ -3,12 +3,10 @@
 #include "holders/mappings.hpp"
 
 #include <fcntl.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <optional>
 #include <string_view>
@@ -66,19 +64,6 @@ const mapping* find_mapping(const std::vector<mapping>& all, std::uintptr_t addr
                                      [](std::uintptr_t at, const mapping& one) { return at < one.where.begin; });
   if (next == all.begin() || std::prev(next)->where.end <= address) return nullptr;
   return &*std::prev(next);
-}
-
-std::size_t copy_memory(std::uintptr_t from, void* into, std::size_t size) noexcept {
-  const iovec target{into, size};
-  const iovec source{reinterpret_cast<void*>(from), size};
-  const ssize_t got = process_vm_readv(getpid(), &target, 1, &source, 1, 0);
-  if (got > 0) return static_cast<std::size_t>(got);
-  if (errno != ENOSYS && errno != EPERM) return 0;
-  // A container may forbid the system call; the file shows the same.
-  const int file = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
-  const ssize_t read = file < 0 ? -1 : pread(file, into, size, static_cast<off_t>(from));
-  if (file >= 0) close(file);
-  return read > 0 ? static_cast<std::size_t>(read) : 0;
 }
 
 std::size_t page_size() noexcept {

@@ -32,10 +32,6 @@ struct mapping {
 /// The mapping that has an address, or null.
 [[nodiscard]] const mapping* find_mapping(const std::vector<mapping>& all, std::uintptr_t address) noexcept;
 
-/// Copies this process's memory through the kernel, which answers where a plain load would crash. Async-signal-safe.
-/// @return how many bytes from the start were copied
-[[nodiscard]] std::size_t copy_memory(std::uintptr_t from, void* into, std::size_t size) noexcept;
-
 [[nodiscard]] std::size_t page_size() noexcept;
 
 /// Which pages hold anything. What was never written to need not be read: it has no pointers, and reading it would make

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <new>
 
+#include "system/own_memory.hpp"
+
 namespace autoreload::holding {
 namespace {
 

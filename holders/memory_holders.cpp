@@ -13,6 +13,7 @@
 #include "holders/memory.hpp"
 #include "holders/own_heap.hpp"
 #include "holders/thread_data.hpp"
+#include "system/own_memory.hpp"
 
 namespace autoreload::holding {
 namespace {

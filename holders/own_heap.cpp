@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "system/own_memory.hpp"
+
 namespace autoreload::holding {
 namespace {
 

@@ -9,6 +9,7 @@
 
 #include "holders/mappings.hpp"
 #include "system/mapped_file.hpp"
+#include "system/own_memory.hpp"
 #include "system/thread_files.hpp"
 
 namespace autoreload::holding {

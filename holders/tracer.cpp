@@ -21,6 +21,7 @@
 #include "holders/mappings.hpp"
 #include "holders/restarted_call.hpp"
 #include "system/aside.hpp"
+#include "system/own_memory.hpp"
 #include "system/traceable.hpp"
 
 namespace autoreload::holding {

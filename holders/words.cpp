@@ -10,6 +10,7 @@
 #include <map>
 
 #include "holders/mappings.hpp"
+#include "system/own_memory.hpp"
 #include "system/signal_name.hpp"
 #include "system/thread_files.hpp"
 

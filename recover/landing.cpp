@@ -9,6 +9,7 @@
 #include "recover/alternate_stack.hpp"
 #include "recover/call_timer.hpp"
 #include "recover/signals.hpp"
+#include "system/sanitizers.hpp"
 
 // The frame that is led back to. It keeps what a function has to give back unchanged to its caller, and in which state
 // of the floating-point unit. Written out, as no compiler expects a function to return twice from where it was called
@@ -170,26 +171,16 @@ void autoreload_landed();
 void autoreload_run_guarded_end();
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-#define FRAMES_HAVE_MARKS
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FRAMES_HAVE_MARKS
-#endif
-#endif
-#ifdef FRAMES_HAVE_MARKS
-extern "C" void __asan_unpoison_memory_region(const volatile void* from, std::size_t size);
-#endif
+extern "C" void __asan_unpoison_memory_region(const volatile void* from, std::size_t size);  // of the sanitizer
 
 namespace autoreload::detail {
 namespace {
 
-// The address sanitizer marks what lies between a frame's variables, and the frame takes the marks away when it
-// returns.
-void forget_frames([[maybe_unused]] std::uintptr_t from, [[maybe_unused]] std::uintptr_t to) noexcept {
-#ifdef FRAMES_HAVE_MARKS
-  if (from < to) __asan_unpoison_memory_region(reinterpret_cast<const void*>(from), to - from);
-#endif
+// The address sanitizer marks what lies between a frame's variables. The frame takes the marks away when it returns.
+void forget_frames(std::uintptr_t from, std::uintptr_t to) noexcept {
+  if constexpr (address_sanitizer) {
+    if (from < to) __asan_unpoison_memory_region(reinterpret_cast<const void*>(from), to - from);
+  }
 }
 
 constinit thread_local landing* last_begun __attribute__((tls_model("initial-exec"))) = nullptr;

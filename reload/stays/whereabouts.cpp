@@ -2,7 +2,6 @@
 // whereabouts: what a thread does that is still inside an old generation, without disturbing it.
 #include "reload/stays/whereabouts.hpp"
 
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,6 +14,7 @@
 #include "crash/crash_table.hpp"
 #include "recover/ending.hpp"
 #include "reload/stays/running_thread.hpp"
+#include "system/own_memory.hpp"
 #include "system/thread_files.hpp"
 
 namespace autoreload {
@@ -37,9 +37,7 @@ bool find_code(std::uintptr_t address, crash_table::entry& found) {
 bool follows_a_call(std::uintptr_t address) {
 #if defined(__x86_64__)
   std::array<unsigned char, 7> before{};
-  const iovec into{before.data(), before.size()};
-  const iovec from{reinterpret_cast<void*>(address - before.size()), before.size()};
-  if (process_vm_readv(getpid(), &into, 1, &from, 1, 0) != static_cast<ssize_t>(before.size())) return false;
+  if (copy_memory(address - before.size(), before.data(), before.size()) != before.size()) return false;
   if (before[2] == 0xe8) return true;  // by distance
   for (const std::size_t length : {2U, 3U, 4U, 6U, 7U}) {
     const std::size_t at = before.size() - length;
@@ -48,9 +46,7 @@ bool follows_a_call(std::uintptr_t address) {
   return false;
 #else
   std::uint32_t before = 0;
-  const iovec into{&before, sizeof before};
-  const iovec from{reinterpret_cast<void*>(address - sizeof before), sizeof before};
-  if (process_vm_readv(getpid(), &into, 1, &from, 1, 0) != static_cast<ssize_t>(sizeof before)) return false;
+  if (copy_memory(address - sizeof before, &before, sizeof before) != sizeof before) return false;
   return (before & 0xfc000000) == 0x94000000 || (before & 0xfffffc1f) == 0xd63f0000;
 #endif
 }
