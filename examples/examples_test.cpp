@@ -76,8 +76,10 @@ TEST(Examples, TheSimulationsWorldSurvivesEdits) {
   // What every day must show, however often the library was edited: nothing begins again.
   const auto goes_on = [&](const std::string& said) {
     loop.line_with(said);
-    const garden now(loop.line_with("day "));
+    garden now(loop.line_with("day "));
     EXPECT_EQ(now.steps, 3 * now.day) << said;
+    // On some days a hare stands on it.
+    while (now.snail() == std::string::npos && !HasFailure()) now = garden(loop.line_with("day "));
     EXPECT_EQ(now.snail(), static_cast<std::size_t>(20 + now.day) % 40) << said;
     return now;
   };
