@@ -2,11 +2,10 @@
 // reload_latency: from the moment that a new build is complete to the first call that returns its value.
 //
 // ROWS    reload/floor and reload/total, to be compared; reload/total/<backend>/<mode>; reload/handover;
-// reload/activate/<what is
-//         kept>; state/<what is remembered>, with /waited: how long a caller did; floor/<part>, load/<backend>;
-//         feel/<linker>; frame/late/<how>, the longest poll() of a frame loop. The time starts right before the
-//         writer's rename(2) or close(2) and ends after the call. Counters hold percentiles of all samples, and medians
-//         of the engine's stages.
+//         reload/activate/<what is kept>; state/<what is remembered>, with /waited: how long a caller did;
+//         floor/<part>, load/<backend>; feel/<linker>; frame/late/<how>, the longest poll() of a frame loop. The time
+//         starts right before the writer's rename(2) or close(2) and ends after the call. Counters hold percentiles of
+//         all samples, and medians of the engine's stages.
 // NOISE   the rows of one group are measured in shuffled rounds, one sample each: reload/floor and reload/total share
 //         every minute of the machine. --rounds=N says how many (1000; a fifth of it for polling, a fiftieth for
 //         feel/).

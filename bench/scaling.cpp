@@ -5,9 +5,8 @@
 // rename that finishes the file to the first call that returns the new value. Making the libraries, waiting for the
 // old version to leave and reading /proc are outside of it.
 //
-// OPTIONS  --short=1: fewer and smaller libraries. --rounds=N: reloads for each row. --reloads=N: how far the axis
-// `reloads`
-//          goes, in powers of ten.
+// OPTIONS  --short=1: fewer and smaller libraries. --rounds=N: reloads for each row.
+//          --reloads=N: how far the axis `reloads` goes, in powers of ten.
 //
 // SHARED  busy_callers' numbers: `wanted` and then `round` are written by the measuring thread before the rename; the
 //         first caller that gets that value in that round raises `seen_in` to it, stores the time and raises the

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // unloading: three looks that found nobody, each of everything, on a thread beside the engine's.
 //
-// SHARED  - the report, which the search's thread writes before it sets `ended_` (release), and which is read after
-// that
-//           was seen (acquire) or the thread was joined.
+// SHARED  - the report. The search's thread writes it before it sets `ended_` (release). It is read after that was seen
+//           (acquire), or after the thread was joined.
 //         - `cancelled_`, written under the mutex with which the search's thread sleeps.
 //         - whose turn it is, and when the next look may begin, under a mutex of the process.
 #include "exec/unloading.hpp"

@@ -3,8 +3,7 @@
 //
 // SHARED
 // - Everything but what is named here is guarded by `work_`, held while the pipeline runs: see work_lock.hpp.
-// - `answers_`, `outbox_` and `by_hand_` have locks of their own, which are never held while anything of the user's
-// runs.
+// - `answers_`, `outbox_` and `by_hand_` have locks of their own. These are never held while code of the user's runs.
 // - `schedule_`, `probation_`, `source_` and `driver_` say by themselves which of their functions any thread may call.
 #pragma once
 

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "reload/dependencies/alias.hpp"
-#include "reload/host/hosts_say.hpp"
+#include "reload/host/host_steps.hpp"
 #include "reload/load/live_files.hpp"
 #include "reload/load/load.hpp"
 #include "reload/load/traced.hpp"

@@ -46,9 +46,8 @@ enum class drive_mode : std::uint8_t {
 /// Under which name the dynamic loader knows a library: what dladdr tells of it, and where its `$ORIGIN` is. What is
 /// loaded is a private copy either way.
 enum class loader_name : std::uint8_t {
-  /// `beside` for a library that can look for itself (it calls dladdr or dlinfo, or dlopen with `$ORIGIN`),
-  /// `descriptor`
-  /// for every other.
+  /// `beside` for a library that can look for itself (it calls dladdr or dlinfo, or dlopen with `$ORIGIN`). For every
+  /// other `descriptor`.
   automatic,
   /// `/proc/PID/fd/N`: leaves nothing behind on disk, whatever ends the process.
   descriptor,

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // pin_registry: registers threads, finds slots for nested pins, and lists what is pinned.
 //
-// SHARED  the records of all threads: see shared_registry.hpp. A record's overflow blocks are added by its own thread
-// and
-//         read by the retire stage: release and acquire.
+// SHARED  the records of all threads: see shared_registry.hpp. A record's overflow blocks are added by its own thread,
+//         and read by the retire stage: release and acquire.
 // FORK    in the child only the forking thread lives on, but it may hold pins that other threads made: all pins stay,
 //         and a record is reused once it is empty, as ever. What a thread was inside of that the child doesn't have
 //         stays loaded there.

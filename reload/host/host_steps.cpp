@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// hosts_say: takes the answers of what the host has given us for the engine's.
-#include "reload/host/hosts_say.hpp"
+// host_steps: asks what the host has given us, and takes its answers for the stage's.
+#include "reload/host/host_steps.hpp"
 
 #include <exception>
 #include <string>

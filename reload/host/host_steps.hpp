@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// hosts_say: the steps in which a host has a say, if it wants one.
+// host_steps: the steps in which a host has a say, if it wants one.
 #pragma once
 
 #include <cstddef>
