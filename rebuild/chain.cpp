@@ -109,12 +109,6 @@ bool same(const struct stat& a, const struct stat& b) {
          a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
 
-std::string quoted(const std::string& word) {
-  std::string text = "'";
-  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
-
 }  // namespace
 
 std::optional<chain> learn_chain(tool_finder& ask, const build_tool& tool, const std::string& source,
@@ -143,126 +137,17 @@ command run_of(const chain& learned, const build_tool& tool) {
   return {{"/bin/sh", "-c", script}, tool.run.directory, tool.run.environment};
 }
 
-std::optional<std::vector<std::string>> shell_words(std::string_view line) {
-  std::vector<std::string> words;
-  std::string word;
-  bool open = false;  // a word has begun
-  for (std::size_t at = 0; at < line.size(); ++at) {
-    const char c = line[at];
-    if (c == ' ' || c == '\t') {
-      if (std::exchange(open, false)) words.push_back(std::exchange(word, {}));
-    } else if (c == '\'' || c == '"') {
-      open = true;
-      const std::size_t end = line.find(c, at + 1);
-      if (end == std::string_view::npos) return std::nullopt;
-      const std::string_view inside = line.substr(at + 1, end - at - 1);
-      if (c == '"' && inside.find_first_of("\\$`") != std::string_view::npos) return std::nullopt;
-      word += inside;
-      at = end;
-    } else if (c == '\\' && at + 1 < line.size()) {
-      open = true;
-      word += line[++at];
-    } else if (std::string_view("|&;<>()$`*?[]#~\n").find(c) != std::string_view::npos) {
-      return std::nullopt;
-    } else {
-      open = true;
-      word += c;
-    }
-  }
-  if (open) words.push_back(word);
-  return words;
-}
-
-namespace {
-
-struct one_command {
-  std::string enter;  // `cd DIRECTORY && `, or nothing
-  std::vector<std::string> words;
-};
-
-// Takes off what tools put around a compiler's command: `cd X && `, `: && … && :`, ccache.
-std::optional<one_command> bare(std::string line) {
-  one_command found;
-  if (line.starts_with(": && ")) line.erase(0, 5);
-  while (line.ends_with(' ')) line.pop_back();
-  if (line.ends_with("&& :")) line.resize(line.size() - 4);
-  if (line.starts_with("cd ")) {
-    const std::size_t end = line.find(" && ");
-    if (end == std::string::npos) return std::nullopt;
-    found.enter = line.substr(0, end + 4);
-    line.erase(0, end + 4);
-  }
-  std::optional<std::vector<std::string>> words = shell_words(line);
-  if (!words || words->empty()) return std::nullopt;
-  if (words->front().ends_with("ccache")) words->erase(words->begin());
-  found.words = *std::move(words);
-  return found.words.empty() ? std::nullopt : std::optional(std::move(found));
-}
-
-std::string value_after(const std::vector<std::string>& words, std::string_view option) {
-  const auto found = std::find(words.begin(), words.end(), option);
-  return found == words.end() || found + 1 == words.end() ? "" : *(found + 1);
-}
-
-// The options that say what the source means. How to optimise and what to warn of is gcc's business.
-std::string meaning_options(const std::vector<std::string>& words) {
-  std::string kept;
-  for (std::size_t i = 1; i < words.size(); ++i) {
-    const std::string_view word = words[i];
-    const bool path = word.starts_with("-I") || word.starts_with("-D") || word.starts_with("-U");
-    const bool two = word == "-isystem" || word == "-include" || ((word == "-I" || word == "-D" || word == "-U"));
-    if (two && i + 1 < words.size()) {
-      kept += " " + std::string(word) + " " + quoted(words[++i]);
-    } else if (path) {
-      kept += " " + quoted(words[i]);
-    }
-  }
-  return kept;
-}
-
-}  // namespace
-
-std::optional<chain> with_tcc(const chain& learned, const std::string& library) {
+std::optional<compile_and_link> read_two(const chain& learned) {
   if (learned.lines.size() != 2) return std::nullopt;
-  const std::optional<one_command> compile = bare(learned.lines[0]);
-  const std::optional<one_command> link = bare(learned.lines[1]);
+  std::optional<bare_command> compile = bare(learned.lines[0]);
+  std::optional<bare_command> link = bare(learned.lines[1]);
   if (!compile || !link) return std::nullopt;
-  const std::string source = value_after(compile->words, "-c");
-  const std::string object = value_after(compile->words, "-o");
-  const std::string output = value_after(link->words, "-o");
-  if (!source.ends_with(".c") || object.empty() || output.empty()) return std::nullopt;
-  const auto is_object = [](const std::string& word) { return word.ends_with(".o") || word.ends_with(".a"); };
-  const auto objects = std::count_if(link->words.begin() + 1, link->words.end(), is_object);
-  if (std::find(link->words.begin(), link->words.end(), object) == link->words.end()) return std::nullopt;
-  std::error_code ignored;
-  const std::string real = fs::weakly_canonical(library, ignored);
-  const std::string beside = real + ".tcc";
-  const std::string options = meaning_options(compile->words);
-  chain made;
-  made.learned_from = learned.learned_from;
-  if (objects == 1) {
-    std::string libraries;
-    for (const std::string& word : link->words) {
-      if (word.starts_with("-l") || word.starts_with("-L")) libraries += " " + quoted(word);
-    }
-    made.lines.push_back(compile->enter + "tcc -shared" + options + " -o " + quoted(beside) + " " + quoted(source) +
-                         libraries);
-  } else {
-    made.lines.push_back(compile->enter + "tcc -c -fPIC" + options + " -o " + quoted(beside + ".o") + " " +
-                         quoted(source));
-    std::string again;
-    // tcc's objects do not say that they need no executable stack, and linkers take silence for a yes.
-    const std::string linker = fs::path(link->words[0]).filename();
-    const bool driver = linker != "mold" && !linker.starts_with("ld");
-    for (std::size_t i = 0; i < link->words.size(); ++i) {
-      const std::string& word = link->words[i];
-      const bool after_output = i > 0 && link->words[i - 1] == "-o";
-      again += (i > 0 ? " " : "") + quoted(word == object ? beside + ".o" : after_output ? beside : word);
-    }
-    made.lines.push_back(link->enter + again + (driver ? " -Wl,-z,noexecstack" : " -z noexecstack"));
-  }
-  made.lines.push_back("mv -f " + quoted(beside) + " " + quoted(real));
-  return made;
+  std::string source = compile->value_after("-c");
+  std::string object = compile->value_after("-o");
+  const auto& linked = link->words;
+  if (source.empty() || object.empty() || link->value_after("-o").empty()) return std::nullopt;
+  if (std::find(linked.begin(), linked.end(), object) == linked.end()) return std::nullopt;
+  return compile_and_link{*std::move(compile), *std::move(link), std::move(source), std::move(object)};
 }
 
 }  // namespace autoreload::building

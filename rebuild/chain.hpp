@@ -9,10 +9,10 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "rebuild/bare_command.hpp"
 #include "rebuild/build_tool.hpp"
 
 namespace autoreload::building {
@@ -34,11 +34,23 @@ struct chain {
 /// What runs the chain: a shell in the tool's directory, which ends at the first command that fails.
 [[nodiscard]] command run_of(const chain& learned, const build_tool& tool);
 
+/// A chain of two commands: one compiles one source, the other links the library of its object and others.
+struct compile_and_link {
+  bare_command compile, link;
+  std::string source;
+  std::string object;  ///< as both commands name it
+};
+[[nodiscard]] std::optional<compile_and_link> read_two(const chain& learned);
+
 /// The chain with tcc in the compiler's place, or nothing when tcc can't stand in. Its library is made beside the real
 /// one and renamed over it; its object is none that the tool knows.
 [[nodiscard]] std::optional<chain> with_tcc(const chain& learned, const std::string& library);
 
-/// The words of a command as a shell would split it; nothing when it does more than name words (`|`, `$`, `;` …).
-[[nodiscard]] std::optional<std::vector<std::string>> shell_words(std::string_view line);
+/// The chain with the same compilation, and a link by the linker alone against stubs of what the library needed when
+/// the tool linked it. Object and stubs lie in a directory beside the library; that is renamed into place.
+/// @param library  absolute; made by the tool
+/// @return nothing when the driver does not say how it links, or the library needs no other
+[[nodiscard]] std::optional<chain> with_linker_alone(tool_finder& ask, const build_tool& tool, const chain& learned,
+                                                     const std::string& library);
 
 }  // namespace autoreload::building

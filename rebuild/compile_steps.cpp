@@ -14,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "rebuild/bare_command.hpp"
 #include "rebuild/compile_database.hpp"
 #include "rebuild/compile_units.hpp"
 #include "rebuild/judge.hpp"
@@ -76,23 +77,6 @@ bool read_producer(const std::string& text, compile_step& into) {
   into.options = compile_options({first, words.end()});
   if (assembler) into.options = {"-g"};
   return true;
-}
-
-std::string quoted(const std::string& word) {
-  const auto plain = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-           std::string_view("-_./,=+:@%").find(c) != std::string_view::npos;
-  };
-  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
-  std::string text = "'";
-  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return text + "'";
-}
-
-std::string line_of(const std::vector<std::string>& words) {
-  std::string line;
-  for (const std::string& word : words) line += (line.empty() ? "" : " ") + quoted(word);
-  return line;
 }
 
 std::vector<std::string> joined(std::vector<std::string> words, const std::vector<std::string>& more) {

@@ -56,14 +56,14 @@ void rebuilder::worker::refresh() {
   refresh_due_ = false;
   if (!tool_) return arm();
   debug_file debug = find_debug_file(library_);
-  if (std::vector<std::string> found = list_line_files(debug); !found.empty() || !by_tcc_)
+  if (std::vector<std::string> found = list_line_files(debug); !found.empty() || !stands_in_)
     line_files_ = std::move(found);
   if (tool_->kind != tool_kind::named && have_runner()) {
     const bool patient = refreshes_interrupted_ >= 3;
     const std::array<int, 2> interrupt{patient ? -1 : wake_.get(), patient || !hub_ ? -1 : hub_->readable()};
     tool_finder ask(*runner_, environment_, options_.trust, interrupt);
     tool_inputs asked = ask.inputs(*tool_);
-    if (asked.complete && synced_ && wants_chains()) learn_chains(ask);
+    if (asked.complete && synced_ && !stands_in_ && wants_chains()) learn_chains(ask);
     refreshes_interrupted_ = ask.interrupted() ? refreshes_interrupted_ + 1 : 0;
     refresh_due_ = ask.interrupted();  // a save comes first, and then again
     if (!asked.complete) return;

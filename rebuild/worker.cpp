@@ -248,7 +248,7 @@ void rebuilder::worker::start() {
     return tell_failure(trusted.error());
   }
   if (!have_runner()) return;
-  const bool quick = way_ == way::direct || way_ == way::tcc;
+  const bool quick = way_ == way::direct || way_ == way::stand_in;
   const building::command chosen = quick ? quick_command() : tool_->run;
   if (result<void> started = runner_->start(chosen); !started) {
     runner_.reset();  // the next save makes another
@@ -260,15 +260,13 @@ void rebuilder::worker::start() {
   if (way_ != way::follow_up) building_files_ = std::move(due_files_);
   due_files_.clear();
   ++build_;
-  if (way_ == way::follow_up && !by_tcc_) return;  // nothing new is to come of it
+  if (way_ == way::follow_up && !stands_in_) return;  // nothing new is to come of it
   rebuild_event event;
   event.kind = rebuild_kind::building;
   event.build = build_;
   event.files = building_files_;
-  event.text = (building_files_.empty() ? "" : short_list(building_files_) + ": ") + tool_->found;
-  if (way_ == way::direct) event.text += ", by its commands";
-  if (way_ == way::tcc) event.text += ", by tcc first";
-  if (way_ == way::follow_up) event.text += ", after tcc";
+  event.text =
+      (building_files_.empty() ? "" : short_list(building_files_) + ": ") + tool_->found + place_in_the_chain();
   tell(std::move(event));
 }
 

@@ -25,6 +25,7 @@
 #include "rebuild/build_tool.hpp"
 #include "rebuild/chain.hpp"
 #include "rebuild/judge.hpp"
+#include "rebuild/link_stub.hpp"
 #include "rebuild/runner.hpp"
 #include "rebuild/sources.hpp"
 #include "reload/watch/watch.hpp"
@@ -52,11 +53,12 @@ class [[gnu::visibility("hidden")]] rebuilder::worker {
   bool have_runner();
   void find_tool();
   // Chains: see quick.cpp.
-  enum class way { tool, follow_up, direct, tcc };
+  enum class way { tool, follow_up, direct, stand_in };
   bool wants_chains() const;
   void learn_chains(building::tool_finder & ask);
   void choose_way();
   building::command quick_command() const;
+  std::string place_in_the_chain() const;
   bool after_the_end(const building::ending& ended, rebuild_event& event);
   void refresh();
   void arm();
@@ -86,15 +88,16 @@ class [[gnu::visibility("hidden")]] rebuilder::worker {
 
   struct learned {
     building::chain direct;
-    std::optional<building::chain> tcc;
+    std::optional<building::chain> stand_in;  // for a while, until the tool's own library is there
   };
-  std::map<std::string, std::optional<learned>> chains_;  // by the source; nothing: there is none
-  std::set<std::string> unsynced_;                        // saved since the tool was last done
-  bool synced_ = false;                                   // the tool was done once
-  bool follow_up_due_ = false;                            // the tool has to catch up with a chain
-  bool tool_only_ = false;                                // the next build is the tool's
-  bool by_tcc_ = false;                                   // what is there now was made by tcc
-  way way_ = way::tool;                                   // of the build that runs, or ran last
+  std::optional<std::vector<building::link_stub>> stubs_;  // what the chains' links were learned with
+  std::map<std::string, std::optional<learned>> chains_;   // by the source; nothing: there is none
+  std::set<std::string> unsynced_;                         // saved since the tool was last done
+  bool synced_ = false;                                    // the tool was done once
+  bool follow_up_due_ = false;                             // the tool has to catch up with a chain
+  bool tool_only_ = false;                                 // the next build is the tool's
+  bool stands_in_ = false;                                 // what is there now was made by a chain's stand-in
+  way way_ = way::tool;                                    // of the build that runs, or ran last
 
   bool searched_ = false;          // for a tool, once
   std::string tool_marks_;         // how the places looked where one is searched

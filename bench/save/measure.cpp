@@ -198,7 +198,9 @@ feel_row measure(const row& of, int rounds, const std::string& sources) {
     made.notice.push_back(microseconds(started - start));
     made.command.push_back(microseconds(ended - started));
     made.load.push_back(end > ended ? microseconds(end - ended) : engine_took);
-    if (of.chain == autoreload::rebuild_chain::tcc) continue;
+    const bool other_commands =
+        of.chain == autoreload::rebuild_chain::tcc || of.chain == autoreload::rebuild_chain::linker;
+    if (other_commands) continue;
     made.compile.push_back(by_hand(as_words(beside->compile)));
     made.link.push_back(by_hand(as_words(beside->link)));
   }

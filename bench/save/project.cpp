@@ -61,7 +61,7 @@ struct commands {
 
 commands commands_of(const row& of) {
   commands made;
-  made.compile = of.compiler + (of.compiler == "tcc" ? " -fPIC" : " -g -fPIC");
+  made.compile = of.compiler + (of.compiler == "tcc" ? " -fPIC" : " -g -fPIC") + (of.tool == "fast" ? " -pipe" : "");
   const bool plain = of.tool == "fast" || (of.compiler == "tcc" && of.linker != "tcc");  // the linker without a driver
   made.link = plain ? linker_program(of.linker) + " -shared -z noexecstack"
                     : of.compiler + " -shared" + (of.linker == "tcc" ? "" : " -fuse-ld=" + of.linker);
@@ -104,7 +104,10 @@ bool configure_cmake(const row& of, const project& on, const commands& by, const
 }  // namespace
 
 std::string row::name() const {
-  const char* const first = chain == rebuild_chain::direct ? "-direct" : chain == rebuild_chain::tcc ? "-tcc" : "";
+  const char* const first = chain == rebuild_chain::direct   ? "-direct"
+                            : chain == rebuild_chain::linker ? "-linker"
+                            : chain == rebuild_chain::tcc    ? "-tcc"
+                                                             : "";
   return "feel/" + library + "/" + compiler + "/" + linker + "/" + tool + first;
 }
 
@@ -114,6 +117,7 @@ std::string row::label() const {
                      : tool == "cmake" ? "CMake's Makefiles, by make"
                                        : tool;
   if (chain == rebuild_chain::direct) text += ", its commands first";
+  if (chain == rebuild_chain::linker) text += ", the linker alone first";
   if (chain == rebuild_chain::tcc) text += ", tcc first";
   return text;
 }
@@ -150,7 +154,7 @@ std::vector<row> all_rows(const std::string& sources) {
       add({library, "clang", "lld", "ninja"});
       add({library, "tcc", "tcc", "direct"});
     }
-    for (const rebuild_chain chain : {rebuild_chain::direct, rebuild_chain::tcc}) {
+    for (const rebuild_chain chain : {rebuild_chain::direct, rebuild_chain::linker, rebuild_chain::tcc}) {
       for (const std::string tool : {"ninja", "cmake"}) add({library, "gcc", "bfd", tool, chain});
     }
   }

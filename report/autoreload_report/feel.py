@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # feel: what a person waits for, from the save of a source to the first new value.
-"""Rows are named feel/LIBRARY/COMPILER/LINKER/TOOL; `-direct` and `-tcc` after the tool say what goes before it. The
+"""Rows are named feel/LIBRARY/COMPILER/LINKER/TOOL; `-direct`, `-linker` and `-tcc` after the tool say what goes before it. The
 rows feel/LINKER are of another program, which starts the compiler itself."""
 
 from . import text
@@ -42,8 +42,8 @@ def worst_own_ms(results):
 
 
 def worst_ratio(results):
-    """Of the rows whose build by hand is the same one: tcc's is of the compiler whose place it takes."""
-    return _worst(results, lambda row: None if row.name.endswith("-tcc") else ratio(row))
+    """Of the rows whose build by hand is the same one: by hand there is neither tcc nor the linker alone."""
+    return _worst(results, lambda row: None if row.name.endswith(("-tcc", "-linker")) else ratio(row))
 
 
 def table_of(row):

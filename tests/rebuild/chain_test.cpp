@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 // chain_test: builds that go before the build tool, by its own commands or by tcc, and the tool that follows.
-#include "rebuild/chain.hpp"
+#include <unistd.h>
 #include "project.hpp"
+
+#include "rebuild/chain.hpp"
 
 namespace {
 
 using namespace rebuild_test;
 using autoreload::rebuild_chain;
 using autoreload::building::shell_words;
+namespace building = autoreload::building;
 
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
@@ -26,7 +29,7 @@ class with_each_database : public testing::TestWithParam<tool> {
     for (int value = 2; value < 40; ++value) {
       on.write("lib.c", source_of(value));
       const rebuild_event built = running.told.next(rebuild_kind::built);
-      if (has(built.text, ", without ") || has(built.text, ", by tcc")) return;
+      if (has(built.text, ", without ") || has(built.text, ", by t")) return;
     }
     FAIL() << "no chain was ever run:\n" << running.told.said();
   }
@@ -103,6 +106,74 @@ TEST_P(with_each_database, tcc_goes_first_and_the_real_build_follows) {
   // What tcc can't compile goes the usual way.
   on.write("lib.c", "#include \"value.h\"\nint value(void) { return __builtin_popcountll(0xffff) + 100 + EXTRA; }\n");
   EXPECT_TRUE(running.becomes(116));
+}
+
+// A library that calls functions of libc by versions, and one that is linked statically into each library.
+std::string source_with_libc(int value) {
+  return "#include <pthread.h>\n#include <stdio.h>\n#include <stdlib.h>\n" + source_of(value) +
+         "static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;\n"
+         "static void say(void) { fputs(\"end\\n\", stderr); }\n"
+         "int signal_it(void) { return atexit(say) + pthread_cond_signal(&condition); }\n";
+}
+
+// What it needs, and what it takes from there by which version, as a text.
+std::string bound_to(const std::string& library) {
+  return support::shell("readelf -W -d '" + library + "' | grep -o 'NEEDED.*\\|SONAME.*'; readelf -W --dyn-syms '" +
+                        library + "' | awk '$7 == \"UND\" && NF > 7 {print $4, $5, $8}' | sort");
+}
+
+TEST_P(with_each_database, the_linker_alone_binds_to_the_same_versions_as_the_tool) {
+  const project on(GetParam());
+  on.write("lib.c", source_with_libc(1));
+  std::vector<std::string> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
+  auto processes = building::runner::make(1 << 20);
+  ASSERT_TRUE(processes);
+  const autoreload::trust_policy trust;
+  building::tool_finder ask(*processes, environment, trust);
+  const auto tool = ask.find(on.library());
+  ASSERT_TRUE(tool) << tool.error().what();
+  ASSERT_TRUE(processes->start(tool->run));
+  ASSERT_TRUE(processes->wait().succeeded());
+  const std::string bound = bound_to(on.library());
+  EXPECT_TRUE(has(bound, "pthread_cond_signal@GLIBC_2.3.2") || !has(bound, "GLIBC_2.2.5")) << bound;
+  const auto learned = learn_chain(ask, *tool, on.path("lib.c"), on.library());
+  ASSERT_TRUE(learned);
+  const auto alone = with_linker_alone(ask, *tool, *learned, on.library());
+  ASSERT_TRUE(alone);
+  on.write("lib.c", source_with_libc(2));
+  ASSERT_TRUE(processes->start(run_of(*alone, *tool)));
+  const building::ending ended = processes->wait();
+  ASSERT_TRUE(ended.succeeded()) << ended.output;
+  EXPECT_EQ(ended.output, "");
+  EXPECT_EQ(bound_to(on.library()), bound);
+  // A function that the library did not need before is no stub's: the link fails, and leaves the library as it is.
+  const std::string before = support::read_file(on.library());
+  on.write("lib.c", "#include <stdlib.h>\nint value(void) { return rand(); }\n");
+  ASSERT_TRUE(processes->start(run_of(*alone, *tool)));
+  EXPECT_FALSE(processes->wait().succeeded());
+  EXPECT_EQ(support::read_file(on.library()), before);
+}
+
+TEST_P(with_each_database, the_linker_alone_goes_first_and_the_tool_follows) {
+  const project on(GetParam());
+  rebuild_options options;
+  options.chain = rebuild_chain::linker;
+  session running(on, options);
+  warm_up(on, running);
+  on.write("lib.c", source_of(100));
+  ASSERT_TRUE(running.becomes(100));
+  // The tool makes the same bytes of so small a library: then nothing is loaded once more.
+  rebuild_event last;
+  do {
+    last = running.told.next(rebuild_kind::built, rebuild_kind::no_effect);
+    ASSERT_FALSE(last.text.empty());
+  } while (!has(last.text, "the linker's"));
+  EXPECT_EQ(running.value(), 100);
+  // What the stubs lack goes the usual way.
+  on.write("lib.c",
+           "#include \"value.h\"\n#include <stdlib.h>\nint value(void) { return abs(rand()) * 0 + 300 + EXTRA; }\n");
+  EXPECT_TRUE(running.becomes(300));
 }
 
 TEST_P(with_each_database, tcc_stands_in_for_one_source_of_several) {

@@ -63,14 +63,16 @@ class events {
     };
   }
   /// The next event of this kind; those before it are dropped. A failure, with all that was said, when none comes.
-  rebuild_event next(rebuild_kind kind) {
+  rebuild_event next(rebuild_kind kind) { return next(kind, kind); }
+  /// The next of either kind.
+  rebuild_event next(rebuild_kind kind, rebuild_kind other) {
     std::unique_lock lock(mutex_);
     const auto deadline = std::chrono::steady_clock::now() + patience;
     for (;;) {
       while (!events_.empty()) {
         rebuild_event first = std::move(events_.front());
         events_.pop_front();
-        if (first.kind == kind) return first;
+        if (first.kind == kind || first.kind == other) return first;
       }
       if (arrived_.wait_until(lock, deadline) == std::cv_status::timeout) break;
     }
