@@ -62,6 +62,29 @@ TEST(AfterLoad, RefusesARequiredFunctionThatOnlyTheCLibraryHas) {
   EXPECT_FALSE(host.library.loaded());
 }
 
+// pthread_cond_signal of 2.2.5 and that of 2.3.2 have condition variables of two kinds.
+TEST(AfterLoad, WarnsOfNamesThatAreBoundToAnOlderVersionThanTheProgramIs) {
+  if (dlvsym(RTLD_DEFAULT, "pthread_cond_signal", "GLIBC_2.2.5") == nullptr) {
+    GTEST_SKIP() << "this libc has one version of it";
+  }
+  const support::temp_directory directory;
+  const std::string source =
+      "#include <pthread.h>\nstatic pthread_cond_t it = PTHREAD_COND_INITIALIZER;\nint number(void) { return "
+      "pthread_cond_signal(&it); }\n";
+  build_library(directory / "without.so", source, "-nostdlib");
+  watched<number_api> without(directory / "without.so");
+  ASSERT_TRUE(without.library.loaded());
+  const auto warned = without.events.next(event_kind::warning, patience);
+  ASSERT_TRUE(warned);
+  EXPECT_NE(warned->text.find("pthread_cond_signal"), std::string::npos) << warned->text;
+  // The advice, followed.
+  build_library(directory / "with.so", source, "-nostdlib -lc");
+  watched<number_api> with(directory / "with.so");
+  ASSERT_TRUE(with.library.loaded());
+  ASSERT_TRUE(with.events.next(event_kind::loaded, patience));
+  EXPECT_FALSE(with.events.next(event_kind::warning, std::chrono::milliseconds(0)));
+}
+
 struct optional_index_api {
   autoreload::required_as<"number", int()> number;
   autoreload::optional_as<"index", char*(const char*, int)> index;

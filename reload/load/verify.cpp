@@ -11,39 +11,11 @@
 #include <utility>
 
 #include "crash/crash_table.hpp"
-#include "elf/dynamic_section.hpp"
 #include "reload/dependencies/packaged.hpp"
+#include "reload/load/bindings.hpp"
 
 namespace autoreload {
 namespace {
-
-// What of the process's libraries an address lies in.
-struct loaded_object {
-  std::string name;                 ///< the loader's; empty for the program
-  std::uintptr_t base = 0;          ///< where its address 0 is
-  std::uint32_t segment_flags = 0;  ///< PF_R, PF_W, PF_X of the segment
-};
-
-std::optional<loaded_object> object_at(const void* address) {
-  struct search {
-    std::uintptr_t address;
-    std::optional<loaded_object> found;
-  } wanted{reinterpret_cast<std::uintptr_t>(address), {}};
-  dl_iterate_phdr(
-      [](dl_phdr_info* object, std::size_t, void* argument) {
-        search& here = *static_cast<search*>(argument);
-        for (std::size_t i = 0; i < object->dlpi_phnum; ++i) {
-          const auto& segment = object->dlpi_phdr[i];
-          if (segment.p_type != PT_LOAD || here.address - object->dlpi_addr - segment.p_vaddr >= segment.p_memsz)
-            continue;
-          here.found = {object->dlpi_name, object->dlpi_addr, segment.p_flags};
-          return 1;
-        }
-        return 0;
-      },
-      &wanted);
-  return wanted.found;
-}
 
 // The generation that was loaded at a base, if that is one.
 std::optional<std::string> generation_at(std::uintptr_t base, const std::string& path) {
@@ -64,50 +36,22 @@ std::string owner_of(const std::optional<loaded_object>& object, const std::stri
   return object->name;
 }
 
-// Where a loaded file lies in memory.
-struct placed {
-  std::uintptr_t base;
-  const elf_view& file;
-
-  [[nodiscard]] const load_segment* segment_of(const void* address) const {
-    return file.holding(reinterpret_cast<std::uintptr_t>(address) - base, 1);
-  }
-};
-
-// The relocations by which the loader put a symbol's address somewhere; others don't look symbols up.
-bool binds_an_address(std::uint64_t info) {
-  const auto type = ELF64_R_TYPE(info);
-#if defined(__x86_64__)
-  return type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT;
-#else
-  return type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT;
-#endif
+// Its own global functions and variables that are bound to somebody else's. Weak and unique ones are shared by design.
+std::vector<std::string> hijacked(const placed_file& lib, const std::string& path) {
+  std::vector<std::string> found;
+  for_each_binding(lib, [&](const Elf64_Sym& symbol, const char* name, const void* bound) {
+    if (symbol.st_shndx == SHN_UNDEF || ELF64_ST_BIND(symbol.st_info) != STB_GLOBAL) return;
+    if (lib.segment_of(bound) != nullptr) return;
+    found.push_back(std::string(name) + " of " + owner_of(object_at(bound), path));
+  });
+  return found;
 }
 
-// Its own global functions and variables that are bound to somebody else's. Weak and unique ones are shared by design.
-std::vector<std::string> hijacked(const placed& lib, const std::string& path) {
-  std::vector<std::string> found;
-  const elf_view& file = lib.file;
-  const dynamic_section dynamic = dynamic_section_of(file);
-  const std::uint64_t relative = dynamic.relative_relocations * sizeof(Elf64_Rela);  // inspected: these are there
-  const std::pair<std::uint64_t, std::uint64_t> tables[] = {
-      {dynamic.relocations + relative, dynamic.relocations_size - relative},
-      {dynamic.plt_relocations, dynamic.plt_relocations_size}};
-  for (const auto& [address, size] : tables) {
-    if (size == 0) continue;
-    const auto entries = file.table_at<Elf64_Rela>(address, size / sizeof(Elf64_Rela));
-    for (const Elf64_Rela one : entries.value_or(table<Elf64_Rela>())) {
-      if (!binds_an_address(one.r_info)) continue;
-      const auto symbol = file.record_at<Elf64_Sym>(dynamic.symbols + ELF64_R_SYM(one.r_info) * sizeof(Elf64_Sym));
-      if (!symbol || symbol->st_shndx == SHN_UNDEF || ELF64_ST_BIND(symbol->st_info) != STB_GLOBAL) continue;
-      void* bound = nullptr;
-      std::memcpy(&bound, reinterpret_cast<const void*>(lib.base + one.r_offset), sizeof bound);
-      if (bound == nullptr || lib.segment_of(bound) != nullptr) continue;
-      const auto* const name = reinterpret_cast<const char*>(file.bytes(dynamic.strings + symbol->st_name, 1));
-      if (name != nullptr) found.push_back(std::string(name) + " of " + owner_of(object_at(bound), path));
-    }
-  }
-  return found;
+// The first few of these, for a person.
+std::string first_of(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 5); ++i) text += (i == 0 ? " " : ", ") + names[i];
+  return text;
 }
 
 // Why a symbol that lies in another library is not taken. dlsym looks in the library and then in those that it needs,
@@ -138,7 +82,7 @@ verification verify(const detail::loader& api, const std::string& path, const sn
     return result;
   }
   const elf_view file{bytes, facts.segments, 0};
-  const placed lib{map->l_addr, file};
+  const placed_file lib{map->l_addr, file};
   result.base = map->l_addr;
 
   // Each field of the struct is one pointer, in the order of the symbols (see symbol.hpp). What the library lacks has
@@ -175,12 +119,16 @@ verification verify(const detail::loader& api, const std::string& path, const sn
                          .advise("define and export them in this library, or in one of yours that it needs");
     return result;
   }
+  if (const std::vector<std::string> old = bound_to_old_versions(lib); !old.empty()) {
+    result.warnings.push_back("it was linked without the libraries that it uses, so " + std::to_string(old.size()) +
+                              " name(s) are bound to older versions than the program's:" + first_of(old) +
+                              "; link it with them (-lc)");
+  }
   if (api.host != nullptr) return result;  // what is bound elsewhere is so by its wish
   if (const std::vector<std::string> stolen = hijacked(lib, path); !stolen.empty()) {
-    std::string text = "its own " + std::to_string(stolen.size()) + " symbol(s) are bound to others of the same name:";
-    for (std::size_t i = 0; i < std::min<std::size_t>(stolen.size(), 5); ++i) text += (i == 0 ? " " : ", ") + stolen[i];
-    text += "; link with -Wl,-Bsymbolic, or compile with -fvisibility=hidden";
-    result.warnings.push_back(std::move(text));
+    result.warnings.push_back("its own " + std::to_string(stolen.size()) +
+                              " symbol(s) are bound to others of the same name:" + first_of(stolen) +
+                              "; link with -Wl,-Bsymbolic, or compile with -fvisibility=hidden");
   }
   return result;
 }

@@ -27,6 +27,7 @@ struct verification {
 ///   is refused, and an optional one is made absent.
 /// - What the library calls of itself is bound to itself: an equal name in the host, or in a library loaded with
 ///   RTLD_GLOBAL, wins over its own. That is a warning.
+/// - What it calls of other libraries is bound to the versions that the program is bound to, too. That is a warning.
 /// @param bytes  the inspected file
 [[nodiscard]] verification verify(const detail::loader& api, const std::string& path, const snapshot& image,
                                   std::span<const std::byte> bytes, const elf_facts& facts,
