@@ -107,6 +107,8 @@ void register_benchmarks(arguments& given) {
               &with_handover<handover_series::measured::total>);
   events->add("reload/handover/waited", "the call that waited, of a caller that never stops calling",
               &with_handover<handover_series::measured::waited>);
+  events->add("reload/handover/without", "the same caller's first call of the new build, without a handover",
+              &with_handover<handover_series::measured::without>);
   events->add("reload/activate/kept", "activate(n) of a generation that is still loaded: from the request to its value",
               &back_from<autoreload::generation_state::kept>);
   events->add("reload/activate/stored", "activate(n) of a generation of which the file's copy is kept: loaded anew",
