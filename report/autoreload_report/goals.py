@@ -10,6 +10,12 @@ MORE_INSTRUCTIONS = 12
 RELOAD_MEDIAN = 1.5   # times the floor
 RELOAD_P99 = 4.0
 
+FRAME_MEDIAN = 1.5
+QUIET_US = 50
+MEGABYTES_MS = 10
+SAVES = (("CMake's Makefiles", "cmake-direct", 38), ("gcc, linked without driver and libraries", "fast", 30),
+         ("tcc first", "ninja-tcc", 10))
+
 SAFE, RAW = "call/reloadable", "call/raw_pointer"
 FLOOR, TOTAL = "reload/floor", "reload/total"
 
@@ -67,12 +73,34 @@ def evaluate(results):
     goals.append(_goal("reload's 99th percentile / floor's median", RELOAD_P99,
                        quotient(results, TOTAL, FLOOR, "p99_us", "p50_us"), text.ratio,
                        f"`p99_us` of `{TOTAL}` over `p50_us` of `{FLOOR}`"))
+    if results.named("reload/manual/") or results.named("reload/handover"):
+        goals += _of_frames_and_handovers(results)
     if feel.rows(results):
+        goals += [_goal(f"save to new value, {what}, in ms", limit, _ms(results.get(f"feel/demo/gcc/bfd/{row}", "p50_us")), text.ratio,
+                        f"`p50_us` of `feel/demo/gcc/bfd/{row}`") for what, row, limit in SAVES]
         goals.append(_goal("own share of a save, in ms, worst row", feel.OWN_LIMIT_MS, feel.worst_own_ms(results), text.ratio,
                            "`own_us` of `feel/…`"))
         goals.append(_goal("save to new value / the same by hand, worst row", feel.FLOOR_RATIO, feel.worst_ratio(results), text.ratio,
                            "`p50_us` over `floor_us` of `feel/…`"))
     return goals
+
+
+def _of_frames_and_handovers(results):
+    frame, frame_floor = "reload/total/symbols/manual", "reload/manual/floor"
+    waited, without = "reload/handover/waited", "reload/handover/without"
+    megabytes = "state/10_megabytes/waited"
+    with_handover, alone = results.get(waited, "p50_us"), results.get(without, "p50_us")
+    more = None if with_handover is None or alone is None else with_handover - alone
+    return [_goal("reload in a frame loop / its floor, median", FRAME_MEDIAN, quotient(results, frame, frame_floor, "p50_us"),
+                  text.ratio, f"`p50_us` of `{frame}` over `{frame_floor}`"),
+            _goal("a quiet moment with nothing to hand over, in µs", QUIET_US, more, text.count,
+                  f"`p50_us` of `{waited}` less that of `{without}`"),
+            _goal("a call that waits until 10 MB are handed over, 99th percentile, in ms", MEGABYTES_MS,
+                  _ms(results.get(megabytes, "p99_us")), text.ratio, f"`p99_us` of `{megabytes}`")]
+
+
+def _ms(microseconds):
+    return None if microseconds is None else microseconds / 1000
 
 
 _STAGES = ("snapshot", "inspect", "guard", "trial", "load", "verify", "publish", "outside")

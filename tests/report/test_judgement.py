@@ -47,6 +47,20 @@ class Goals(unittest.TestCase):
         self.assertEqual((states(2900, 38000)[own], states(2900, 38000)[ratio]), ("met", "met"))
         self.assertEqual((states(3200, 30000)[own], states(3200, 30000)[ratio]), ("not met", "not met"))
 
+    def test_a_quiet_moment_is_judged_by_what_it_adds_to_the_same_callers_call(self):
+        def state(waited):
+            return self.states(support.results(reload_latency=[
+                support.entry("reload/handover/waited", p50_us=waited, p99_us=900),
+                support.entry("reload/handover/without", p50_us=200, p99_us=900)]))["a quiet moment with nothing to hand over, in µs"]
+        self.assertEqual((state(249), state(251)), ("met", "not met"))
+
+    def test_saves_are_judged_by_the_chain(self):
+        found = self.states(support.results(save=[support.entry("feel/demo/gcc/bfd/cmake-direct", p50_us=37000, p90_us=41000),
+                                                  support.entry("feel/demo/gcc/bfd/ninja-tcc", p50_us=11000, p90_us=11000)]))
+        self.assertEqual([found[f"save to new value, {chain}, in ms"] for chain in
+                          ("CMake's Makefiles", "tcc first", "gcc, linked without driver and libraries")],
+                         ["met", "not met", "not measured"])
+
     def test_what_did_not_run_is_not_met_by_silence(self):
         self.assertEqual(set(self.states(support.results()).values()), {"not measured"})
         self.assertIn("None", goals.summary(goals.evaluate(support.results())))
