@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # report: puts the document together from the results of one run.
 
-from . import answer, feel, goals, growth, plots, statistics, storm, text
+from . import answer, feel, goals, growth, placement, plots, statistics, storm, text
 from .document import Bullets, Document, Heading, Paragraph, Table
 from .values import show
 
@@ -89,6 +89,7 @@ def _calls(document, results):
     if rows:
         document.add(Table(titles, rows, "Storm: a library is replaced all the time, as fast as it goes, on one more thread."))
     document.add(plots.call_threads(results))
+    _placement(document, results)
     _storm(document, results)
     document.add(Heading(3, "Instructions"))
     if results.instructions:
@@ -103,6 +104,20 @@ def _calls(document, results):
                            "called function are included."))
     else:
         document.add(_absent(results, "instructions"))
+
+
+def _placement(document, results):
+    document.add(Heading(3, "Where a loop lies"))
+    idioms = placement.idioms(results)
+    if not idioms:
+        document.add(_absent(results, "placement"))
+        return
+    document.add(Paragraph("One loop of calls at eight places in memory, eight bytes apart: the same instructions, and nothing but "
+                           "their place differs. A ratio of two loops that lie where a linker put them says no more than this."))
+    raw = placement.times(results, "raw_pointer")[0]
+    document.add(Table(["<Idiom", "ns, fastest place", "ns, slowest place", "× the fastest raw", "slowest × the fastest raw"],
+                       [[f"`{idiom}`", *(text.significant(value) for value in found), *(text.ratio(value / raw) for value in found)]
+                        for idiom, found in ((idiom, placement.times(results, idiom)) for idiom in idioms)]))
 
 
 def _storm(document, results):
@@ -302,7 +317,7 @@ def _guard(document, results):
                    "information in a process of its own: `process_alone` is the part that starting a process takes.")
 
 
-_SHOWN = ("call/", "reload/", "floor/", "load/", "feel/", "scale/", "peer/", "check/", "guard/")
+_SHOWN = ("call/", "reload/", "floor/", "load/", "feel/", "scale/", "peer/", "check/", "guard/", "placed/")
 
 
 def _others(document, results):

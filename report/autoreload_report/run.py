@@ -45,6 +45,8 @@ class Program:
 PROGRAMS = (
     Program("call_overhead", "what a call costs", short=("--benchmark_repetitions=3", "--benchmark_min_time=0.01"),
             seconds=(180, 20)),
+    Program("placement", "the same loop at several places", short=("--benchmark_repetitions=2", "--benchmark_min_time=0.01"),
+            seconds=(40, 5)),
     Program("instructions", "instructions of a call, counted by callgrind", executable="count_instructions",
             command=(sys.executable, "{source}/bench/count_instructions.py", "{program}", "--out", "{out}"),
             seconds=(15, 15)),

@@ -7,11 +7,12 @@
   instructions/<idiom>    counted instructions of a call;  instructions/<idiom>:more  than through a raw pointer
   slope/<axis>            how the latency grows;  memory/<axis>  how memory does;  growth/<axis>  the sentence
   goal/<n>:measured, goal/<n>:state
+  placed/<idiom>:fastest  a call where its loop lies best;  placed/<idiom>:slowest
   call_ratio_worst        the largest ratio of a safe call at any number of threads
   debug_share             a reload of the largest library in debug information over that of one as large in code
 and short names for what is quoted most: see SHORT."""
 
-from . import answer, goals, growth, text
+from . import answer, goals, growth, placement, text
 
 SHORT = {
     "call_ns": "call/reloadable/threads:1:cpu_ns",
@@ -63,6 +64,8 @@ def collect(results):
         more = goals.more_instructions(results, name)
         if more is not None:
             found[f"instructions/{idiom}:more"] = text.count(more)
+    for idiom in placement.idioms(results):
+        found[f"placed/{idiom}:fastest"], found[f"placed/{idiom}:slowest"] = map(text.nanoseconds, placement.times(results, idiom))
     ratios = [goals.quotient(results, f"{goals.SAFE}/threads:{n}", f"{goals.RAW}/threads:{n}", "cpu_ns")
               for n in results.thread_counts()]
     if any(ratios):
