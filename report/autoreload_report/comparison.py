@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from . import statistics
+from . import statistics, values
 
 
 @dataclass(frozen=True)
@@ -43,3 +43,11 @@ def compare(old, new, least=0.03):
         real = _apart(*values) and abs(medians[1] / medians[0] - 1) >= least
         changes.append(Change(name, counter, *medians, real))
     return changes, sorted(old.rows.keys() - new.rows.keys()), sorted(new.rows.keys() - old.rows.keys())
+
+
+def side_by_side(one, other):
+    """What can be set beside each other when two reports are of two makes of processor: counted instructions, which are
+    the same on both, and ratios to each machine's own raw pointer or floor. As (name, of one, of the other)."""
+    ours, theirs = values.collect(one), values.collect(other)
+    names = [name for name in ours if name in theirs and name.endswith((":ratio", ":p99_ratio")) or name.startswith("instructions/")]
+    return [(name, ours[name], theirs.get(name, "–")) for name in sorted(names)]

@@ -38,6 +38,18 @@ class Changes(unittest.TestCase):
         _, gone, come = self.compare({"x": [1], "old": [1]}, {"x": [1], "new": [1]})
         self.assertEqual((gone, come), (["call/old/threads:1"], ["call/new/threads:1"]))
 
+    def test_two_makes_of_processor_are_set_side_by_side_by_instructions_and_ratios(self):
+        with tempfile.TemporaryDirectory() as name:
+            for side, cpu, raw, safe in (("one", "This", 2.0, 2.2), ("other", "That", 1.0, 1.26)):
+                support.write(f"{name}/{side}/json", machine={"cpu": cpu}, instructions={"raw_pointer": 6, "reloadable": 17},
+                              a=support.calls(raw_pointer=raw, reloadable=safe))
+            done = subprocess.run([support.ROOT / "report/compare", name + "/one", name + "/other"], capture_output=True, text=True,
+                                  check=True)
+        lines = [line.split() for line in done.stdout.splitlines()]
+        self.assertIn(["call/reloadable/threads:1:ratio", "1.10", "1.26"], lines)
+        self.assertIn(["instructions/reloadable:more", "11", "11"], lines)
+        self.assertNotIn("slower", done.stdout)
+
     def test_the_command_fails_above_the_limit_only(self):
         with tempfile.TemporaryDirectory() as name:
             support.write(name + "/old/json", a=rows(x=[2.0] * 4))
