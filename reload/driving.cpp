@@ -66,6 +66,7 @@ void engine_core::maintain(spare_time& time) {
   // A piece takes about 0.1 ms.
   constexpr std::uint64_t piece = 256 * 1024;
   const auto copy = [&] {
+    reader_.tidy();
     if (running->image.origin) {
       (void)complete_some(running->image, piece);
     } else {

@@ -12,6 +12,7 @@ snapshot_outcome snapshotter::take_again(const snapshot& kept) {
   snapshot_outcome outcome;
   outcome.no = {setback_kind::shortage, error(stage::snapshot, kept.path, "its kept copy can't be read")};
   drop();
+  tidy();
   const quiet_file_limit quiet;
   Elf64_Ehdr header;
   if (!kept.memory.still_ours() || pread(kept.memory.get(), &header, sizeof header, 0) != sizeof header) return outcome;
@@ -20,11 +21,11 @@ snapshot_outcome snapshotter::take_again(const snapshot& kept) {
     outcome.no = std::move(no);
     return outcome;
   }
-  const int copy = large_->file.get();
+  const int copy = large_->file.file.get();
   const auto put = [&](const void* bytes, std::size_t size, std::uint64_t at) {
     return pwrite(copy, bytes, size, static_cast<off_t>(at)) == static_cast<ssize_t>(size);
   };
-  if (copy_range(kept.memory.get(), copy, {0, kept.size}) != 0) return outcome;
+  if (large_->fill(kept.memory.get(), {0, kept.size}) != 0) return outcome;
   for (const snapshot::change& one : kept.changes) {
     if (one.offset + one.original.size() > kept.size) continue;
     if (!put(one.original.data(), one.original.size(), one.offset)) return outcome;
@@ -35,10 +36,9 @@ snapshot_outcome snapshotter::take_again(const snapshot& kept) {
     header.e_shnum = header.e_shstrndx = 0;
     if (!put(&header, sizeof header, 0)) return outcome;
   }
-  view_ = private_view(copy, static_cast<std::size_t>(kept.size));
-  if (view_.bytes().empty()) return outcome;
+  bytes_ = large_->bytes();
+  if (bytes_.empty()) return outcome;
   copied_ = {{0, kept.size}};
-  bytes_ = view_.bytes();
   outcome.no.reset();
   outcome.bytes = bytes_;
   outcome.image.source = kept.source;

@@ -7,12 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstring>
 
 namespace autoreload {
 namespace {
-
-constexpr std::uint64_t page_size = 4096;  // the smallest there is: larger pages are frozen the more often
 
 int copy_by_reading(int from, int to, file_range range) {
   std::vector<std::byte> chunk(std::min<std::uint64_t>(range.end - range.begin, std::uint64_t{256} * 1024));
@@ -31,21 +31,31 @@ int copy_by_reading(int from, int to, file_range range) {
 
 }  // namespace
 
-private_view::private_view(int file, std::size_t size) {
-  void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file, 0);
-  if (memory != MAP_FAILED) bytes_ = {static_cast<std::byte*>(memory), size};
-}
-
-private_view::~private_view() {
+mapped_memory::~mapped_memory() {
   if (!bytes_.empty()) munmap(bytes_.data(), bytes_.size());
 }
 
-void freeze(std::span<std::byte> view, std::uint64_t at, std::uint64_t size) noexcept {
+private_view::private_view(int file, std::size_t size) {
+  void* const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file, 0);
+  if (memory == MAP_FAILED) return;
+  memory_ = mapped_memory({static_cast<std::byte*>(memory), size});
+}
+
+// A page of the process's own takes the place of the file's.
+bool freeze(std::span<std::byte> view, std::uint64_t at, std::uint64_t size) noexcept {
+  const auto page = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
   const std::uint64_t end = std::min<std::uint64_t>(at + size, view.size());
-  for (; at < end; at = (at / page_size + 1) * page_size) {
-    auto* const byte = reinterpret_cast<volatile unsigned char*>(view.data() + at);
-    *byte = *byte;  // the kernel gives the process a page of its own
+  std::array<std::byte, 65536> shown;  // the largest page there is
+  for (at &= ~(page - 1); at < end; at += page) {
+    std::byte* const here = view.data() + at;
+    const std::size_t some = std::min(page, view.size() - at);
+    std::memcpy(shown.data(), here, some);
+    if (mmap(here, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
+      return false;
+    }
+    std::memcpy(here, shown.data(), some);
   }
+  return true;
 }
 
 int copy_range(int from, int to, file_range range) {

@@ -17,29 +17,41 @@
 
 namespace autoreload {
 
-/// A private mapping of a whole file. It shows the file's bytes. A page that was written to here keeps what it showed,
-/// whatever is written to the file: see freeze().
-class private_view {
+/// Memory that was mapped, until its end.
+class mapped_memory {
  public:
-  private_view() = default;
-  /// @param file  a descriptor; nobody may shorten the file while the view lives
-  private_view(int file, std::size_t size);
-  private_view(private_view&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
-  private_view& operator=(private_view&& other) noexcept {
+  mapped_memory() = default;
+  explicit mapped_memory(std::span<std::byte> mapped) noexcept : bytes_(mapped) {}
+  mapped_memory(mapped_memory&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+  mapped_memory& operator=(mapped_memory&& other) noexcept {
     std::swap(bytes_, other.bytes_);
     return *this;
   }
-  ~private_view();
+  ~mapped_memory();
 
-  /// Empty when the system refused the mapping.
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
 
  private:
   std::span<std::byte> bytes_;
 };
 
-/// Lets a view's pages keep what they show now. @param size  bytes from `at`; what lies outside of the view is ignored
-void freeze(std::span<std::byte> view, std::uint64_t at, std::uint64_t size) noexcept;
+/// A private mapping of a whole file, which shows the file's bytes: see freeze().
+class private_view {
+ public:
+  private_view() = default;
+  /// @param file  a descriptor; nobody may shorten the file while the view lives
+  private_view(int file, std::size_t size);
+  /// Empty when the system refused the mapping.
+  [[nodiscard]] std::span<std::byte> bytes() const noexcept { return memory_.bytes(); }
+
+ private:
+  mapped_memory memory_;
+};
+
+/// Lets pages of a mapped file keep what they show now, whatever is written to the file.
+/// @param view  the mapping. @param size  bytes from `at`; what lies outside of the view is ignored
+/// @return whether there was memory for it; errno says why not
+[[nodiscard]] bool freeze(std::span<std::byte> view, std::uint64_t at, std::uint64_t size) noexcept;
 
 /// Moves a range of a file to the same place of another. By sendfile(2); by reading and writing where the file system
 /// has no sendfile.

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "reload/snapshot/direct_copy.hpp"
 #include "reload/snapshot/stack_header.hpp"
 #include "reload/trust/trust.hpp"
 #include "system/file_limit.hpp"
@@ -56,7 +57,7 @@ bool snapshotter::lies_still(writer_patience::file& known) const {
 
 void snapshotter::drop() noexcept {
   bytes_ = {};
-  view_ = {};
+  if (large_ && !large_->file.file) left_ = std::move(large_);  // it was handed out; there is a mapping left
   large_.reset();
   copied_.clear();
   if (small_.size() > small) std::vector<std::byte>().swap(small_);
@@ -77,27 +78,22 @@ std::optional<setback> snapshotter::copy_large(int file, const request& wanted, 
   if (!read_all(file, head.data(), {0, head_size})) return busy;
   copied_ = wanted.whole ? std::vector<file_range>{{0, size}} : mapped_ranges(head.data(), size);
   if (auto no = begin_copy(wanted.path, size)) return no;
-  const int copy = large_->file.get();
   for (const file_range& range : copied_) {
-    const int failure = copy_range(file, copy, range);
+    const int failure = large_->fill(file, range);
     if (failure == 0) continue;
     return is_shortage(failure) || failure == EFBIG ? fail(failure) : busy;
   }
-  view_ = private_view(copy, size);
-  if (view_.bytes().empty()) return fail(errno);
-  bytes_ = view_.bytes();
+  bytes_ = large_->bytes();
+  if (bytes_.empty()) return fail(errno);
   return {};
 }
 
 // The size comes first, or what follows the last mapped part would be missing.
 std::optional<setback> snapshotter::begin_copy(const std::string& path, std::uint64_t size) {
-  result<copy_file> made = new_copy(path);
+  result<copy_room> made = new_room(path);
   if (!made) return setback{setback_kind::shortage, std::move(made.error())};
   large_ = *std::move(made);
-  if (large_->size != size && ftruncate(large_->file.get(), static_cast<off_t>(size)) != 0) {
-    return setback{setback_kind::shortage, cant_be_written(path, errno)};
-  }
-  large_->size = size;
+  if (!large_->fit(size)) return setback{setback_kind::shortage, cant_be_written(path, errno)};
   return {};
 }
 
@@ -149,6 +145,7 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   if (in_doubt && (waited == nullptr || std::chrono::steady_clock::now() - waited->since < held_open)) return outcome;
 
   drop();
+  tidy();
   const auto size = static_cast<std::size_t>(identity.size);
   if (auto no = size <= small ? read_small(file.get(), size, *outcome.no)
                               : copy_large(file.get(), wanted, size, *outcome.no)) {
@@ -173,24 +170,21 @@ snapshot_outcome snapshotter::take(const request& wanted) {
 
 bool snapshotter::prepare(const snapshot& last, std::uint64_t most) {
   if (last.stays_named || last.size > likely) return true;
-  if (!ready_ || !ready_->file.still_ours()) {
+  if (!ready_ || !ready_->file.file.still_ours()) {
     result<copy_file> made = copy_in_memory(last.path);
     if (!made) return true;
-    ready_ = *std::move(made);
+    ready_.emplace(*std::move(made));
   }
-  if (ready_->size >= last.size) return true;
   const quiet_file_limit quiet;
-  const std::uint64_t part = std::min(most, last.size - ready_->size);
-  // Its pages, too.
-  const int failure = fallocate(ready_->file.get(), 0, static_cast<off_t>(ready_->size), static_cast<off_t>(part));
-  if (failure == 0) ready_->size += part;
-  return failure != 0 || ready_->size >= last.size;
+  return ready_->grow(last.size, most);
 }
 
-result<copy_file> snapshotter::new_copy(const std::string& path) {
-  if (ready_ && ready_->file.still_ours()) return *std::exchange(ready_, std::nullopt);
+result<copy_room> snapshotter::new_room(const std::string& path) {
+  if (ready_ && ready_->file.file.still_ours()) return *std::exchange(ready_, std::nullopt);
   result<copy_file> made = copy_in_memory(path);
-  return made ? std::move(made) : copy_in_file(path);
+  if (!made) made = copy_in_file(path);
+  if (!made) return made.error();
+  return copy_room(*std::move(made));
 }
 
 result<copy_file> snapshotter::place_for(snapshot& image, const naming& how) {
@@ -201,8 +195,10 @@ result<copy_file> snapshotter::place_for(snapshot& image, const naming& how) {
                    (made.error().system().empty() ? "" : " (" + made.error().system() + ")") + "; " +
                    made.error().advice();
   }
-  if (large_ && large_->file.still_ours()) return std::move(*large_);
-  return new_copy(image.path);
+  if (large_ && large_->file.file.still_ours()) return std::move(large_->file);
+  result<copy_room> made = new_room(image.path);
+  if (!made) return made.error();
+  return std::move(made->file);
 }
 
 result<void> snapshotter::keep(snapshot& image, const naming& how) {
@@ -214,8 +210,8 @@ result<void> snapshotter::keep(snapshot& image, const naming& how) {
   image.load_path = into.load_path;
   image.named = std::move(into.name);
   image.stays_named = into.stays_named;
-  const bool copied = large_ && !large_->file;  // it was handed out
-  if (copied) image.view = view_.bytes();
+  const bool copied = large_ && !large_->file.file;  // it was handed out
+  if (copied) image.view = large_->bytes();
   if (into.size != image.size && ftruncate(into.file.get(), static_cast<off_t>(image.size)) != 0) return fail();
   file_range head{0, 0};
   if (!image.later.empty()) {
@@ -226,7 +222,7 @@ result<void> snapshotter::keep(snapshot& image, const naming& how) {
     header.e_shoff = 0;
     header.e_shnum = header.e_shstrndx = 0;
     head.end = sizeof header;
-    freeze(image.view, 0, sizeof header);
+    if (!freeze(image.view, 0, sizeof header)) return fail();
     if (!write_all(into.file.get(), reinterpret_cast<const std::byte*>(&header), head)) return fail();
   }
   for (file_range range : copied ? std::vector<file_range>() : copied_) {
@@ -240,7 +236,7 @@ result<void> snapshotter::keep(snapshot& image, const naming& how) {
 
 bool snapshot::patch(std::uint64_t offset, const std::string& original, const std::string& text) {
   const quiet_file_limit quiet;
-  freeze(view, offset, text.size());
+  if (!freeze(view, offset, text.size())) return false;
   if (!write_all(memory.get(), reinterpret_cast<const std::byte*>(text.data()) - offset,
                  {offset, offset + text.size()})) {
     return false;

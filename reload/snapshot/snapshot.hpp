@@ -18,7 +18,7 @@
 
 #include "reload/setback.hpp"
 #include "reload/snapshot/copy_place.hpp"
-#include "reload/snapshot/direct_copy.hpp"
+#include "reload/snapshot/copy_room.hpp"
 #include "reload/snapshot/file_identity.hpp"
 #include "reload/snapshot/stable_file.hpp"
 #include "system/unique_fd.hpp"
@@ -98,6 +98,8 @@ class snapshotter {
 
   /// Forgets the bytes, and a copy of them that keep() did not hand out.
   void drop() noexcept;
+  /// Unmaps a copy that was handed out and then dropped, which takes some time: before it is completed.
+  void tidy() noexcept { left_.reset(); }
 
   /// For a request: what is known of files that somebody may be writing.
   [[nodiscard]] writer_patience& patience() noexcept { return patience_; }
@@ -111,16 +113,16 @@ class snapshotter {
   [[nodiscard]] std::optional<setback> copy_large(int file, const request& wanted, std::size_t size,
                                                   const setback& busy);
   [[nodiscard]] std::optional<setback> begin_copy(const std::string& path, std::uint64_t size);
-  [[nodiscard]] result<copy_file> new_copy(const std::string& path);
+  [[nodiscard]] result<copy_room> new_room(const std::string& path);
   [[nodiscard]] result<copy_file> place_for(snapshot& image, const naming& how);
   [[nodiscard]] bool lies_still(writer_patience::file& known) const;
 
   std::vector<std::byte> small_;
-  std::optional<copy_file> large_;  // what view_ shows, until keep() hands it out
-  private_view view_;
+  std::optional<copy_room> large_;  // what bytes_ shows; its file is handed out by keep()
+  std::optional<copy_room> left_;   // the mapping of what was handed out
   std::span<const std::byte> bytes_;
   std::vector<file_range> copied_;
-  std::optional<copy_file> ready_;  // by prepare()
+  std::optional<copy_room> ready_;  // by prepare()
   writer_patience patience_;
 };
 

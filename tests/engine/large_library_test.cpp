@@ -4,17 +4,23 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <autoreload/autoreload.hpp>
+#include <cerrno>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "../support.hpp"
 #include "reload/dependencies/alias.hpp"
 #include "reload/inspect/inspect.hpp"
+#include "reload/snapshot/copy_room.hpp"
 #include "reload/snapshot/direct_copy.hpp"
 #include "reload/snapshot/snapshot.hpp"
 
@@ -75,6 +81,28 @@ TEST(LargeLibrary, ShowsTheFilesBytesAlsoWhereItsCopyIsChanged) {
   const std::string copy = contents(taken.image.memory.get());
   EXPECT_EQ(copy.find("libsome_large_library.so"), std::string::npos);
   EXPECT_NE(copy.find(alias), std::string::npos);
+}
+
+TEST(LargeLibrary, ShowsTheFilesBytesAlsoInMemoryThatWasGotAhead) {
+  const support::temp_directory directory;
+  const std::string path = build(directory, "lib.so", 4);
+  const std::string file = support::read_file(path);
+  autoreload::snapshotter reader;
+  autoreload::snapshot_outcome first = reader.take({path, {}, true});
+  ASSERT_FALSE(first.no);
+  reader.drop();
+  while (!reader.prepare(first.image, 65536)) {
+  }
+  autoreload::snapshot_outcome taken = reader.take({path, {}, true});
+  ASSERT_FALSE(taken.no);
+  EXPECT_EQ(text_of(taken.bytes), file);
+  ASSERT_TRUE(reader.keep(taken.image, {autoreload::loader_name::descriptor, {}}));
+  ASSERT_TRUE(taken.image.patch(4090, file.substr(4090, 12), std::string(12, 'x')));  // in two pages
+  EXPECT_EQ(text_of(taken.bytes), file) << "what was inspected is what the file had";
+  EXPECT_EQ(contents(taken.image.memory.get()).substr(4090, 12), std::string(12, 'x'));
+  reader.drop();
+  reader.tidy();
+  EXPECT_EQ(fcntl(taken.image.memory.get(), F_ADD_SEALS, F_SEAL_WRITE), 0);
 }
 
 TEST(LargeLibrary, HasHolesWhereTheLoaderMapsNothing) {
@@ -166,10 +194,62 @@ TEST(DirectCopy, AFrozenPageKeepsWhatItShowed) {
   const autoreload::unique_fd file(open((directory / "file").c_str(), O_RDWR | O_CLOEXEC));
   const autoreload::private_view view(file.get(), 12288);
   ASSERT_EQ(view.bytes().size(), 12288U);
-  autoreload::freeze(view.bytes(), 4000, 200);  // of two pages
-  autoreload::freeze(view.bytes(), 20000, 10);  // beyond the end: nothing
+  EXPECT_TRUE(autoreload::freeze(view.bytes(), 4000, 200));  // of two pages
+  EXPECT_TRUE(autoreload::freeze(view.bytes(), 20000, 10));  // beyond the end: nothing
   ASSERT_EQ(pwrite(file.get(), std::string(12288, 'b').data(), 12288, 0), 12288);
   EXPECT_EQ(text_of(view.bytes()).substr(0, 8192), std::string(8192, 'a'));
+}
+
+// A room whose memory was got for so many bytes, in pieces.
+autoreload::copy_room room_for(std::uint64_t size) {
+  auto made = autoreload::copy_in_memory("libroom.so");
+  autoreload::copy_room room(*std::move(made));
+  while (!room.grow(size, 65536)) {
+  }
+  return room;
+}
+
+TEST(CopyRoom, HoldsAFileOfAnySizeWhateverItWasMadeFor) {
+  const support::temp_directory directory;
+  for (const std::size_t size : {70'000U, 200'000U, 220'000U, 900'000U}) {  // less, as much, a bit more, far more
+    const std::string content(size, static_cast<char>('a' + size % 26));
+    support::write_file(directory / "from", content);
+    const autoreload::unique_fd from(open((directory / "from").c_str(), O_RDONLY | O_CLOEXEC));
+    autoreload::copy_room room = room_for(200'000);
+    ASSERT_TRUE(room.fit(size));
+    EXPECT_EQ(room.fill(from.get(), {0, 5000}), 0);
+    EXPECT_EQ(room.fill(from.get(), {5000, size}), 0);
+    EXPECT_EQ(text_of(room.bytes()), content);
+    EXPECT_EQ(contents(room.file.file.get()), content);
+  }
+}
+
+TEST(CopyRoom, SaysWhereAFileEndsTooEarly) {
+  const support::temp_directory directory;
+  support::write_file(directory / "from", "short");
+  const autoreload::unique_fd from(open((directory / "from").c_str(), O_RDONLY | O_CLOEXEC));
+  autoreload::copy_room room = room_for(200'000);
+  ASSERT_TRUE(room.fit(200'000));
+  EXPECT_EQ(room.fill(from.get(), {0, 200'000}), ENODATA);
+}
+
+TEST(CopyRoom, LetsItsFileBeSealedOnceItIsGoneAlsoIfAChildWasForked) {
+  std::optional<autoreload::copy_room> room = room_for(200'000);
+  const autoreload::unique_fd file = std::move(room->file.file);
+  int release[2];
+  ASSERT_EQ(pipe2(release, O_CLOEXEC), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    char any;
+    close(release[1]);
+    _exit(static_cast<int>(read(release[0], &any, 1)));
+  }
+  EXPECT_NE(fcntl(file.get(), F_ADD_SEALS, F_SEAL_WRITE), 0);
+  room.reset();
+  EXPECT_EQ(fcntl(file.get(), F_ADD_SEALS, F_SEAL_WRITE), 0);
+  close(release[0]);
+  close(release[1]);
+  EXPECT_EQ(waitpid(child, nullptr, 0), child);
 }
 
 }  // namespace
