@@ -72,6 +72,9 @@ class string_table {
   [[nodiscard]] const char* at(std::uint64_t offset) const noexcept {
     return offset < bytes_.size() ? reinterpret_cast<const char*>(bytes_.data() + offset) : nullptr;
   }
+  [[nodiscard]] const char* end() const noexcept {
+    return reinterpret_cast<const char*>(bytes_.data() + bytes_.size());
+  }
 
  private:
   std::span<const std::byte> bytes_;
@@ -179,6 +182,16 @@ struct elf_view {
   }
 };
 
+/// [start, start + size) of the addresses.
+struct address_window {
+  std::uint64_t start = 0, size = 0;
+
+  /// Whether it has all of [address, address + bytes). @param bytes  not 0
+  [[nodiscard]] bool has(std::uint64_t address, std::uint64_t bytes) const noexcept {
+    return bytes <= size && address - start <= size - bytes;
+  }
+};
+
 /// The same questions, for who asks of many addresses that mostly lie in one segment: that one is looked at first.
 /// Not thread-safe.
 class segment_memory {
@@ -189,14 +202,21 @@ class segment_memory {
   [[nodiscard]] const load_segment* holding(std::uint64_t address, std::uint64_t size) noexcept {
     // Between two segments that touch, no bytes are in both: the first has them, whatever the last one was.
     if (last_ != nullptr && size != 0 && holds(*last_, address, size)) return last_;
-    const load_segment* const found = file_.holding(address, size);
-    if (found != nullptr) last_ = found;
-    return found;
+    return look_for(address, size);
   }
   [[nodiscard]] const std::byte* bytes(std::uint64_t address, std::uint64_t size) noexcept {
-    return file_.bytes_in(holding(address, size), address, size);
+    if (size != 0 && in_file_.has(address, size)) [[likely]]
+      return first_ + (address - in_file_.start);
+    return file_.bytes_in(look_for(address, size), address, size);
   }
-  [[nodiscard]] bool in_code(std::uint64_t address) noexcept { return file_.is_code_of(holding(address, 1), address); }
+  [[nodiscard]] bool in_code(std::uint64_t address) noexcept {
+    if (code_.has(address, 1)) [[likely]]
+      return true;
+    return file_.is_code_of(look_for(address, 1), address);
+  }
+  /// Addresses whose bytes are in the file, and of these the ones of code, around those that were asked of last.
+  [[nodiscard]] const address_window& in_file() const noexcept { return in_file_; }
+  [[nodiscard]] const address_window& code() const noexcept { return code_; }
   template <class T>
   [[nodiscard]] std::optional<T> record_at(std::uint64_t address) noexcept {
     const std::byte* const first = bytes(address, sizeof(T));
@@ -205,8 +225,24 @@ class segment_memory {
   }
 
  private:
+  [[gnu::noinline]] const load_segment* look_for(std::uint64_t address, std::uint64_t size) noexcept {
+    const load_segment* const found = file_.holding(address, size);
+    if (found != nullptr && found != last_) remember(*found);
+    return found;
+  }
+  void remember(const load_segment& load) noexcept {
+    last_ = &load;
+    in_file_ = {load.address, load.file_size};
+    first_ = file_.file.data() + load.offset;
+    const std::uint64_t before = file_.headers > load.offset ? file_.headers - load.offset : 0;
+    const bool runs = (load.flags & PF_X) != 0 && before < load.file_size;
+    code_ = runs ? address_window{load.address + before, load.file_size - before} : address_window{};
+  }
+
   const elf_view& file_;
   const load_segment* last_ = nullptr;
+  address_window in_file_, code_;  // of the last one
+  const std::byte* first_ = nullptr;
 };
 
 }  // namespace autoreload

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "digest/digest.hpp"
+#include "elf/gnu_hash.hpp"
 #include "support.hpp"
 
 namespace {
@@ -1117,6 +1118,25 @@ TEST_F(zeros_in_code, are_never_believed_where_a_function_begins_or_by_the_page)
 TEST_F(zeros_in_code, and_a_build_id_of_zeros_are_the_same_case) {
   EXPECT_EQ(build(source_, "-Wl,--build-id=0x00000000").is, verdict::incomplete);
   EXPECT_EQ(library(path_).inspect(autoreload::this_machine, writing::is_over).is, verdict::sound);
+}
+
+TEST(GnuHash, CountsEightLettersAtATimeAsItCountsOne) {
+  std::string table;
+  std::vector<std::size_t> names;
+  for (std::size_t length = 0; length != 40; ++length) {
+    for (const int first : {0x01, 0x61, 0x7f, 0x80, 0xff}) {
+      names.push_back(table.size());
+      for (std::size_t i = 0; i != length; ++i) table += static_cast<char>(first ^ (i % 3 == 2 ? static_cast<int>(i) : 0));
+      while (!table.empty() && table.size() > names.back() && table.back() == '\0') table.pop_back();
+      table += '\0';
+    }
+  }
+  ASSERT_EQ(autoreload::gnu_hash("printf"), 0x156b2bb8U);  // the example of the format's description
+  for (const std::size_t at : names) {
+    const char* const name = table.data() + at;
+    EXPECT_EQ(autoreload::gnu_hash(name, table.data() + table.size()), autoreload::gnu_hash(name)) << name;
+    EXPECT_EQ(autoreload::gnu_hash(name, name + std::strlen(name) + 1), autoreload::gnu_hash(name)) << name;
+  }
 }
 
 }  // namespace

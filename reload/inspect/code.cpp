@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // inspect_code: the passes over notes, the unwind table and the code itself, which must not be zeros nobody wrote yet.
 #include <algorithm>
+#include <bit>
+#include <new>
 
 #include "reload/inspect/passes.hpp"
 
@@ -12,6 +14,7 @@ namespace {
 constexpr std::size_t longest_run = 9;
 
 bool has_hole(std::span<const std::byte> code) noexcept {
+  if (code.size() < 8) return false;
   const auto zero = [&](std::size_t at) { return code[at] == std::byte{0}; };
   for (std::size_t at = 0; at + 8 <= code.size(); at += 8) {
     std::uint64_t word;
@@ -36,7 +39,10 @@ bool has_empty_page(const image& lib, std::span<const std::byte> code) noexcept 
 }
 
 bool begins_with_zeros(std::span<const std::byte> code) noexcept {
-  return !code.empty() && all_zero(code.first(std::min<std::size_t>(code.size(), 4)));
+  std::uint32_t first = 1;
+  if (code.size() < sizeof first) return !code.empty() && all_zero(code);
+  std::memcpy(&first, code.data(), sizeof first);
+  return first == 0;
 }
 
 // The unwind table's format is DWARF's; all linkers write it in the same one of its many encodings.
@@ -87,7 +93,10 @@ void function_index::make(const table<function_entry>& functions, std::uint64_t 
   const std::uint64_t first = relative(base, functions[0].function);
   const std::uint64_t last = relative(base, functions[functions.size() - 1].function);
   shift_ = 0;
-  while ((last - first) >> shift_ >= pieces) ++shift_;
+  pieces_ = std::bit_ceil(std::min(2 * functions.size(), most_pieces));
+  at_.reset(new (std::nothrow) std::uint32_t[pieces_ + 1]);
+  if (at_ == nullptr) return;
+  while ((last - first) >> shift_ >= pieces_) ++shift_;
   std::size_t piece = 0;
   std::uint32_t index = 0;
   for (const function_entry entry : functions) {
@@ -97,22 +106,38 @@ void function_index::make(const table<function_entry>& functions, std::uint64_t 
     for (; piece <= reached; ++piece) at_[piece] = piece << shift_ == into ? index : index - 1;
     ++index;
   }
-  for (; piece <= pieces; ++piece) at_[piece] = index - 1;
+  for (; piece <= pieces_; ++piece) at_[piece] = index - 1;
   start_ = first;
+}
+
+bool image::describes(std::uint64_t start, std::uint64_t size) const noexcept {
+  if (functions.empty()) return false;
+  // Few functions are in one piece of the index: two steps do, and which way they go nobody can guess.
+  std::size_t found = function_places.around(start, functions.size()).first;
+  for (int step = 0; step != 2; ++step) {
+    const std::size_t next = std::min(found + 1, functions.size() - 1);
+    found = relative(functions_base, functions[next].function) <= start ? next : found;
+  }
+  const function_entry function = functions[found];
+  const std::uint64_t described_at = relative(functions_base, function.description);
+  if (relative(functions_base, function.function) != start) return false;
+  if (!descriptions.has(described_at, sizeof(frame_description))) return false;
+  const std::byte* const at = first_description + (described_at - descriptions.start);
+  return size_by(table<frame_description>(at, 1)[0], described_at, start) == size;
 }
 
 std::optional<code_range> image::function_around(std::uint64_t address) const {
   if (functions.empty()) return std::nullopt;
-  const auto start_of = [&](std::size_t index) { return relative(functions_base, functions[index].function); };
   const auto [first, end] = function_places.around(address, functions.size());
   std::size_t last = first;  // in the end the last entry at or before the address; the steps are free of branches
   for (std::size_t count = end - first + 1; count > 1;) {
     const std::size_t half = count / 2;
-    last += start_of(last + half) <= address ? half : 0;
+    last += relative(functions_base, functions[last + half].function) <= address ? half : 0;
     count -= half;
   }
-  const std::uint64_t function = start_of(last);
-  const std::uint64_t described_at = relative(functions_base, functions[last].description);
+  const function_entry found = functions[last];
+  const std::uint64_t function = relative(functions_base, found.function);
+  const std::uint64_t described_at = relative(functions_base, found.description);
   const auto description = record_at<frame_description>(described_at);
   const auto size = description ? size_by(*description, described_at, function) : std::nullopt;
   if (!size || address - function >= *size) return std::nullopt;
@@ -218,11 +243,15 @@ outcome unwind_table_is_whole(image& lib) {
     if (code == nullptr) {
       return damaged("the function at " + hex(function) + " is said to have " + grouped(*bytes) + " bytes");
     }
+    const std::span<const std::byte> all(code, *bytes);
+    if (!begins_with_zeros(all) && !has_hole(all)) continue;  // as nearly always
     if (auto no = code_has_no_hole(lib, {code, *bytes}, function, {})) return no;
   }
   lib.functions = *entries;
   lib.function_places.make(lib.functions, base);
   lib.functions_base = base;
+  lib.descriptions = frames.in_file();
+  lib.first_description = frames.bytes(lib.descriptions.start, 1);
   return passed;
 }
 

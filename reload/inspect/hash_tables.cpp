@@ -62,44 +62,58 @@ std::uint64_t symbols_until_the_next_table(const image& lib) {
   return end <= start ? 0 : (end - start) / sizeof(Elf64_Sym);
 }
 
-// What the loader does to find a name, done for every name: whatever a damaged table hides is noticed.
+// A symbol where the hash table has it.
+struct hashed_symbol {
+  std::size_t index;
+  Elf64_Sym symbol;
+  const char* name;
+  std::uint32_t hash;  // by its name
+  std::uint32_t word;  // of the table
+  bool starts;         // a chain
+
+  [[nodiscard]] bool is_exported() const noexcept {
+    return symbol.st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol.st_info) != STB_LOCAL;
+  }
+  [[nodiscard]] bool is_counted_right(const gnu_hash_table& table) const noexcept {
+    const std::uint64_t bits = std::uint64_t{1} << (hash % 64) | std::uint64_t{1} << ((hash >> table.shift) % 64);
+    return (((word ^ hash) & ~1u) == 0) & ((table.bloom[(hash / 64) & (table.bloom.size() - 1)] & bits) == bits);
+  }
+};
+
+outcome what_is_wrong(const hashed_symbol& found, const gnu_hash_table& table) {
+  const std::string name = in_quotes(found.name);
+  if (!found.is_exported()) return damaged("symbol " + name + " is in the hash table, but is not exported");
+  if (!found.is_counted_right(table)) return damaged("the hash table has another hash for " + name);
+  if (found.starts) return damaged("the hash table's bucket for " + name + " does not lead to it");
+  return damaged("the hash table has " + name + " in the wrong bucket");
+}
+
+// What the loader does to find a name, done for every name: whatever a damaged table hides is noticed. Nobody can
+// guess where chains end, a processor neither: so the steps of it are free of branches.
 outcome names_are_in_gnu_hash(const image& lib) {
   const gnu_hash_table hash = *gnu_hash_table::read(lib, lib.dynamic[DT_GNU_HASH]);
   const auto buckets = static_cast<std::uint32_t>(hash.buckets.size());
-  const std::size_t filter = hash.bloom.size() - 1;
+  const std::size_t hashed = lib.symbols.size() - std::min(lib.first_hashed, lib.symbols.size());
+  const auto words = lib.table_at<std::uint32_t>(hash.chains + (lib.first_hashed - hash.first_symbol) * 4, hashed);
+  if (!words) return damaged("the hash table's chains are not in a segment");
   std::size_t chains = 0;
-  std::uint32_t bucket = buckets;  // none
-  segment_memory words(lib);
-  for (std::size_t i = lib.first_hashed; i < lib.symbols.size(); ++i) {
+  std::uint32_t bucket = 0;
+  bool starts = true;
+  for (std::size_t left = hashed; left != 0; --left) {
+    const std::size_t i = lib.symbols.size() - left;
     const Elf64_Sym symbol = lib.symbols[i];
     const char* const name = lib.strings.at(symbol.st_name);
-    if (!is_defined(symbol) || ELF64_ST_BIND(symbol.st_info) == STB_LOCAL) {
-      return damaged("symbol " + in_quotes(name) + " is in the hash table, but is not exported");
-    }
-    const std::uint32_t expected = gnu_hash(name);
-    const auto word = words.record_at<std::uint32_t>(hash.chains + (i - hash.first_symbol) * 4);
-    const std::uint64_t bits = std::uint64_t{1} << (expected % 64) | std::uint64_t{1}
-                                                                         << ((expected >> hash.shift) % 64);
-    if (!word || (*word | 1) != (expected | 1) || (hash.bloom[(expected / 64) & filter] & bits) != bits) {
-      return damaged("the hash table has another hash for " + in_quotes(name));
-    }
-    const std::uint32_t its_bucket = expected % buckets;
-    const bool starts = bucket == buckets;
-    if (starts) {
-      bucket = its_bucket;
-      ++chains;
-      if (hash.buckets[bucket] != i) {
-        return damaged("the hash table's bucket for " + in_quotes(name) + " does not lead to it");
-      }
-    }
-    if (its_bucket != bucket) {
-      return damaged("the hash table has " + in_quotes(name) + " in the wrong bucket");
-    }
-    if ((*word & 1) != 0) bucket = buckets;
+    const hashed_symbol found{i, symbol, name, gnu_hash(name, lib.strings.end()), (*words)[hashed - left], starts};
+    const std::uint32_t its_bucket = found.hash % buckets;
+    const bool in_place = starts ? hash.buckets[its_bucket] == i : its_bucket == bucket;
+    if (!(found.is_exported() & found.is_counted_right(hash) & in_place)) return what_is_wrong(found, hash);
+    bucket = its_bucket;
+    chains += starts;
+    starts = (found.word & 1) != 0;
   }
   std::size_t used = 0;
   for (const std::uint32_t first : hash.buckets) used += first != 0;
-  if (bucket != buckets || used != chains) {
+  if (!starts || used != chains) {
     return damaged("the hash table has " + grouped(used) + " buckets in use, but " + grouped(chains) + " chains");
   }
   return passed;

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <bitset>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -81,7 +82,7 @@ struct code_range {
 };
 
 /// Where the unwind table's functions are, so that the one around an address is found in a few steps: the code is cut
-/// into equal pieces, and of each the last function is noted that starts at or before it. Of fixed size.
+/// into equal pieces, and of each the last function is noted that starts at or before it.
 class function_index {
  public:
   /// @param functions  in order of address
@@ -93,14 +94,15 @@ class function_index {
     std::size_t first, last;
   };
   [[nodiscard]] range around(std::uint64_t address, std::size_t functions) const noexcept {
-    if (address < start_ || (address - start_) >> shift_ >= pieces) return {0, functions - 1};
+    if (address < start_ || (address - start_) >> shift_ >= pieces_) return {0, functions - 1};
     const auto piece = static_cast<std::size_t>((address - start_) >> shift_);
     return {at_[piece], at_[piece + 1]};
   }
 
  private:
-  static constexpr std::size_t pieces = 4096;
-  std::array<std::uint32_t, pieces + 1> at_;  // not initialized: a small library does without
+  static constexpr std::size_t most_pieces = 16384;
+  std::unique_ptr<std::uint32_t[]> at_;  // null: a small library does without
+  std::size_t pieces_ = 0;
   std::uint64_t start_ = UINT64_MAX;
   unsigned shift_ = 0;
 };
@@ -125,10 +127,14 @@ struct image : elf_view {
   table<function_entry> functions;         ///< in order of address; empty when there is no unwind table
   std::uint64_t functions_base = 0;
   function_index function_places;
+  address_window descriptions;  ///< where most functions' frame descriptions are; the rest is elsewhere in the file
+  const std::byte* first_description = nullptr;  ///< of that window
   string_table strings;
   table<Elf64_Sym> symbols;      ///< all of the dynamic symbols; the first is a dummy
   std::size_t first_hashed = 0;  ///< symbols from here on can be found by name
 
+  /// Whether the unwind table has a function of just this place and size, as far as a quick look tells.
+  [[nodiscard]] bool describes(std::uint64_t start, std::uint64_t size) const noexcept;
   /// The described function that the address is in.
   [[nodiscard]] std::optional<code_range> function_around(std::uint64_t address) const;
   /// Whether [start, start + size) takes only a piece of a described function, other than its last piece.

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "reload/inspect/passes.hpp"
+#include "reload/inspect/plain_symbols.hpp"
 
 namespace autoreload::inspecting {
 namespace {
@@ -31,6 +31,12 @@ class sections_of_symbols {
     if (sections_.empty() || inside(last_)) return true;
     if (symbol.st_shndx < sections_.size() && inside(last_ = sections_[symbol.st_shndx])) return true;
     return std::any_of(sections_.begin(), sections_.end(), inside);
+  }
+  /// Where the last one's code was.
+  [[nodiscard]] address_window code() const noexcept {
+    if (sections_.empty()) return {0, UINT64_MAX};
+    constexpr std::uint64_t needs = SHF_ALLOC | SHF_EXECINSTR;
+    return (last_.sh_flags & needs) == needs ? address_window{last_.sh_addr, last_.sh_size} : address_window{};
   }
 
  private:
@@ -78,8 +84,10 @@ outcome symbols_are_inside(image& lib) {
   }
   segment_memory segments(lib), text(lib);
   sections_of_symbols sections(lib.sections);
+  plain_symbols plain(lib);
   for (std::size_t i = 1; i != lib.symbols.size(); ++i) {
     const Elf64_Sym symbol = lib.symbols[i];
+    if (plain.takes(i, symbol)) continue;
     const char* const name = lib.strings.at(symbol.st_name);
     const unsigned type = ELF64_ST_TYPE(symbol.st_info), binding = ELF64_ST_BIND(symbol.st_info);
     if (name == nullptr) {
@@ -132,6 +140,7 @@ outcome symbols_are_inside(image& lib) {
       return damaged("the symbol " + in_quotes(name) + ", " + grouped(symbol.st_size) + " bytes at " +
                      hex(symbol.st_value) + ", is not inside a section");
     }
+    if (type == STT_FUNC) plain.last_was_in(text.code(), sections.code());
     if (binding == STB_GNU_UNIQUE && unique.size() < listed_unique_symbols) unique.emplace_back(name);
   }
   return passed;
