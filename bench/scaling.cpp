@@ -6,13 +6,15 @@
 // old version to leave and reading /proc are outside of it.
 //
 // OPTIONS  --short=1: fewer and smaller libraries. --rounds=N: reloads for each row.
-//          --reloads=N: how far the axis `reloads` goes, in powers of ten.
+//          --reloads=N: how far the axis `reloads` goes, in powers of ten. --directory=PATH: where the libraries are,
+//          and so on which file system.
+// BESIDE   each row has `bare_us`, the loader's share, and `copied_us`, a copy of the file and the loader's share, in
+//          the same rounds, on new files, while nothing else of the process runs.
 //
 // SHARED  busy_callers' numbers: `wanted` and then `round` are written by the measuring thread before the rename; the
 //         first caller that gets that value in that round raises `seen_in` to it, stores the time and raises the
 //         semaphore that the measuring thread waits for, which makes the time visible. The round is released and
 //         acquired, so that who reads it has the value that is wanted in it, or a later one.
-#include <dlfcn.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -35,6 +37,7 @@
 #include "harness/directory.hpp"
 #include "harness/harness.hpp"
 #include "scaling/footprint.hpp"
+#include "scaling/other_ways.hpp"
 #include "scaling/subject.hpp"
 
 namespace bench {
@@ -259,21 +262,6 @@ void report_memory(benchmark::State& state, const std::string& name) {
   state.counters["threads_in_process"] = number(all.threads);
 }
 
-// The loader's own share: the same file opened by its own name, with nothing checked and nothing watched.
-double bare_load_us(const subject& of) {
-  std::vector<double> times;
-  for (int i = 0; i != 9; ++i) {
-    const auto start = bench_clock::now();
-    void* const handle = dlopen(of.file(1).c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) throw std::runtime_error(dlerror());
-    const auto value = reinterpret_cast<int (*)()>(dlsym(handle, "value"));
-    if (value() != subject::value_of(1)) throw std::runtime_error("another library answered");
-    times.push_back(microseconds(bench_clock::now() - start));
-    dlclose(handle);
-  }
-  return median(std::move(times));
-}
-
 // Google Benchmark ends the program when a repetition fails before its loop: so the loop is always entered.
 void give_up(benchmark::State& state, const std::exception& failure) {
   state.SkipWithError(failure.what());
@@ -290,14 +278,19 @@ void reload_one(benchmark::State& state, const recipe& wanted, const surrounding
     const std::shared_ptr<void> beside = with ? with(engine) : nullptr;
     engine.once();  // warms caches and buffers up
     std::vector<sample> samples;
+    std::vector<double> bare, copied;
     for ([[maybe_unused]] auto _ : state) {
       samples.push_back(engine.once());
       state.SetIterationTime(samples.back().latency / 1e6);
+      // In turns, so that the machine's noise hits all alike.
+      bare.push_back(microseconds(open_it_bare(of)));
+      copied.push_back(microseconds(copy_and_open_it(of)));
     }
     report_times(state, samples);
     report_memory(state, "libsubject.so");
     state.counters["file_kb"] = static_cast<double>(of.file_size()) / 1024;
-    state.counters["bare_us"] = bare_load_us(of);
+    state.counters["bare_us"] = median(std::move(bare));
+    state.counters["copied_us"] = median(std::move(copied));
   } catch (const std::exception& failure) {
     give_up(state, failure);
   }
@@ -471,6 +464,7 @@ void allow_many_descriptors() {
 
 void register_benchmarks(arguments& given) {
   allow_many_descriptors();
+  if (const std::string parent = given.text("directory", ""); !parent.empty()) subject::make_in(parent);
   benchmark::AddCustomContext("directory", subject::file_system());
   const bool brief = given.text("short", "0") != "0";
   suite(brief, given.number("rounds", brief ? 20 : 100), given.number("reloads", brief ? 1'000 : 100'000))

@@ -1126,7 +1126,8 @@ TEST(GnuHash, CountsEightLettersAtATimeAsItCountsOne) {
   for (std::size_t length = 0; length != 40; ++length) {
     for (const int first : {0x01, 0x61, 0x7f, 0x80, 0xff}) {
       names.push_back(table.size());
-      for (std::size_t i = 0; i != length; ++i) table += static_cast<char>(first ^ (i % 3 == 2 ? static_cast<int>(i) : 0));
+      for (std::size_t i = 0; i != length; ++i)
+        table += static_cast<char>(first ^ (i % 3 == 2 ? static_cast<int>(i) : 0));
       while (!table.empty() && table.size() > names.back() && table.back() == '\0') table.pop_back();
       table += '\0';
     }

@@ -37,10 +37,12 @@ bool can_run_code(const char* path) {
 
 }  // namespace
 
-directory::directory(on where) {
-  const std::filesystem::path parent =
-      where == on::memory && can_run_code("/dev/shm") ? "/dev/shm" : std::filesystem::temp_directory_path();
-  std::string name = (parent / "autoreload-bench-XXXXXX").string();
+directory::directory(on where)
+    : directory(where == on::memory && can_run_code("/dev/shm") ? "/dev/shm"
+                                                                : std::filesystem::temp_directory_path().string()) {}
+
+directory::directory(const std::string& parent) {
+  std::string name = parent + "/autoreload-bench-XXXXXX";
   if (mkdtemp(name.data()) == nullptr) fail("mkdtemp " + name);
   path_ = std::filesystem::canonical(name).string();
 }

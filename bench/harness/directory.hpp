@@ -17,6 +17,8 @@ class directory {
   };
 
   explicit directory(on where = on::disk);
+  /// @param parent  where it is to be made
+  explicit directory(const std::string& parent);
   directory(const directory&) = delete;
   directory& operator=(const directory&) = delete;
   ~directory();

@@ -2,6 +2,9 @@
 // subject: writes C and assembler source, and runs the C compiler on it.
 #include "subject.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -71,12 +74,21 @@ void write_functions(const fs::path& path, const char* prefix, unsigned count) {
   text.close();
 }
 
+std::string chosen_parent;
+
 // In memory, where a rename costs no more than its system call, when there is room for all libraries of a full run.
-directory::on place() {
+directory place() {
+  if (!chosen_parent.empty()) return directory(chosen_parent);
   constexpr std::uint64_t enough = std::uint64_t{4} << 30;
   std::error_code none;
   const fs::space_info room = fs::space("/dev/shm", none);
-  return !none && room.available >= enough ? directory::on::memory : directory::on::disk;
+  return directory(!none && room.available >= enough ? directory::on::memory : directory::on::disk);
+}
+
+void write_out(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file >= 0) ::fsync(file);
+  if (file >= 0) ::close(file);
 }
 
 }  // namespace
@@ -118,7 +130,10 @@ subject::subject(const recipe& wanted) : directory_(place()) {
 
 std::string subject::file(int version) const { return directory_ / ("version" + std::to_string(version) + ".so"); }
 
-void subject::stage(int version) const { fs::create_hard_link(file(version), path() + ".new"); }
+void subject::stage(int version) const {
+  copy(version, path() + ".new");
+  write_out(path() + ".new");
+}
 
 void subject::put() const {
   if (std::rename((path() + ".new").c_str(), path().c_str()) != 0) throw std::runtime_error("rename to " + path());
@@ -126,7 +141,9 @@ void subject::put() const {
 
 void subject::copy(int version, const std::string& to) const { fs::copy_file(file(version), to); }
 
-std::string subject::file_system() { return directory(place()).file_system(); }
+void subject::make_in(const std::string& parent) { chosen_parent = parent; }
+
+std::string subject::file_system() { return place().file_system(); }
 
 std::uint64_t subject::file_size() const { return fs::file_size(file(0)); }
 

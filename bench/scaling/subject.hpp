@@ -30,7 +30,8 @@ class subject {
 
   /// Where a version would be put for the engine to find it; does not exist until put().
   [[nodiscard]] std::string path() const { return directory_ / "lib/libsubject.so"; }
-  /// Makes a version ready under a name beside path(), without copying its bytes.
+  /// Makes a version ready under a name beside path(): a file of its own, as a linker makes one, written out already
+  /// where the file system would otherwise do that while it is renamed.
   void stage(int version) const;
   /// Moves the version that was staged to path() at once, as lld, mold and rsync finish a file.
   void put() const;
@@ -40,6 +41,8 @@ class subject {
   /// The file that a version is kept in.
   [[nodiscard]] std::string file(int version) const;
   [[nodiscard]] std::uint64_t file_size() const;
+  /// Where subjects are made from now on. Without it: in memory if there is room, or in TMPDIR.
+  static void make_in(const std::string& parent);
   /// The type of the file system that subjects are made on.
   [[nodiscard]] static std::string file_system();
   [[nodiscard]] static constexpr int value_of(int version) { return 1000 + version; }

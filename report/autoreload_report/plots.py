@@ -339,7 +339,7 @@ def feel_bars(results, library):
 def _stage_counters(rows):
     """Counters that are stages: the known ones in their order, then others that end in _us."""
     known = [counter for counter in growth.STAGES if any(row.get(counter) for row in rows)]
-    not_stages = {"p50_us", "p90_us", "p99_us", "max_us", "settled_us", "bare_us", "engine_us", *growth.STAGES}
+    not_stages = {"p50_us", "p90_us", "p99_us", "max_us", "settled_us", "bare_us", "copied_us", "engine_us", *growth.STAGES}
     others = sorted({counter for row in rows for counter in row.counters
                      if counter.endswith("_us") and counter not in not_stages and row.get(counter)})
     return known + others

@@ -257,6 +257,7 @@ def _axis_table(curve):
     if not curve.points:
         return None
     times = [("fastest_us", "Fastest"), ("p50_us", "Median"), ("p90_us", "p90"), ("p99_us", "p99"), ("bare_us", "Bare dlopen"),
+             ("copied_us", "Copy, dlopen"),
              ("settled_us", "All done")]
     times = [(counter, title) for counter, title in times if curve.series(counter)]
     more = [counter for counter, _ in curve.axis.memory if curve.series(counter)]
