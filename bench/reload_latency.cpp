@@ -8,7 +8,7 @@
 //         all samples, and medians of the engine's stages.
 // NOISE   the rows of one group are measured in shuffled rounds, one sample each: reload/floor and reload/total share
 //         every minute of the machine. --rounds=N says how many (1000; a fifth of it for polling, a fiftieth for
-//         feel/).
+//         feel/). --placed=2 leaves it to the scheduler which thread runs on which processor: see placement.hpp.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -84,8 +84,10 @@ void register_benchmarks(arguments& given) {
   benchmark::AddCustomContext("directory", directory(directory::on::memory).file_system());
   benchmark::AddCustomContext("directory on disk", directory(directory::on::disk).file_system());
   const std::int64_t rounds = given.number("rounds", 1000);
-  const auto events = std::make_shared<interleaved>();
-  const auto polling = std::make_shared<interleaved>();
+  const placement where(given.number("placed", 1) == 1);
+  benchmark::AddCustomContext("placement", where.text());
+  const auto events = std::make_shared<interleaved>(where);
+  const auto polling = std::make_shared<interleaved>(where);
 
   events->add("reload/floor",
               "rename: inotify wake-up, dlopen and dlsym on a thread, a caller that never stops calling",
@@ -125,7 +127,7 @@ void register_benchmarks(arguments& given) {
 
   interleaved::register_rows(events, rounds);
 #ifdef BENCH_WITH_STATE
-  const auto states = std::make_shared<interleaved>();
+  const auto states = std::make_shared<interleaved>(where);
   add_state<remembered::nothing>(*states, "nothing");
   add_state<remembered::variables>(*states, "100_variables");
   add_state<remembered::megabytes>(*states, "10_megabytes");

@@ -87,7 +87,7 @@ void add_each(interleaved& all, std::index_sequence<Linker...>) {
 }  // namespace
 
 void register_feel(std::int64_t rounds) {
-  const auto all = std::make_shared<interleaved>();
+  const auto all = std::make_shared<interleaved>(placement(false));
   add_each(*all, std::make_index_sequence<linkers.size()>{});
   interleaved::register_rows(all, rounds);
 }

@@ -20,7 +20,7 @@ sample interleaved::next(std::size_t index) {
   if (members_[index].ready.empty()) {
     for (member& one : members_) {
       if (one.measured == nullptr) {
-        one.measured = one.make();
+        where_.make_threads([&] { one.measured = one.make(); });
         (void)one.measured->measure();  // the first is slower: paths, caches and heaps are cold
       }
     }

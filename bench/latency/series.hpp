@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "placement.hpp"
+
 namespace bench {
 
 using steady = std::chrono::steady_clock;
@@ -46,6 +48,7 @@ class series {
 /// left, all series are measured once, in random order.
 class interleaved {
  public:
+  explicit interleaved(const placement& where) : where_(where) {}
   /// @param make  builds the series when the first row runs
   void add(std::string name, std::string label, std::unique_ptr<series> (*make)());
   /// Registers a row for each series, which takes `rounds` samples.
@@ -63,6 +66,7 @@ class interleaved {
   sample next(std::size_t index);
   void run(std::size_t index, benchmark::State& state);
 
+  placement where_;
   std::vector<member> members_;
   std::minstd_rand random_{1};
 };
