@@ -9,9 +9,7 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -23,6 +21,7 @@
 #include <vector>
 
 #include "harness/arguments.hpp"
+#include "harness/histogram.hpp"
 #include "idioms/idiom.hpp"
 #include "idioms/storm.hpp"
 
@@ -30,53 +29,6 @@ namespace bench {
 namespace {
 
 using steady = std::chrono::steady_clock;
-
-// Eight buckets for each doubling: what falls into one differs by no more than an eighth.
-class histogram {
- public:
-  void add(std::uint64_t nanoseconds) {
-    ++counts_[index_of(nanoseconds)];
-    ++total_;
-    max_ = std::max(max_, nanoseconds);
-  }
-
-  [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
-  [[nodiscard]] std::uint64_t max() const noexcept { return max_; }
-
-  /// The lower end of the bucket that `part` of all calls reach at most.
-  [[nodiscard]] std::uint64_t percentile(double part) const {
-    const auto rank = static_cast<std::uint64_t>(std::ceil(part * static_cast<double>(total_)));
-    std::uint64_t passed = 0;
-    for (std::size_t i = 0; i < counts_.size(); ++i) {
-      passed += counts_[i];
-      if (passed >= rank) return lower_end(i);
-    }
-    return max_;
-  }
-
-  template <class Visit>
-  void each_bucket(Visit visit) const {
-    for (std::size_t i = 0; i < counts_.size(); ++i) {
-      if (counts_[i] != 0) visit(lower_end(i), counts_[i]);
-    }
-  }
-
- private:
-  static std::size_t index_of(std::uint64_t value) {
-    if (value < 8) return value;
-    const auto doubling = static_cast<std::size_t>(std::bit_width(value)) - 4;
-    return doubling * 8 + static_cast<std::size_t>(value >> doubling);
-  }
-  static std::uint64_t lower_end(std::size_t index) {
-    if (index < 16) return index;
-    const std::size_t doubling = index / 8 - 1;
-    return static_cast<std::uint64_t>(index - doubling * 8) << doubling;
-  }
-
-  std::array<std::uint64_t, 8 * 64> counts_{};
-  std::uint64_t total_ = 0;
-  std::uint64_t max_ = 0;
-};
 
 enum class weather { calm, busy, storm };
 constexpr std::array weathers{weather::calm, weather::busy, weather::storm};
@@ -152,22 +104,9 @@ bool write_json(const std::string& path, const std::vector<series>& all, std::in
     std::fprintf(file, "%s\n    {\"name\": \"%s\", \"label\": \"%s\", \"calls\": %llu, \"reloads\": %llu,", separator,
                  one.name().c_str(), one.kind.label, static_cast<unsigned long long>(one.times.total()),
                  static_cast<unsigned long long>(one.reloads));
-    std::fprintf(file, " \"interruptions\": %ld, \"max_ns\": %llu,\n     \"percentiles\": {", one.interruptions,
-                 static_cast<unsigned long long>(one.times.max()));
-    const char* comma = "";
-    for (const double part : {0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999}) {
-      std::fprintf(file, "%s\"%g\": %llu", comma, part * 100,
-                   static_cast<unsigned long long>(one.times.percentile(part)));
-      comma = ", ";
-    }
-    std::fprintf(file, "},\n     \"buckets\": [");  // [lower end in ns, calls]
-    comma = "";
-    one.times.each_bucket([&](std::uint64_t from, std::uint64_t count) {
-      std::fprintf(file, "%s[%llu, %llu]", comma, static_cast<unsigned long long>(from),
-                   static_cast<unsigned long long>(count));
-      comma = ", ";
-    });
-    std::fprintf(file, "]}");
+    std::fprintf(file, " \"interruptions\": %ld,", one.interruptions);
+    one.times.write(file);
+    std::fprintf(file, "}");
     separator = ",";
   }
   std::fprintf(file, "\n  ]\n}\n");

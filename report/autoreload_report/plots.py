@@ -484,6 +484,23 @@ def _power_size(kilobytes):
 _WEATHERS = {"calm": "calm", "busy": "beside a busy thread", "storm": "during reloads"}
 
 
+def _shares(axes, panel, title, of_what):
+    for index, (name, one) in enumerate(panel):
+        points = [(max(start, 1) / 1000, share) for start, share in one.at_least()]
+        axes.plot(*zip(*points), drawstyle="steps-post", color=_SERIES[index], label=name)
+        axes.plot([one.slowest / 1000], [points[-1][1]], marker="x", color=_SERIES[index], linestyle="")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.xaxis.set_tick_params(labelbottom=True)
+    axes.set_ylim(min(one.at_least()[-1][1] for _, one in panel) / 2, 2)
+    axes.yaxis.set_major_locator(LogLocator(base=10, numticks=12))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _one_in(value)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_title(title)
+    axes.set_xlabel(f"a {of_what} took this long or longer")
+    axes.legend(loc="upper right")
+
+
 def storm_histogram(results):
     histograms = storm.read(results.documents.get("storm_histogram", {}))
     weathers = [one for one in histograms if one.idiom == "reloadable"]
@@ -499,20 +516,8 @@ def storm_histogram(results):
         canvas = make(5.6 if narrow else 3.3)
         grid = canvas.subplots(*((2, 1) if narrow else (1, 2)), sharex=True, sharey=True)
         for axes, (title, panel) in zip(grid, panels):
-            for index, (name, one) in enumerate(panel):
-                points = [(max(start, 1) / 1000, share) for start, share in one.at_least()]
-                axes.plot(*zip(*points), drawstyle="steps-post", color=_SERIES[index], label=name)
-                axes.plot([one.slowest / 1000], [points[-1][1]], marker="x", color=_SERIES[index], linestyle="")
-            axes.set_xscale("log")
-            axes.set_yscale("log")
-            axes.xaxis.set_tick_params(labelbottom=True)
+            _shares(axes, panel, title, "call")
             axes.set_ylim(least / 2, 2)
-            axes.yaxis.set_major_locator(LogLocator(base=10, numticks=12))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _one_in(value)))
-            axes.yaxis.set_minor_locator(NullLocator())
-            axes.set_title(title)
-            axes.set_xlabel("a call took this long or longer")
-            axes.legend(loc="upper right")
         grid[0].set_ylabel("how many calls did")
         _time_axis(grid[0].xaxis, [max(start, 1) / 1000 for one in everything for start, _ in one.buckets])
         return canvas
@@ -520,6 +525,25 @@ def storm_histogram(results):
     return _figure("storm", "How many calls took a given time or longer; the slowest is marked. Where the line of the storm leaves "
                    "that of the busy thread is what reloads do to callers; the rest is the machine's.",
                    "Lines: the share of calls slower than a given time, calm and during reloads.", draw)
+
+
+def frame_histogram(results):
+    histograms = storm.read(results.documents.get("frame_histogram", {}))
+    if not histograms:
+        return None
+    named = [(f"{one.label}, {'no reload' if one.weather == 'calm' else 'a reload a second'}", one) for one in histograms]
+
+    def draw(make, _narrow):
+        canvas = make(3.3)
+        axes = canvas.subplots()
+        _shares(axes, named, "the work of a frame: poll() and 100 calls", "frame")
+        axes.set_ylabel("how many frames did")
+        _time_axis(axes.xaxis, [max(start, 1) / 1000 for one in histograms for start, _ in one.buckets])
+        return canvas
+
+    return _figure("frames", "How many frames took a given time or longer; the slowest is marked. Where the lines with reloads leave the "
+                   "one without is what a reload adds to a frame.",
+                   "Lines: the share of frames slower than a given time, with and without reloads.", draw)
 
 
 def _one_in(share):

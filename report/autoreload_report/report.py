@@ -176,6 +176,23 @@ def _reloads(document, results):
         measured = [row for row in results.named(prefix) if row.name.count("/") < 4]
         if measured:
             document.add(Heading(3, title), _plain_table(measured, caption))
+    _frames(document, results)
+
+
+def _frames(document, results):
+    histograms = storm.read(results.documents.get("frame_histogram", {}))
+    document.add(Heading(3, "Every frame's time, with a reload every second"))
+    if not histograms:
+        document.add(_absent(results, "frame_histogram"))
+        return
+    document.add(plots.frame_histogram(results))
+    parts = ((0.5, "Median"), (0.99, "p99"), (0.999, "p99.9"))
+    document.add(Table(["<Way", "<Weather", "Frames", "Reloads", *(title for _, title in parts), "Slowest"],
+                       [[f"`{one.label}`", one.weather, text.count(one.calls), text.count(one.reloads) if one.reloads else "–",
+                         *(text.nanoseconds(one.quantile(part)) for part, _ in parts), text.nanoseconds(one.slowest)]
+                        for one in histograms],
+                       "What a frame does here: `poll()` and 100 calls through `frame()`. What is left of the frame is slept. Storm: with "
+                       "a reload for as many frames as there are between two."))
 
 
 def _feel(document, results):

@@ -54,6 +54,8 @@ PROGRAMS = (
             seconds=(180, 30)),
     Program("storm_histogram", "every call's time, with and without reloads", command=("{program}", "--out={out}"),
             full=("--seconds=60",), short=("--seconds=8",), seconds=(62, 10)),
+    Program("frame_histogram", "every frame's time, with a reload every second", command=("{program}", "--out={out}"),
+            full=("--seconds=60",), short=("--seconds=6", "--reload-ms=200"), seconds=(62, 8)),
     Program("scaling", "how it grows", full=("--benchmark_repetitions=3",),
             short=("--short=1", "--benchmark_repetitions=1"), seconds=(420, 45)),
     Program("peers", "other loaders", short=("--benchmark_repetitions=2", "--benchmark_min_time=0.01"),

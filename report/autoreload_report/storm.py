@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# storm: every call's time as a histogram: calm, beside a busy thread, and during reloads.
-"""storm_histogram.json holds "series": a list of {"name": "call/<idiom>/<weather>", "label", "reloads", "max_ns",
+# storm: every call's or frame's time as a histogram: calm, beside a busy thread, and during reloads.
+"""storm_histogram.json and frame_histogram.json hold "series": a list of {"name": "<what>/<idiom>/<weather>", "label", "reloads", "max_ns",
 "buckets"}, where a bucket is [lower end in ns, calls]."""
 
 from dataclasses import dataclass

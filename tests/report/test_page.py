@@ -31,6 +31,11 @@ EVERYTHING = {
         {"name": f"call/reloadable/{weather}", "label": "calls", "max_ns": slowest, "reloads": 7,
          "buckets": [[32, 900], [64, 99], [slowest - 10, 1]]}
         for weather, slowest in (("calm", 4096), ("busy", 5000), ("storm", 9000))]},
+    "frame_histogram": {"series": [
+        {"name": f"frame/{way}/{weather}", "label": label, "max_ns": slowest, "reloads": 20,
+         "buckets": [[10000, 900], [20000, 99], [slowest - 10, 1]]}
+        for way, weather, label, slowest in (("poll", "calm", "poll()", 90000), ("poll", "storm", "poll()", 400000),
+                                             ("budget", "storm", "poll(100us)", 200000))]},
     "save": [support.entry(f"feel/{library}/gcc/bfd/{tool}", p50_us=time, p90_us=time * 1.2, notice_us=600, tool_us=9000,
                            compile_us=20000, link_us=12000, load_us=300, own_us=900, floor_us=time / 1.05, label=tool)
              for library, tool, time in (("demo", "ninja", 43000), ("demo", "direct", 38000), ("lua", "cmake", 267000))]
@@ -103,7 +108,7 @@ class Report(unittest.TestCase):
     def test_drawings_are_whole_and_take_the_pages_colours(self):
         figures = [block for block in self.document.blocks if isinstance(block, Figure)]
         self.assertGreaterEqual({figure.name for figure in figures},
-                                {"call-overhead", "call-threads", "reload-latency", "reload-stages", "growth", "memory", "storm", "feel-demo", "feel-lua"})
+                                {"call-overhead", "call-threads", "reload-latency", "reload-stages", "growth", "memory", "storm", "frames", "feel-demo", "feel-lua"})
         for figure in figures:
             for svg in (figure.wide, figure.narrow, theme.standing_alone(figure.wide)):
                 xml.etree.ElementTree.fromstring(svg)
