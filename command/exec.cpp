@@ -12,6 +12,7 @@
 #include "exec/agent_orders.hpp"
 #include "exec/journal.hpp"
 #include "exec/launch.hpp"
+#include "exec/words.hpp"
 #include "exec_builder.hpp"
 #include "options.hpp"
 #include "terminal.hpp"
@@ -30,14 +31,6 @@ std::string agent_file() {
     if (access(found.c_str(), R_OK) == 0) return std::filesystem::path(found).lexically_normal().string();
   }
   return directory + "/" AUTORELOAD_AGENT_FROM_PROGRAM;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> made;
-  made.reserve(texts.size() + 1);
-  for (std::string& text : texts) made.push_back(text.data());
-  made.push_back(nullptr);
-  return made;
 }
 
 void note(const std::string& text) { std::fprintf(stderr, "autoreload: %s\n", text.c_str()); }
@@ -83,8 +76,8 @@ int run_exec(const exec_options& options) {
     }
   }
   if (!options.ignores_sigpipe) std::signal(SIGPIPE, SIG_DFL);
-  const std::vector<char*> words = pointers(plan->words);
-  const std::vector<char*> environment = pointers(plan->environment);
+  const std::vector<char*> words = exec::pointers(plan->words);
+  const std::vector<char*> environment = exec::pointers(plan->environment);
   execve(plan->path.c_str(), words.data(), environment.data());
   return give_up(*plan, "\"" + plan->path + "\" can't be started: " + std::strerror(errno));
 }

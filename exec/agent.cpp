@@ -31,6 +31,8 @@
 #include "exec/files.hpp"
 #include "exec/journal.hpp"
 #include "exec/linked_library.hpp"
+#include "exec/loaded_standin.hpp"
+#include "exec/missing_function.hpp"
 #include "exec/opened_file.hpp"
 #include "exec/program_thread.hpp"
 #include "exec/user_library.hpp"
@@ -122,16 +124,6 @@ void watch(loaded_standin found) {
   here.came.notify_all();
 }
 
-// A child that the program starts is not the agent's business.
-void clean_environment(const agent_orders& orders) {
-  unsetenv(orders_variable);
-  if (orders.had_preload) {
-    setenv("LD_PRELOAD", orders.preload.c_str(), 1);
-  } else {
-    unsetenv("LD_PRELOAD");
-  }
-}
-
 void before_fork() {
   the_agent->mutex.lock();
   for (const auto& one : the_agent->libraries) one->lock();
@@ -152,7 +144,7 @@ void after_fork() {
   here.orders = *std::move(orders);
   here.process = getpid();
   open_journal(here.orders.journal);
-  clean_environment(here.orders);
+  restore_environment(here.orders, orders_variable);
   pthread_atfork(&before_fork, &after_fork, &after_fork);
   std::vector<loaded_standin> found = standins_at_start();
   if (!here.loading.start() || !start_thread(&tend, nullptr)) {
@@ -264,14 +256,6 @@ void* newer_function(void* handle, const char* name) {
   } catch (const std::bad_alloc&) {
     return nullptr;
   }
-}
-
-void end_for_missing(const standin_header* library, std::uint32_t slot) {
-  std::string name = "a function";
-  if (the_agent != nullptr && slot < library->functions) name = library->strings + library->names[slot].name;
-  say(name + "() was called, which the newest build of \"" + library->path +
-      "\" lacks: the program ends here. Build it with that function again, or start the program anew");
-  std::abort();
 }
 
 }  // namespace autoreload::exec

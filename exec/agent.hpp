@@ -2,11 +2,6 @@
 // agent: what runs in the program: it watches the libraries whose stand-ins are there.
 #pragma once
 
-#include "exec/loaded_standin.hpp"
-
-/// Where a notice stub jumps to, with its registers: see standin_format.hpp.
-extern "C" void autoreload_exec_notice();
-
 namespace autoreload::exec {
 
 /// The file to open in place of `name`, for a dlopen that the program calls: a stand-in's, or `name`.
@@ -15,8 +10,5 @@ namespace autoreload::exec {
 
 /// What dlsym shall answer for a name that the library's stand-in lacks; null: what it answers anyway.
 [[nodiscard]] void* newer_function(void* handle, const char* name);
-
-/// Says which function is gone, and ends the program.
-[[noreturn]] void end_for_missing(const standin_header* library, std::uint32_t slot);
 
 }  // namespace autoreload::exec

@@ -2,6 +2,7 @@
 // agent_orders: a word for the kind, then the text, each ended by a zero byte: names may hold anything else.
 #include "exec/agent_orders.hpp"
 
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 
@@ -16,6 +17,7 @@ result<void> write_orders(const agent_orders& orders) {
   if (orders.trial) put("trial", "");
   if (orders.keep_old) put("keep old", "");
   for (const std::string& name : orders.libraries) put("library", name);
+  for (const std::string& text : orders.remarks) put("remark", text);
   if (file.flush()) return {};
   return error(stage::use, path, "it can't be written");
 }
@@ -32,12 +34,22 @@ result<agent_orders> read_orders(const std::string& directory) {
     if (kind == "trial") orders.trial = true;
     if (kind == "keep old") orders.keep_old = true;
     if (kind == "library") orders.libraries.push_back(text);
+    if (kind == "remark") orders.remarks.push_back(text);
     if (kind == "preload") {
       orders.preload = text;
       orders.had_preload = true;
     }
   }
   return orders;
+}
+
+void restore_environment(const agent_orders& orders, const char* variable) {
+  unsetenv(variable);
+  if (orders.had_preload) {
+    setenv("LD_PRELOAD", orders.preload.c_str(), 1);
+  } else {
+    unsetenv("LD_PRELOAD");
+  }
 }
 
 }  // namespace autoreload::exec

@@ -24,11 +24,16 @@ struct agent_orders {
   bool trial = false;
   bool keep_old = false;                 ///< old builds are never unloaded
   std::vector<std::string> libraries{};  ///< names or paths that were asked for; none: all of the user's
+  std::vector<std::string> remarks{};    ///< what the user should know
 };
 
 /// @return an error of stage use
 result<void> write_orders(const agent_orders& orders);
 /// @param directory  which the orders are in
 [[nodiscard]] result<agent_orders> read_orders(const std::string& directory);
+
+/// Makes the environment what it was before: a child that the program starts is not the agent's business.
+/// @param variable  which led to the orders
+void restore_environment(const agent_orders& orders, const char* variable);
 
 }  // namespace autoreload::exec

@@ -14,7 +14,6 @@
 #include <optional>
 #include <system_error>
 
-#include "exec/agent_orders.hpp"
 #include "exec/program_file.hpp"
 #include "exec/user_library.hpp"
 
@@ -86,6 +85,7 @@ class planning {
     for (const needed_library& one : needed) {
       if (std::optional<error> no = consider(program, one)) return no;
     }
+    if (wish_.agent.empty()) return prepare_environment(std::to_string(getpid()) + ":");
     const std::string agent = plan_.directory + "/libautoreload-exec.so";
     if (access(wish_.agent.c_str(), R_OK) != 0 || symlink(wish_.agent.c_str(), agent.c_str()) != 0) {
       return error(stage::use, wish_.agent, "the agent that goes into the program is not there")
@@ -116,7 +116,7 @@ class planning {
     return std::nullopt;
   }
 
-  std::optional<error> prepare_environment() {
+  std::optional<error> prepare_environment(const std::string& before_directory = {}) {
     const char* const before = std::getenv("LD_PRELOAD");
     std::string preload;
     for (const std::string& one : preload_) preload += (preload.empty() ? "" : ":") + one;
@@ -126,7 +126,7 @@ class planning {
       if (!variable.starts_with("LD_PRELOAD=")) plan_.environment.push_back(variable);
     }
     plan_.environment.push_back("LD_PRELOAD=" + preload);
-    plan_.environment.push_back(std::string(orders_variable) + "=" + plan_.directory);
+    plan_.environment.push_back(wish_.variable + "=" + before_directory + plan_.directory);
     std::error_code failure;
     agent_orders orders{.directory = plan_.directory,
                         .journal = {},
@@ -134,7 +134,8 @@ class planning {
                         .had_preload = before != nullptr,
                         .trial = wish_.trial,
                         .keep_old = wish_.keep_old,
-                        .libraries = wish_.libraries};
+                        .libraries = wish_.libraries,
+                        .remarks = plan_.remarks};
     if (!wish_.journal.empty()) orders.journal = std::filesystem::absolute(wish_.journal, failure).string();
     if (result<void> written = write_orders(orders); !written) return written.error();
     return std::nullopt;

@@ -7,15 +7,20 @@
 
 #include <autoreload/error.hpp>
 
+#include "exec/agent_orders.hpp"
+
 namespace autoreload::exec {
 
 struct launch_wish {
-  std::vector<std::string> words;      ///< the program and its arguments
-  std::vector<std::string> libraries;  ///< asked for by name; none: all of the user's own
-  std::string journal;                 ///< a file for what there is to say; empty: standard error
-  std::string agent;                   ///< the agent's file
-  bool trial = false;                  ///< load each build in a helper process first
-  bool keep_old = false;               ///< never unload an old build
+  std::vector<std::string> words{};      ///< the program and its arguments
+  std::vector<std::string> libraries{};  ///< asked for by name; none: all of the user's own
+  std::string journal{};                 ///< a file for what there is to say; empty: standard error
+  std::string agent{};                   ///< the agent's file; empty: the program is its own
+  bool trial = false;                    ///< load each build in a helper process first
+  bool keep_old = false;                 ///< never unload an old build
+  /// Of the environment: it gets the directory; if the program is its own agent, behind the process's number and a
+  /// colon.
+  std::string variable = orders_variable;
 };
 
 /// All that execve needs, and a directory with the stand-ins and the agent's orders.

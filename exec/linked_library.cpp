@@ -81,7 +81,7 @@ result<std::unique_ptr<linked_library>> linked_library::watch(loaded_standin whe
   if (!bytes) return error(stage::load, where.file, "the stand-in can't be read");
   result<standin_facts> facts = read_standin(std::as_bytes(std::span(*bytes)));
   if (!facts) return facts.error().rename(where.file);
-  std::unique_ptr<linked_library> made(new linked_library(std::move(where), *std::move(facts), loading));
+  std::unique_ptr<linked_library> made(new linked_library(std::move(where), *std::move(facts), loading, how.observer));
   options chosen;
   // Nobody pins an old build's code: without a search for those who may come back all stay.
   chosen.keep_old = how.keep_old || !can_look;
@@ -106,8 +106,13 @@ result<std::unique_ptr<linked_library>> linked_library::watch(loaded_standin whe
   return made;
 }
 
-linked_library::linked_library(loaded_standin where, standin_facts facts, program_thread& loading)
-    : where_(std::move(where)), facts_(std::move(facts)), loading_(loading), current_(&nothing_loaded) {}
+linked_library::linked_library(loaded_standin where, standin_facts facts, program_thread& loading,
+                               std::function<void(const event&)> observer)
+    : where_(std::move(where)),
+      facts_(std::move(facts)),
+      loading_(loading),
+      current_(&nothing_loaded),
+      observer_(std::move(observer)) {}
 
 std::string linked_library::has(std::span<const std::byte> bytes) {
   elf_facts facts;
@@ -181,14 +186,14 @@ result<std::unique_ptr<autoreload::detail::erased_module>> linked_library::load(
 }
 
 void linked_library::say_what_changed(const std::vector<std::string>& gone, const build& made) {
-  const std::string name = std::string("\"") + where_.header->path + "\"";
-  if (!gone.empty()) say(name + " lacks " + listed(gone) + " now: a call of what is gone ends the program");
+  remarks_.clear();
+  if (!gone.empty()) remark("it lacks " + listed(gone) + " now: a call of what is gone ends the program");
   if (!planned_->own_constants.empty()) {
-    say("of " + name + " the constants " + listed(planned_->own_constants) +
-        " changed: the library has the new ones, and the program sees those that it started with");
+    remark("the constants " + listed(planned_->own_constants) +
+           " changed: the library has the new ones, and the program sees those that it started with");
   }
   if (std::exchange(told_stays_, made.stays) == made.stays || made.stays.empty()) return;
-  say(name + " is not unloaded when a newer build comes: " + made.stays);
+  remark("it is not unloaded when a newer build comes: " + made.stays);
 }
 
 linked_library::build& linked_library::remember(build made) {
@@ -265,6 +270,7 @@ void linked_library::observe(const event& happened) {
   const bool moved = happened.kind == event_kind::loaded || happened.kind == event_kind::activated;
   if (moved) take_over();
   count(happened);
+  if (observer_) return tell(happened);
   if (moved && happened.generation == 1 && newest_ != nullptr && newest_->base == 0) {
     return;  // what the program started with
   }
@@ -274,6 +280,27 @@ void linked_library::observe(const event& happened) {
              std::to_string(kept_bytes() / 1024) + " KiB";
   }
   say(words);
+}
+
+void linked_library::tell(const event& happened) {
+  observer_(happened);
+  if (happened.kind != event_kind::loaded) return;
+  for (std::string& text : std::exchange(remarks_, {})) {
+    observer_({.kind = event_kind::warning,
+               .generation = happened.generation,
+               .path = happened.path,
+               .text = std::move(text),
+               .failure = {},
+               .times = {}});
+  }
+}
+
+void linked_library::remark(const std::string& text) {
+  if (observer_) {
+    remarks_.push_back(text);
+  } else {
+    say(std::string("\"") + where_.header->path + "\": " + text);
+  }
 }
 
 void linked_library::count(const event& happened) {

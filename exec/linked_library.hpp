@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,8 +26,9 @@ namespace autoreload::exec {
 class linked_library final : public autoreload::detail::linked_host {
  public:
   struct settings {
-    bool trial = false;     ///< each build is loaded in a helper process first
-    bool keep_old = false;  ///< old builds are never unloaded
+    bool trial = false;                            ///< each build is loaded in a helper process first
+    bool keep_old = false;                         ///< old builds are never unloaded
+    std::function<void(const event&)> observer{};  ///< empty: what happens is said (journal.hpp)
   };
   /// Makes an engine, which looks at the file at once. @param loading  lives as long as this
   /// @return why there can be none
@@ -42,6 +44,8 @@ class linked_library final : public autoreload::detail::linked_host {
   [[nodiscard]] void* newer_function(const char* name);
   /// Whether the stand-in itself answers for a name. Any thread.
   [[nodiscard]] bool standin_has(const std::string& name) const { return facts_.has(name); }
+  /// No newer build is taken any more. Any thread.
+  void stop() { engine_->hold(); }
   /// Around a fork, for the child.
   void lock() { mutex_.lock(); }
   void unlock() { mutex_.unlock(); }
@@ -62,9 +66,12 @@ class linked_library final : public autoreload::detail::linked_host {
   };
   class loaded_build;
 
-  linked_library(loaded_standin where, standin_facts facts, program_thread& loading);
+  linked_library(loaded_standin where, standin_facts facts, program_thread& loading,
+                 std::function<void(const event&)> observer);
   void observe(const event& happened);
   void count(const event& happened);
+  void tell(const event& happened);
+  void remark(const std::string& text);
   void take_over();
   build& remember(build made);
   void forget(const build* gone);
@@ -86,6 +93,8 @@ class linked_library final : public autoreload::detail::linked_host {
   std::uint64_t planned_bytes_ = 0;
   std::map<std::uint64_t, std::uint64_t> kept_;  // bytes of each generation that is loaded, by its number
   std::string told_stays_;
+  const std::function<void(const event&)> observer_;
+  std::vector<std::string> remarks_;  // for the observer, of the build that is about to be loaded
 
   std::mutex mutex_;
   std::vector<std::unique_ptr<build>> builds_;

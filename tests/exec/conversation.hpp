@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// conversation: a program that runs under `autoreload exec`, asked and answered line by line.
+// conversation: a program, asked and answered line by line; mostly under `autoreload exec`.
 #pragma once
 
 #include <fcntl.h>
@@ -31,6 +31,12 @@ class conversation {
     std::vector<std::string> texts{program, "exec"};
     texts.insert(texts.end(), words.begin(), words.end());
     start(texts, directory, environment);
+  }
+  struct as_it_is {};
+  /// Starts the program alone.
+  conversation(as_it_is, std::vector<std::string> words, const std::string& directory,
+               const std::vector<std::string>& environment = {}) {
+    start(words, directory, environment);
   }
   conversation(const conversation&) = delete;
   conversation& operator=(const conversation&) = delete;
