@@ -40,14 +40,22 @@ struct linked_libraries::watching {
 
     void hear(const event& happened) {
       const std::lock_guard lock(mutex);
-      if (observer) observer(happened);
+      try {
+        if (observer) observer(happened);
+      } catch (...) {  // nobody is there to whom it could go, on the engines' thread
+      }
     }
   };
 
   std::shared_ptr<listener> heard = std::make_shared<listener>();
   std::vector<linked_library*> libraries;
+  pid_t process = getpid();
 
+  watching() = default;
+  watching(const watching&) = delete;
+  watching& operator=(const watching&) = delete;
   ~watching() {
+    if (process != getpid()) return;  // a forked child: nothing runs here, and locks may be held for ever
     {
       const std::lock_guard lock(heard->mutex);
       heard->observer = nullptr;
@@ -175,7 +183,7 @@ struct linked_start {
 
 }  // namespace detail
 
-result<linked_libraries> reload_linked_libraries(char** argv, linked_options options) {
+result<linked_libraries> reload_linked_libraries(char** argv, const linked_options& options) {
   static std::atomic<bool> called{false};
   if (called.exchange(true)) return refuse("the program's libraries are looked after already", "call it once");
   if (const std::string directory = directory_of_this_start(); !directory.empty()) {

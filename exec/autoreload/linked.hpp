@@ -34,7 +34,7 @@ struct linked_options {
 /// build is taken, and calls go on to the builds that they went to last.
 ///
 /// Thread-safety: as a std::string; the libraries themselves are called by any thread. In a forked child no build
-/// comes.
+/// comes, and this may be destroyed there.
 class AUTORELOAD_API linked_libraries {
  public:
   linked_libraries(linked_libraries&& other) noexcept;
@@ -79,6 +79,7 @@ class AUTORELOAD_API linked_libraries {
 ///         when a library that was named can't be reloaded
 /// @throws std::bad_alloc, std::system_error when there is no thread
 /// Thread-safety: while no other thread runs that the program needs: they end with the start.
-[[nodiscard]] AUTORELOAD_API result<linked_libraries> reload_linked_libraries(char** argv, linked_options options = {});
+[[nodiscard]] AUTORELOAD_API result<linked_libraries> reload_linked_libraries(char** argv,
+                                                                              const linked_options& options = {});
 
 }  // namespace autoreload

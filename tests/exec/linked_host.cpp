@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // linked_host: a program that is linked with libfoo, calls it as ever, and has it reloaded. Each line that it reads is
 // a question. Events go to standard error, a line each: kind, generation, and the stage that refused.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -50,6 +53,18 @@ std::string environment() {
          (std::getenv("AUTORELOAD_LINKED") != nullptr ? " and a variable" : "");
 }
 
+// What a forked child sees, which lets go of all that it has.
+int of_child(std::optional<autoreload::linked_libraries>& reloaded) {
+  const pid_t child = fork();
+  if (child == 0) {
+    reloaded.reset();
+    _exit(foo());
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WEXITSTATUS(status);
+}
+
 }  // namespace
 
 int main(int, char** argv) {
@@ -67,6 +82,7 @@ int main(int, char** argv) {
     if (line == "bar") std::cout << bar() << std::endl;
     if (line == "words") std::cout << all(argv) << std::endl;
     if (line == "environment") std::cout << environment() << std::endl;
+    if (line == "child") std::cout << of_child(reloaded) << std::endl;
     if (line == "paths") std::cout << (reloaded ? reloaded->paths().size() : 0) << std::endl;
     if (line == "again") std::cout << autoreload::reload_linked_libraries(argv).error().reason() << std::endl;
     if (line == "enough") {

@@ -115,6 +115,15 @@ TEST_F(Linked, NothingIsToldOrTakenAnyMoreOnceTheHostHasEnough) {
   EXPECT_EQ(host->said().find("event loaded 3"), std::string::npos) << host->said();
 }
 
+TEST_F(Linked, AForkedChildGoesOnWithWhatItHasAndTheHostGetsNewBuilds) {
+  start_host();
+  EXPECT_EQ(host->ask("child"), "4");
+  build(library(5));
+  host->hear("event loaded 2\n");
+  EXPECT_EQ(host->ask("child"), "5");
+  EXPECT_EQ(host->ask("foo"), "5 after 1");
+}
+
 TEST_F(Linked, ItsDirectoryIsGoneWhenTheHostHasEnded) {
   start_host();
   EXPECT_EQ(host->ask("foo"), "4 after 1");
