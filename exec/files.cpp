@@ -2,10 +2,16 @@
 // files: as the program's own calls would find them.
 #include "exec/files.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <memory>
+
+#include "system/unique_fd.hpp"
 
 namespace autoreload::exec {
 
@@ -16,10 +22,25 @@ std::string real_path(const std::string& path) {
   return real != nullptr ? real.get() : path;
 }
 
+// At once: a program with debug information has many megabytes, and somebody waits for its start.
 std::optional<std::string> read_file(const std::string& path) {
-  std::ifstream from(path, std::ios::binary);
-  if (!from) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(from), {});
+  const unique_fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!file || fstat(file.get(), &status) != 0) return std::nullopt;
+  std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
+  std::size_t had = 0;
+  std::array<char, 4096> more;  // of a file that has no size, or grows
+  for (;;) {
+    const bool beyond = had == bytes.size();
+    const ssize_t got =
+        beyond ? read(file.get(), more.data(), more.size()) : read(file.get(), bytes.data() + had, bytes.size() - had);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    had += static_cast<std::size_t>(got);
+    if (beyond) bytes.append(more.data(), static_cast<std::size_t>(got));
+  }
+  bytes.resize(had);
+  return bytes;
 }
 
 }  // namespace autoreload::exec
