@@ -3,6 +3,7 @@
 #include "exec/files.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,7 +23,20 @@ std::string real_path(const std::string& path) {
   return real != nullptr ? real.get() : path;
 }
 
-// At once: a program with debug information has many megabytes, and somebody waits for its start.
+mapped_file::mapped_file(const std::string& path) {
+  const unique_fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!file || fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size <= 0) return;
+  const auto size = static_cast<std::size_t>(status.st_size);
+  void* const memory = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
+  if (memory != MAP_FAILED) bytes_ = {static_cast<const char*>(memory), size};
+}
+
+mapped_file::~mapped_file() {
+  if (!bytes_.empty()) munmap(const_cast<char*>(bytes_.data()), bytes_.size());
+}
+
+// At once: a library with debug information has many megabytes, and somebody waits for the program's start.
 std::optional<std::string> read_file(const std::string& path) {
   const unique_fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};

@@ -38,8 +38,8 @@ std::string found_in_path(const std::string& name) {
 }
 
 // The words of a `#!` line: the interpreter, and what stands behind it as one argument.
-std::vector<std::string> interpreter_of(const std::string& head) {
-  std::string line = head.substr(2, head.find('\n') - 2);
+std::vector<std::string> interpreter_of(std::string_view head) {
+  std::string line(head.substr(2, head.find('\n') - 2));
   const auto trim = [&] {
     line.erase(0, std::min(line.find_first_not_of(" \t"), line.size()));
     line.erase(line.find_last_not_of(" \t\r") + 1);
@@ -59,7 +59,7 @@ bool is_shell(const std::string& program) {
 
 class judgement {
  public:
-  judgement(const std::string& path, const std::string& bytes) : path_(path), bytes_(std::as_bytes(std::span(bytes))) {}
+  judgement(const std::string& path, std::string_view bytes) : path_(path), bytes_(std::as_bytes(std::span(bytes))) {}
 
   result<void> run() const {
     Elf64_Ehdr header;
@@ -124,7 +124,7 @@ class judgement {
   std::span<const std::byte> bytes_;
 };
 
-std::vector<std::string> functions_of(const std::string& bytes) {
+std::vector<std::string> functions_of(std::string_view bytes) {
   const auto file_bytes = std::as_bytes(std::span(bytes));
   const std::vector<load_segment> segments = segments_of(file_bytes);
   const elf_view file{file_bytes, segments, 0};
@@ -144,10 +144,10 @@ result<program_file> find_program(const std::vector<std::string>& words) {
   if (found.path.empty()) {
     return error(stage::use, words.front(), "there is no such program").advise("name one that is in PATH, or its path");
   }
-  std::string bytes = read_file(found.path).value_or("");
-  for (int depth = 0; bytes.starts_with("#!") && depth < 4; ++depth) {
+  mapped_file file(found.path);
+  for (int depth = 0; file.bytes().starts_with("#!") && depth < 4; ++depth) {
     const std::string script = found.path;
-    std::vector<std::string> line = interpreter_of(bytes);
+    std::vector<std::string> line = interpreter_of(file.bytes());
     const bool by_env = base_of(line[0]) == "env" && line.size() == 2 && line[1].find(' ') == std::string::npos;
     if (by_env) line.erase(line.begin());
     if (is_shell(line[0])) {
@@ -158,13 +158,13 @@ result<program_file> find_program(const std::vector<std::string>& words) {
     if (found.path.empty()) return error(stage::use, script, "there is no " + line[0] + ", which shall run it");
     found.words[0] = script;
     found.words.insert(found.words.begin(), line.begin(), line.end());
-    bytes = read_file(found.path).value_or("");
+    file = mapped_file(found.path);
   }
-  if (bytes.empty()) {
+  if (file.bytes().empty()) {
     return error(stage::use, found.path, "it can't be read").advise("give yourself the right to read it");
   }
-  if (result<void> judged = judgement(found.path, bytes).run(); !judged) return judged.error();
-  found.functions = functions_of(bytes);
+  if (result<void> judged = judgement(found.path, file.bytes()).run(); !judged) return judged.error();
+  found.functions = functions_of(file.bytes());
   return found;
 }
 

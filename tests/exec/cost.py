@@ -56,6 +56,10 @@ def compile_all(here):
     shutil.copy(here / '1.so', here / 'libfoo.so')
     for name in ('calls', 'waiting', 'empty'):
         run(['gcc', '-O2', '-o', name, f'{name}.c', '-Wl,--no-as-needed', '-L.', '-lfoo', f'-Wl,-rpath,{here}'])
+    # As much debug information as large programs have.
+    with open(here / 'much', 'wb') as file:
+        file.truncate(64 << 20)
+    run(['objcopy', '--add-section', '.debug_much=much', 'empty', 'large'])
 
 
 def output(words, here):
@@ -99,14 +103,14 @@ def main():
         command = [os.path.abspath(chosen.autoreload), 'exec', '--']
         plain, under = [], []
         for _ in range(chosen.rounds):
-            plain.append((call_time(['./calls'], here), start_time(['./empty'], here)))
-            under.append((call_time(command + ['./calls'], here), start_time(command + ['./empty'], here)))
-        calls = [statistics.median(x[0] for x in each) for each in (plain, under)]
-        starts = [statistics.median(x[1] for x in each) for each in (plain, under)]
+            for to, how in ((plain, []), (under, command)):
+                to.append((call_time(how + ['./calls'], here), start_time(how + ['./empty'], here), start_time(how + ['./large'], here)))
+        calls, starts, large = ([statistics.median(x[i] for x in each) for each in (plain, under)] for i in range(3))
         reload = statistics.median(reload_time(command, here) for _ in range(chosen.rounds))
     table = ('| what | plain | under `autoreload exec` | |\n| --- | --- | --- | --- |\n'
              f'| a call (`call/exec`) | {calls[0]:.2f} ns | {calls[1]:.2f} ns | {calls[1] / calls[0]:.2f} times |\n'
              f'| start to end of a program that does nothing | {starts[0]:.1f} ms | {starts[1]:.1f} ms | {starts[1] - starts[0]:.1f} ms more |\n'
+             f'| the same, with 64 MB of debug information | {large[0]:.1f} ms | {large[1]:.1f} ms | {large[1] - large[0]:.1f} ms more |\n'
              f'| from the complete file to the first call of it | | {reload:.2f} ms | |\n')
     print(table)
     if chosen.table:
