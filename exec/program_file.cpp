@@ -59,7 +59,8 @@ bool is_shell(const std::string& program) {
 
 class judgement {
  public:
-  judgement(const std::string& path, std::string_view bytes) : path_(path), bytes_(std::as_bytes(std::span(bytes))) {}
+  judgement(const std::string& path, std::string_view bytes)
+      : path_(path), bytes_(std::as_bytes(std::span(bytes.data(), bytes.size()))) {}
 
   result<void> run() const {
     Elf64_Ehdr header;
@@ -125,7 +126,7 @@ class judgement {
 };
 
 std::vector<std::string> functions_of(std::string_view bytes) {
-  const auto file_bytes = std::as_bytes(std::span(bytes));
+  const auto file_bytes = std::as_bytes(std::span(bytes.data(), bytes.size()));
   const std::vector<load_segment> segments = segments_of(file_bytes);
   const elf_view file{file_bytes, segments, 0};
   std::vector<std::string> names;

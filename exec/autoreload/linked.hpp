@@ -37,7 +37,9 @@ struct linked_options {
 /// comes, and this may be destroyed there.
 class AUTORELOAD_API linked_libraries {
  public:
+  /// The other one looks after nothing then.
   linked_libraries(linked_libraries&& other) noexcept;
+  /// The same. What was looked after here before ends as by the destructor.
   linked_libraries& operator=(linked_libraries&& other) noexcept;
   /// Waits for an observer that runs.
   ~linked_libraries();
