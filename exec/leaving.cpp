@@ -3,9 +3,10 @@
 #include "exec/leaving.hpp"
 
 #include <array>
+#include <cstring>
 #include <string_view>
 
-#include "elf/sections.hpp"
+#include "elf/view.hpp"
 
 namespace autoreload::exec {
 namespace {
@@ -29,10 +30,16 @@ std::string registers_destructors(const elf_view& file, const dynamic_tables& ta
   return {};
 }
 
-// Of crti.o, which each compiler's driver links: it does nothing.
+// Of crti.o and crtn.o, which each compiler's driver links: `sub $8, %rsp; add $8, %rsp; ret`, maybe behind an endbr64.
+// Known by its code, since the sections of a large library are read later.
 bool is_compilers(const elf_view& file, std::uint64_t function) {
-  Elf64_Shdr section;
-  return elf_sections(file.file).find(".fini", section) && section.sh_addr == function;
+  constexpr std::string_view mark("\xf3\x0f\x1e\xfa", 4);
+  constexpr std::string_view nothing("\x48\x83\xec\x08\x48\x83\xc4\x08\xc3", 9);
+  const auto has = [&](std::uint64_t address, std::string_view code) {
+    const std::byte* const there = file.bytes(address, code.size());
+    return there != nullptr && std::memcmp(there, code.data(), code.size()) == 0;
+  };
+  return has(has(function, mark) ? function + mark.size() : function, nothing);
 }
 
 }  // namespace

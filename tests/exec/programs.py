@@ -10,6 +10,7 @@ usage: programs.py --autoreload PROGRAM [--cache DIRECTORY] [--swaps 200] [--onl
 """
 import argparse
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -47,6 +48,12 @@ def replace(library, build):
 
 def count_loaded(log):
     return log.read_text(errors='replace').count('autoreload: loaded: ') if log.exists() else 0
+
+
+def still_loaded(log):
+    """@return how many newer builds than the first there are after the last swap"""
+    said = re.findall(r'(\d+) newer builds than the first', log.read_text(errors='replace')) if log.exists() else []
+    return said[-1] if said else '1'
 
 
 def swap(process, library, builds, log, swaps):
@@ -100,7 +107,7 @@ def try_program(work, autoreload, cache, swaps):
                 plain.step()
             plain.finish()
         notes = ran.read_text().split() if ran.exists() else []
-        return {'name': work.name, 'what': work.what, 'library': f'{made.soname} ({made.package})', 'swaps': taken, 'ran': len(notes),
+        return {'loaded': still_loaded(log), 'name': work.name, 'what': work.what, 'library': f'{made.soname} ({made.package})', 'swaps': taken, 'ran': len(notes),
                 'bytes': under.bytes, 'status': status, 'same': output == plain.output(),
                 'errors': (here / 'errors').read_text(errors='replace')[-600:], 'log': log.read_text(errors='replace')[-600:] if log.exists() else ''}
 
@@ -112,11 +119,12 @@ def amount(count):
 def in_words(result):
     good = result['same'] and result['status'] == 0
     return (f"| {result['name']} | {result['what']} | {result['library']} | {result['swaps']} | {result['ran']} | "
+            f"{result['loaded']} | "
             f"{amount(result['bytes'])} | {'the same' if result['same'] else 'DIFFERENT'} | {'0' if good else result['status']} |")
 
 
-TABLE_HEAD = ('| program | what it does meanwhile | library, rebuilt from | swaps | builds whose code ran | input | output, compared with a plain run '
-              '| exit status |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n')
+TABLE_HEAD = ('| program | what it does meanwhile | library, rebuilt from | swaps | builds whose code ran | still loaded | input | output, compared with a plain run '
+              '| exit status |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n')
 START, END = '<!-- programs -->\n', '<!-- /programs -->\n'
 
 

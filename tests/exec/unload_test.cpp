@@ -163,6 +163,23 @@ TEST(ExecUnload, APointerInSharedMemoryIsSeen) {
       "shared memory");
 }
 
+TEST(ExecUnload, ALibraryWithMuchDebugInformationLeavesLikeAnother) {
+  // Its sections are read after it was taken over.
+  const auto library = [](int value) {
+    return "__asm__(\".section .debug_much,\\\"\\\",@progbits\\n.zero 400000\\n.text\");\n" + number_library(value);
+  };
+  workshop here;
+  here.library(library(1));
+  here.program(number_program());
+  conversation app({"--", "./app"}, here.directory());
+  EXPECT_EQ(app.ask("?"), "1");
+  here.library(library(2));
+  const std::string second = loaded(app);
+  here.library(library(3));
+  app.hear(unloaded(second));
+  EXPECT_EQ(app.ask("?"), "3");
+}
+
 TEST(ExecUnload, ALibraryWithADestructorStaysAndThatIsSaid) {
   const auto library = [](int value) {
     return "int ended;\n__attribute__((destructor)) static void end(void) { ++ended; }\n" + number_library(value);
