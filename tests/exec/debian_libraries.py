@@ -51,9 +51,9 @@ class Library:
         changed = hot.with_name('noted_' + hot.name)
         changed.write_text('__attribute__((visibility("hidden"))) void note_this_build(void);\n' + text[:found.end()] + ' note_this_build(); '
                            + text[found.end():], errors='surrogateescape')
+        others = self.objects(source, made)  # first: what configures the source
         run(f'gcc -O2 -g -fPIC {self.flags} -w -c -o {made}/hot.o {changed.name}', changed.parent)
         (made / 'note.c').write_text(NOTE)
-        others = self.objects(source, made)
         for i, file in enumerate(files):
             run(f'gcc -O2 -g -fPIC -fvisibility=hidden -DTHIS_BUILD={i} -c -o note{i}.o note.c', made)
             run(f'gcc -shared -g -o {file} {made}/hot.o {made}/note{i}.o {others} -Wl,-soname,{self.soname} {self.link}', source)

@@ -3,14 +3,13 @@
 """programs: programs of Debian's, as they are, while the library that they work with is replaced again and again.
 
 The library is built from its Debian source (apt-get source), with one statement more in a function that the work goes through: the first call
-in each loaded build notes the build's number in a file. The program works until all swaps are done. Its output must be, byte for byte, what
-it is without `autoreload exec`.
+in each loaded build notes the build's number in a file. The program works until all swaps are done, and ten seconds more, in which old builds
+leave. Its output must be, byte for byte, what it is without `autoreload exec`.
 
 usage: programs.py --autoreload PROGRAM [--cache DIRECTORY] [--swaps 200] [--only NAME,...] [--table docs/exec.md]
 """
 import argparse
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from pathlib import Path
 
 from debian_libraries import LIBRARIES, POOL, fetch_package
 from debian_programs import WORKS
+
+LINGER = 10  # seconds of work after the last swap, while old builds leave
 
 
 class Feeding(threading.Thread):
@@ -51,9 +52,9 @@ def count_loaded(log):
 
 
 def still_loaded(log):
-    """@return how many newer builds than the first there are after the last swap"""
-    said = re.findall(r'(\d+) newer builds than the first', log.read_text(errors='replace')) if log.exists() else []
-    return said[-1] if said else '1'
+    """@return how many newer builds than the first are loaded"""
+    said = log.read_text(errors='replace') if log.exists() else ''
+    return said.count('autoreload: loaded: ') - said.count('autoreload: unloaded: ')
 
 
 def swap(process, library, builds, log, swaps):
@@ -98,6 +99,7 @@ def try_program(work, autoreload, cache, swaps):
             while under.process.poll() is None and feeding.is_alive() and not (' reload' in (here / 'errors').read_text(errors='replace') and under.steps > 1):
                 time.sleep(0.01)
             taken = swap(under.process, library, builds, log, swaps)
+            time.sleep(LINGER)
             feeding.stop()
             status = under.finish()
             output = under.output()
@@ -123,7 +125,7 @@ def in_words(result):
             f"{amount(result['bytes'])} | {'the same' if result['same'] else 'DIFFERENT'} | {'0' if good else result['status']} |")
 
 
-TABLE_HEAD = ('| program | what it does meanwhile | library, rebuilt from | swaps | builds whose code ran | still loaded | input | output, compared with a plain run '
+TABLE_HEAD = ('| program | what it does meanwhile | library, rebuilt from | swaps | builds whose code ran | loaded at the end | input | output, compared with a plain run '
               '| exit status |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n')
 START, END = '<!-- programs -->\n', '<!-- /programs -->\n'
 
