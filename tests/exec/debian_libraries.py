@@ -142,6 +142,10 @@ LIBRARIES = {
     'libjpeg': Library('libjpeg-turbo', 'libjpeg.so.62', 'jcapistd.c', r'\njpeg_write_scanlines\([^{]*\{', flags='-I.', archive='libjpeg.a',
                        configure='cmake -DCMAKE_POSITION_INDEPENDENT_CODE=ON -DWITH_SIMD=OFF . && make -j2 jpeg-static',
                        link='-Wl,--version-script=libjpeg.map'),
+    'libxml2': Library('libxml2', 'libxml2.so.2', 'parser.c', r'\nxmlParseChunk\(xmlParserCtxtPtr[^{]*\{', archive='.libs/libxml2.a',
+                       flags='-DHAVE_CONFIG_H -DPIC -I. -Iinclude', link='-Wl,--version-script=libxml2.syms -lm',
+                       configure=f'autoreconf -fi && ./configure {STATIC} --without-python --without-lzma --without-icu --without-zlib && '
+                                 'make -j2 libxml2.la'),
     'libmagic': Library('file', 'libmagic.so.1', 'src/magic.c', r'\nmagic_file\(struct magic_set[^{]*\{', archive='src/.libs/libmagic.a',
                         flags='-DHAVE_CONFIG_H -I.. -I. -DMAGIC=\'"/etc/magic:/usr/share/misc/magic"\'',
                         configure=f'./configure {STATIC} --disable-zlib --disable-bzlib --disable-xzlib --disable-zstdlib --disable-libseccomp '

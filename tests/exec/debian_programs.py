@@ -40,6 +40,7 @@ daemon off; master_process off; pid nginx.pid; env BUILDS_THAT_RAN; events {}
 http { access_log off; gzip on; gzip_types *; gzip_comp_level 6; client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3;
   uwsgi_temp_path t4; scgi_temp_path t5; server { listen 127.0.0.1:PORT; root .; location ~ ^/[0-9]+[.]txt$ {} } }
 """
+ROWS = b''.join(b'<row n="%d" a=\'x&amp;y\'><cell>%s</cell><!-- a row --></row>\n' % (i, hashlib.md5(bytes([i])).hexdigest().encode()) for i in range(100))
 NOISE = b''.join(hashlib.sha512(i.to_bytes(4, 'little')).digest() for i in range(3000))
 
 
@@ -113,6 +114,8 @@ WORKS = [
     Work('git cat-file', None, 'git', 'libz, inflate', ['cat-file', '--batch'], 'reads objects', git_objects),
     Work('jq', None, 'jq', 'libonig', ['-c', 'select(.word | test("[0-4]{3}[a-c]+"))'], 'filters by a regular expression', fed(JSON)),
     Work('grep -P', None, 'grep', 'libpcre2', ['-P', '--line-buffered', r'([a-f]{3,})[0-9]+\1|7(?=e4)'], 'filters by a regular expression', fed(TEXT)),
+    Work('xmllint', None, 'xmllint', 'libxml2', ['--push', '--huge', '-'], 'parses a document, and writes it',
+         fed(ROWS, head=b'<?xml version="1.0"?>\n<rows>\n', tail=lambda count: b'</rows>\n')),
     Work('file', None, 'file', 'libmagic', ['-n', '-N', '-f', '-'], 'looks at files', kinds_of_files),
     Work('flac', ['flac'], 'flac', 'libFLAC', ['-s', '-c', '--endian=little', '--sign=signed', '--channels=2', '--bps=16', '--sample-rate=44100',
          '--force-raw-format', '-'], 'compresses sound', fed(NOISE[:60000] + bytes(20000))),

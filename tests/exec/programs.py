@@ -125,8 +125,9 @@ def in_words(result):
             f"{amount(result['bytes'])} | {'the same' if result['same'] else 'DIFFERENT'} | {'0' if good else result['status']} |")
 
 
-TABLE_HEAD = ('| program | what it does meanwhile | library, rebuilt from | swaps | builds whose code ran | loaded at the end | input | output, compared with a plain run '
-              '| exit status |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n')
+COLUMNS = ['program', 'what it does meanwhile', 'library, rebuilt from', 'swaps', 'builds whose code ran', 'loaded at the end', 'input',
+           'output, compared with a plain run', 'exit status']
+TABLE_HEAD = '| ' + ' | '.join(COLUMNS) + ' |\n' + '| --- ' * len(COLUMNS) + '|\n'
 START, END = '<!-- programs -->\n', '<!-- /programs -->\n'
 
 
