@@ -76,7 +76,7 @@ struct hashed_symbol {
   }
   [[nodiscard]] bool is_counted_right(const gnu_hash_table& table) const noexcept {
     const std::uint64_t bits = std::uint64_t{1} << (hash % 64) | std::uint64_t{1} << ((hash >> table.shift) % 64);
-    return (((word ^ hash) & ~1u) == 0) & ((table.bloom[(hash / 64) & (table.bloom.size() - 1)] & bits) == bits);
+    return ((word ^ hash) & ~1u) == 0 && ((table.bloom[(hash / 64) & (table.bloom.size() - 1)] & bits) == bits);
   }
 };
 
@@ -88,8 +88,7 @@ outcome what_is_wrong(const hashed_symbol& found, const gnu_hash_table& table) {
   return damaged("the hash table has " + name + " in the wrong bucket");
 }
 
-// What the loader does to find a name, done for every name: whatever a damaged table hides is noticed. Nobody can
-// guess where chains end, a processor neither: so the steps of it are free of branches.
+// What the loader does to find a name, done for every name: whatever a damaged table hides is noticed.
 outcome names_are_in_gnu_hash(const image& lib) {
   const gnu_hash_table hash = *gnu_hash_table::read(lib, lib.dynamic[DT_GNU_HASH]);
   const auto buckets = static_cast<std::uint32_t>(hash.buckets.size());
@@ -106,7 +105,7 @@ outcome names_are_in_gnu_hash(const image& lib) {
     const hashed_symbol found{i, symbol, name, gnu_hash(name, lib.strings.end()), (*words)[hashed - left], starts};
     const std::uint32_t its_bucket = found.hash % buckets;
     const bool in_place = starts ? hash.buckets[its_bucket] == i : its_bucket == bucket;
-    if (!(found.is_exported() & found.is_counted_right(hash) & in_place)) return what_is_wrong(found, hash);
+    if (!(found.is_exported() && found.is_counted_right(hash) && in_place)) return what_is_wrong(found, hash);
     bucket = its_bucket;
     chains += starts;
     starts = (found.word & 1) != 0;
