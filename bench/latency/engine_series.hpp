@@ -66,12 +66,12 @@ class watched_callee {
       if (manual_) library_.poll();
       if (auto found = events_.next(kind, std::chrono::milliseconds(manual_ ? 1 : 1000))) return *std::move(found);
     }
-    give_up();
+    give_up(kind == autoreload::event_kind::unloaded ? "the old build was never unloaded" : "no build was loaded");
   }
 
-  [[noreturn]] void give_up() {
+  [[noreturn]] void give_up(const char* of_what = "the engine never loaded the build") {
     const auto failure = library_.last_failure();
-    throw std::runtime_error(failure ? failure->what() : "the engine never loaded the build");
+    throw std::runtime_error(failure ? failure->what() : of_what);
   }
 
   const bool manual_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <exception>
 #include <numeric>
+#include <stdexcept>
 #include <utility>
 
 #include "../harness/harness.hpp"
@@ -14,6 +15,15 @@ namespace bench {
 
 void interleaved::add(std::string name, std::string label, std::unique_ptr<series> (*make)()) {
   members_.push_back({std::move(name), std::move(label), make, nullptr, {}});
+}
+
+// Whoever reads the failure sees a row that may have been another's turn.
+sample interleaved::measure(member& one) {
+  try {
+    return one.measured->measure();
+  } catch (const std::exception& failure) {
+    throw std::runtime_error(one.name + ": " + failure.what());
+  }
 }
 
 sample interleaved::next(std::size_t index) {
@@ -27,7 +37,7 @@ sample interleaved::next(std::size_t index) {
     std::vector<member*> order;
     for (member& one : members_) order.push_back(&one);
     std::shuffle(order.begin(), order.end(), random_);
-    for (member* const one : order) one->ready.push_back(one->measured->measure());
+    for (member* const one : order) one->ready.push_back(measure(*one));
   }
   const sample first = members_[index].ready.front();
   members_[index].ready.pop_front();

@@ -63,6 +63,7 @@ class interleaved {
     std::deque<sample> ready;
   };
 
+  static sample measure(member& one);
   sample next(std::size_t index);
   void run(std::size_t index, benchmark::State& state);
 
