@@ -148,7 +148,7 @@ feel_row measure(const row& of, int rounds, const std::string& sources) {
   const autoreload::rebuilder builder(on->library, on->options);
   const bool quick = of.chain != autoreload::rebuild_chain::tool;
   // A person thinks, and a tool catches up.
-  const std::chrono::milliseconds pause{quick ? (of.library == "demo" ? 500 : 4000) : 200};
+  const std::chrono::milliseconds pause{!quick ? 200 : of.library == "demo" ? 500 : of.library == "lua" ? 1500 : 4000};
   std::this_thread::sleep_for(std::chrono::milliseconds(600));  // the sources are watched
   // What the tool would do by hand: the commands themselves where they go first.
   std::vector<std::string> words = beside->tool;
