@@ -125,12 +125,26 @@ class judgement {
   std::span<const std::byte> bytes_;
 };
 
-std::vector<std::string> functions_of(std::string_view bytes) {
+// The run time of the address sanitizer looks at its place when it starts, and ends the program.
+result<void> judge_needed(const std::string& path, const dynamic_tables& tables) {
+  for (const Elf64_Dyn& entry : tables.entries) {
+    if (entry.d_tag != DT_NEEDED || entry.d_un.d_val >= tables.strings.size()) continue;
+    const std::string name = reinterpret_cast<const char*>(tables.strings.data()) + entry.d_un.d_val;
+    if (!name.starts_with("libasan.") && !name.starts_with("libclang_rt.asan")) continue;
+    return error(stage::use, path, "it needs " + name + ", which must be the first of its libraries")
+        .advise("build it without the address sanitizer, or with its run time inside (-static-libasan)");
+  }
+  return {};
+}
+
+// What the dynamic loader knows of it.
+result<std::vector<std::string>> functions_of(const std::string& path, std::string_view bytes) {
   const auto file_bytes = std::as_bytes(std::span(bytes.data(), bytes.size()));
   const std::vector<load_segment> segments = segments_of(file_bytes);
   const elf_view file{file_bytes, segments, 0};
   std::vector<std::string> names;
   if (const auto tables = tables_of(file)) {
+    if (result<void> judged = judge_needed(path, *tables); !judged) return judged.error();
     for (exported_symbol& one : exports_of(file, *tables)) {
       if (one.is_function()) names.push_back(std::move(one.name));
     }
@@ -165,7 +179,9 @@ result<program_file> find_program(const std::vector<std::string>& words) {
     return error(stage::use, found.path, "it can't be read").advise("give yourself the right to read it");
   }
   if (result<void> judged = judgement(found.path, file.bytes()).run(); !judged) return judged.error();
-  found.functions = functions_of(file.bytes());
+  auto functions = functions_of(found.path, file.bytes());
+  if (!functions) return functions.error();
+  found.functions = *std::move(functions);
   return found;
 }
 

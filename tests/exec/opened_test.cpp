@@ -52,6 +52,21 @@ TEST(OpenedByName, ALibraryOfLdLibraryPathIsOne) {
   EXPECT_EQ(app.ask("?"), "5 2 2");
 }
 
+TEST(OpenedByAWrapper, AProgramThatHasADlopenOfItsOwnOpensItsLibraryOnce) {
+  workshop here;
+  here.library(library_of(4));
+  const std::string wrapper =
+      "#define _GNU_SOURCE\n#include <dlfcn.h>\nvoid* dlopen(const char* name, int flags) {\n"
+      "  return ((void* (*)(const char*, int))dlsym(RTLD_NEXT, \"dlopen\"))(name, flags); }\n"
+      "#define OPENED \"./libfoo.so\"\n#define FLAGS 0\n";
+  here.program(asked_program(wrapper + opening_program), "-rdynamic", "");
+  conversation app({"--", "./app"}, here.directory());
+  EXPECT_EQ(app.ask("?"), "4 1 1");
+  here.library(library_of(5));
+  app.hear("autoreload: loaded: ");
+  EXPECT_EQ(app.ask("?"), "5 2 2");
+}
+
 TEST(OpenedTwice, ItIsOneLibraryAndClosingItChangesNothing) {
   workshop here;
   here.library(library_of(4));

@@ -60,6 +60,16 @@ TEST(ExecRefuses, AProgramOfMusls) {
   expect_refusal(autoreload({"exec", "--", "./app"}, here.directory()), "musl", "glibc");
 }
 
+TEST(ExecRefuses, AProgramWhoseAddressSanitizerMustBeItsFirstLibrary) {
+  workshop here;
+  // Only its name counts, so that the test needs no sanitizer.
+  here.library("int run_time(void) { return 0; }\n", {}, "libasan.so.8");
+  support::write_file(here / "app.c", "int run_time(void);\nint main(void) { return run_time(); }\n");
+  here.compile("-o app app.c ./libasan.so.8");
+  expect_refusal(autoreload({"exec", "--", "./app"}, here.directory()), "libasan.so.8, which must be the first",
+                 "-static-libasan");
+}
+
 TEST(ExecRefuses, AScriptOfAShells) {
   workshop here;
   support::write_file(here / "app", "#!/bin/sh\nexec true\n");
