@@ -43,7 +43,7 @@ bool is_size(std::uint64_t size) { return size >= smallest && size % header == 0
 
 }  // namespace
 
-heap_blocks::heap_blocks(const std::vector<mapping>& all)
+heap_blocks::heap_blocks(const mapping_list& all)
     : all_(all), freed_mark_(read_freed_mark()), window_(std::size_t{64} << 10) {}
 
 std::uint64_t heap_blocks::word_at(std::uintptr_t address) const {

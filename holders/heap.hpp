@@ -25,7 +25,7 @@ struct heap_block {
 /// Knows glibc's malloc, by what that writes around each block. Blocks of others are not found.
 class heap_blocks {
  public:
-  explicit heap_blocks(const std::vector<mapping>& all);
+  explicit heap_blocks(const mapping_list& all);
 
   /// Finds the blocks that these words lie in. Goes through each heap that has one of them.
   void find(const unseen_list<word_found>& words);
@@ -47,7 +47,7 @@ class heap_blocks {
   bool walk(const region& where, Visit&& visit) const;
   [[nodiscard]] std::uint64_t word_at(std::uintptr_t address) const;
 
-  const std::vector<mapping>& all_;
+  const mapping_list& all_;
   std::uint64_t freed_mark_;  // what the C library writes into a block that it keeps for the next malloc; 0: not known
   copied_words window_;
   mutable std::uintptr_t window_at_ = 0;

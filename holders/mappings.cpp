@@ -47,9 +47,9 @@ std::optional<mapping> mapping_of(std::string_view line) {
 
 }  // namespace
 
-std::vector<mapping> read_mappings(const target& but) {
+mapping_list read_mappings(const target& but) {
   const std::string text = read_all("/proc/self/maps");
-  std::vector<mapping> all;
+  mapping_list all;
   for (std::string_view rest = text; !rest.empty();) {
     const std::size_t end = std::min(rest.find('\n'), rest.size() - 1);
     auto one = mapping_of(rest.substr(0, end));
@@ -59,7 +59,7 @@ std::vector<mapping> read_mappings(const target& but) {
   return all;
 }
 
-const mapping* find_mapping(const std::vector<mapping>& all, std::uintptr_t address) noexcept {
+const mapping* find_mapping(const mapping_list& all, std::uintptr_t address) noexcept {
   const auto next = std::upper_bound(all.begin(), all.end(), address,
                                      [](std::uintptr_t at, const mapping& one) { return at < one.where.begin; });
   if (next == all.begin() || std::prev(next)->where.end <= address) return nullptr;

@@ -12,6 +12,7 @@
 #include <autoreload/unload.hpp>
 
 #include "holders/target.hpp"
+#include "holders/unseen.hpp"
 #include "system/unique_fd.hpp"
 
 namespace autoreload::holding {
@@ -25,12 +26,15 @@ struct mapping {
   std::string name;  // of the file, or `[heap]`, `[stack]`; often empty
 };
 
+/// Has the addresses of all libraries: freed on the heap it would keep those that are looked for next.
+using mapping_list = unseen_list<mapping>;
+
 /// In order of their addresses; empty when there is no /proc.
 /// @param but  the library's own are left out: a copy of their addresses would be found as a pointer into it
-[[nodiscard]] std::vector<mapping> read_mappings(const target& but);
+[[nodiscard]] mapping_list read_mappings(const target& but);
 
 /// The mapping that has an address, or null.
-[[nodiscard]] const mapping* find_mapping(const std::vector<mapping>& all, std::uintptr_t address) noexcept;
+[[nodiscard]] const mapping* find_mapping(const mapping_list& all, std::uintptr_t address) noexcept;
 
 [[nodiscard]] std::size_t page_size() noexcept;
 

@@ -41,7 +41,7 @@ void left_out::sort() {
             [](const memory_range& a, const memory_range& b) { return a.begin < b.begin; });
 }
 
-bool each_piece(const std::vector<mapping>& all, const left_out& out, const std::atomic<bool>* cancelled,
+bool each_piece(const mapping_list& all, const left_out& out, const std::atomic<bool>* cancelled,
                 const std::function<void(const memory_piece&)>& visit) {
   const copied_words buffer(piece_size);
   const page_map pages;

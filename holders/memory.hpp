@@ -68,7 +68,7 @@ struct memory_piece {
 /// out. The pieces are copies, in memory that is left out by itself.
 /// @return false when it was cancelled
 /// @throws std::bad_alloc
-bool each_piece(const std::vector<mapping>& all, const left_out& out, const std::atomic<bool>* cancelled,
+bool each_piece(const mapping_list& all, const left_out& out, const std::atomic<bool>* cancelled,
                 const std::function<void(const memory_piece&)>& visit);
 
 /// The stack of the calling thread.

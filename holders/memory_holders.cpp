@@ -20,14 +20,13 @@ namespace {
 
 constexpr std::size_t most_words = 4096;
 
-bool has_guard(const std::vector<mapping>& all, const mapping& one) {
+bool has_guard(const mapping_list& all, const mapping& one) {
   const mapping* const before = one.where.begin == 0 ? nullptr : find_mapping(all, one.where.begin - 1);
   return one.name == "[stack]" || (before != nullptr && !before->readable && !before->writable);
 }
 
 // What was looked at on stacks, what nobody uses below their pointers, and stacks without a thread.
-void leave_out_stacks(const std::vector<mapping>& all, const unseen_list<live_stack>& stacks, bool used_too,
-                      left_out& out) {
+void leave_out_stacks(const mapping_list& all, const unseen_list<live_stack>& stacks, bool used_too, left_out& out) {
   for (const mapping& one : all) {
     if (!one.writable || one.shared) continue;
     std::uintptr_t lowest = 0;
@@ -175,7 +174,7 @@ class search {
   const naming& names_;
   const target& what_;
   const thread_findings& threads_;
-  std::vector<mapping> all_;
+  mapping_list all_;
   unseen_list<word_found> words_;
 };
 

@@ -24,7 +24,7 @@ namespace autoreload::holding {
 /// block: all addresses are inverted in them.
 class own_heap {
  public:
-  own_heap(const std::vector<mapping>& all, const heap_blocks& heap) : all_(all), heap_(heap) {}
+  own_heap(const mapping_list& all, const heap_blocks& heap) : all_(all), heap_(heap) {}
 
   /// Follows the pointers from the library's variables on. @return false when there is too much of it
   [[nodiscard]] bool follow(const std::vector<memory_range>& variables, const std::atomic<bool>* cancelled);
@@ -57,7 +57,7 @@ class own_heap {
   [[nodiscard]] std::size_t find(std::uintptr_t address) const;
   void mark(std::size_t one);
 
-  const std::vector<mapping>& all_;
+  const mapping_list& all_;
   const heap_blocks& heap_;
   unseen_list<block> blocks_;                             // in order, once they are all there
   std::unordered_map<std::uint64_t, std::size_t> known_;  // by where they begin, inverted

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <vector>
 
+#include "holders/mappings.hpp"
 #include "story.hpp"
 #include "tests/in_a_child.hpp"
 
@@ -171,6 +172,17 @@ int (*kept_answer)();
 void keep_answer(stage& here) {
   story::leave_behind(
       here, {{}, {}, [](void* (*leave)(void*)) { kept_answer = reinterpret_cast<int (*)()>(leave(nullptr)); }});
+}
+
+// A search notes where all libraries are but its own: on the heap that would keep the others, also once it is freed.
+TEST(Report, WhatASearchNotesOfOtherLibrariesIsNotLookedAtByTheNext) {
+  const autoreload::held_image no_library;
+  const autoreload::holding::target nothing(no_library);
+  const auto noted = autoreload::holding::read_mappings(nothing);
+  const auto all = autoreload::holding::read_mappings(nothing);
+  const auto* const where = autoreload::holding::find_mapping(all, reinterpret_cast<std::uintptr_t>(noted.data()));
+  ASSERT_NE(where, nullptr);
+  EXPECT_TRUE(where->shared);
 }
 
 TEST(Report, AGenerationThatIsHeldMayRunAgain) {
