@@ -9,6 +9,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include <autoreload/abi_guard.hpp>
+
 #include "exec/agent_orders.hpp"
 #include "exec/journal.hpp"
 #include "exec/launch.hpp"
@@ -66,8 +68,10 @@ int run_exec(const exec_options& options) {
                                                       .libraries = options.libraries,
                                                       .journal = options.log,
                                                       .agent = agent_file(),
+                                                      .helper = abi_guard_options().helper,
                                                       .trial = options.trial,
-                                                      .keep_old = options.keep_old});
+                                                      .keep_old = options.keep_old,
+                                                      .state = options.state});
   if (!plan) {
     say_error(lines_of(plan.error()));
     return failed;

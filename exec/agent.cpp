@@ -29,6 +29,7 @@
 
 #include "exec/agent_orders.hpp"
 #include "exec/files.hpp"
+#include "exec/gate.hpp"
 #include "exec/journal.hpp"
 #include "exec/linked_library.hpp"
 #include "exec/opened_file.hpp"
@@ -103,7 +104,10 @@ void* tend(void*) {
     const std::string path = next.header->path;
     const bool opened = !next.is_global;
     auto made = linked_library::watch(std::move(next), here.loading,
-                                      {.trial = here.orders.trial, .keep_old = here.orders.keep_old});
+                                      {.trial = here.orders.trial,
+                                       .keep_old = here.orders.keep_old,
+                                       .state = here.orders.state,
+                                       .helper = here.orders.helper});
     if (!made) {
       say("\"" + path + "\" is not reloaded: " + made.error().what());
       continue;
@@ -142,6 +146,11 @@ void after_fork() {
   the_agent->mutex.unlock();
 }
 
+void after_fork_in_child() {
+  after_fork();
+  for (const auto& one : the_agent->libraries) one->open_gate_of_child();
+}
+
 [[gnu::constructor]] void begin() {
   const char* const directory = std::getenv(orders_variable);
   if (directory == nullptr) return;
@@ -153,7 +162,7 @@ void after_fork() {
   here.process = getpid();
   open_journal(here.orders.journal);
   clean_environment(here.orders);
-  pthread_atfork(&before_fork, &after_fork, &after_fork);
+  pthread_atfork(&before_fork, &after_fork, &after_fork_in_child);
   std::vector<loaded_standin> found = standins_at_start();
   if (!here.loading.start() || !start_thread(&tend, nullptr)) {
     say("the system grants no threads: nothing is reloaded");

@@ -4,9 +4,6 @@
 
 #include "exec/loaded_standin.hpp"
 
-/// Where a notice stub jumps to, with its registers: see standin_format.hpp.
-extern "C" void autoreload_exec_notice();
-
 namespace autoreload::exec {
 
 /// The file to open in place of `name`, for a dlopen that the program calls: a stand-in's, or `name`.

@@ -12,9 +12,11 @@ result<void> write_orders(const agent_orders& orders) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   const auto put = [&](const char* kind, const std::string& text) { file << kind << '\0' << text << '\0'; };
   put("journal", orders.journal);
+  put("helper", orders.helper);
   if (orders.had_preload) put("preload", orders.preload);
   if (orders.trial) put("trial", "");
   if (orders.keep_old) put("keep old", "");
+  if (orders.state) put("state", "");
   for (const std::string& name : orders.libraries) put("library", name);
   if (file.flush()) return {};
   return error(stage::use, path, "it can't be written");
@@ -29,8 +31,10 @@ result<agent_orders> read_orders(const std::string& directory) {
   std::string text;
   while (std::getline(file, kind, '\0') && std::getline(file, text, '\0')) {
     if (kind == "journal") orders.journal = text;
+    if (kind == "helper") orders.helper = text;
     if (kind == "trial") orders.trial = true;
     if (kind == "keep old") orders.keep_old = true;
+    if (kind == "state") orders.state = true;
     if (kind == "library") orders.libraries.push_back(text);
     if (kind == "preload") {
       orders.preload = text;

@@ -31,11 +31,6 @@ extern "C" {
     if (autoreload_exec_dlsym == nullptr) autoreload_exec_dlsym = dlvsym(RTLD_NEXT, "dlsym", version);
   }
 }
-
-[[noreturn, gnu::visibility("hidden")]] void autoreload_exec_missing(const autoreload::exec::standin_header* library,
-                                                                     std::uint32_t slot) noexcept {
-  autoreload::exec::end_for_missing(library, slot);
-}
 }
 
 #if defined(__x86_64__)
@@ -94,17 +89,5 @@ dlsym:
   ret
   .cfi_endproc
   .size dlsym, . - dlsym
-
-  .globl autoreload_exec_notice
-  .hidden autoreload_exec_notice
-  .type autoreload_exec_notice, @function
-autoreload_exec_notice:
-  endbr64
-  mov %r10, %rdi
-  mov %r11d, %esi
-  and $-16, %rsp
-  call autoreload_exec_missing
-  hlt
-  .size autoreload_exec_notice, . - autoreload_exec_notice
 )");
 #endif

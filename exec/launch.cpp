@@ -131,9 +131,11 @@ class planning {
     agent_orders orders{.directory = plan_.directory,
                         .journal = {},
                         .preload = before != nullptr ? before : "",
+                        .helper = wish_.helper,
                         .had_preload = before != nullptr,
                         .trial = wish_.trial,
                         .keep_old = wish_.keep_old,
+                        .state = wish_.state,
                         .libraries = wish_.libraries};
     if (!wish_.journal.empty()) orders.journal = std::filesystem::absolute(wish_.journal, failure).string();
     if (result<void> written = write_orders(orders); !written) return written.error();

@@ -14,8 +14,10 @@ struct launch_wish {
   std::vector<std::string> libraries;  ///< asked for by name; none: all of the user's own
   std::string journal;                 ///< a file for what there is to say; empty: standard error
   std::string agent;                   ///< the agent's file
+  std::string helper;                  ///< the program that reads debug information, for `state`
   bool trial = false;                  ///< load each build in a helper process first
   bool keep_old = false;               ///< never unload an old build
+  bool state = false;                  ///< carry the libraries' own variables over
 };
 
 /// All that execve needs, and a directory with the stand-ins and the agent's orders.

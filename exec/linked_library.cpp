@@ -18,7 +18,11 @@
 #include "exec/journal.hpp"
 #include "reload/history/history.hpp"
 #if defined(AUTORELOAD_WITH_HOLDERS)
+#include "exec/quiet_calls.hpp"
 #include "exec/unloading.hpp"
+#endif
+#if defined(AUTORELOAD_WITH_STATE)
+#include <autoreload/automatic_state.hpp>
 #endif
 
 namespace autoreload::exec {
@@ -89,6 +93,13 @@ result<std::unique_ptr<linked_library>> linked_library::watch(loaded_standin whe
 #if defined(AUTORELOAD_WITH_HOLDERS)
   if (!chosen.keep_old) {
     chosen.unload = unload_carefully([self = made.get()](const held_image& known) { return self->leaving(known); });
+  }
+#endif
+#if defined(AUTORELOAD_WITH_STATE)
+  if (how.state) {
+    state_options carrying;
+    carrying.helper = how.helper;
+    chosen.state = program_state(automatic_state(carrying), [self = made.get()] { return self->shared(); });
   }
 #endif
   chosen.trial.enabled = how.trial;
@@ -178,6 +189,59 @@ result<std::unique_ptr<autoreload::detail::erased_module>> linked_library::load(
   say_what_changed(fill_table(made), made);
   planned_.reset();
   return module(new loaded_build(*this, *opened, remember(std::move(made))));
+}
+
+std::vector<std::uintptr_t> linked_library::bases() {
+  link_map* own = nullptr;
+  std::vector<std::uintptr_t> all;
+  if (dlinfo(where_.handle, RTLD_DI_LINKMAP, &own) == 0) all.push_back(own->l_addr);
+  const std::lock_guard lock(mutex_);
+  for (const auto& one : builds_) {
+    if (one->base != 0) all.push_back(one->base);
+  }
+  return all;
+}
+
+result<std::unique_ptr<autoreload::detail::stillness>> linked_library::be_still(
+    [[maybe_unused]] std::chrono::milliseconds limit) {
+  const auto cant = [](const std::string& why) {
+    return error(stage::handover, {}, why).advise("it is tried again later; meanwhile the program goes on as it was");
+  };
+#if defined(AUTORELOAD_WITH_HOLDERS)
+  if (!gate_.make_room()) return cant("there is no memory for a table by which calls wait");
+  // The loader is asked before the gate is closed: whoever waits there may have its lock.
+  entered_code code{code_at(bases(), gate_.stubs()), &gate_, holding::unwound_objects()};
+  const auto our_turn = turn_to_look();
+  auto moment = std::make_unique<quiet_calls>(std::move(code), gate_, handing_over_, [this] { open_gate(); });
+  if (const auto who = moment->wait(limit)) {
+    return cant("calls did not end within " + std::to_string(limit.count()) + " ms: " + *who);
+  }
+  return std::unique_ptr<autoreload::detail::stillness>(std::move(moment));
+#else
+  return cant("this build of autoreload can't look at threads");
+#endif
+}
+
+void linked_library::open_gate() {
+  take_over();
+  const std::lock_guard lock(mutex_);
+  if (newest_ != nullptr) gate_.open(newest_->table());
+}
+
+void linked_library::open_gate_of_child() {
+  if (gate_.is_closed() && newest_ != nullptr) gate_.open(newest_->table());
+}
+
+shared_variables linked_library::shared() const {
+  shared_variables all;
+  for (const auto& [key, one] : facts_.data_symbols) {
+    const exported_symbol& symbol = one.symbol;
+    if (symbol.kind != symbol_kind::variable && symbol.kind != symbol_kind::thread_local_variable) continue;
+    all.names.push_back(symbol.name);
+    const auto at = reinterpret_cast<std::uintptr_t>(variable(symbol));
+    if (symbol.kind == symbol_kind::variable && at != 0) all.places.push_back({at, at + symbol.raw.st_size});
+  }
+  return all;
 }
 
 void linked_library::say_what_changed(const std::vector<std::string>& gone, const build& made) {
@@ -290,7 +354,7 @@ void linked_library::take_over() {
   const auto found = std::find_if(builds_.begin(), builds_.end(), [&](const auto& one) { return one.get() == record; });
   if (found == builds_.end()) return;
   newest_ = found->get();
-  where_.header->table.store(newest_->table(), std::memory_order_release);
+  if (!gate_.is_closed()) where_.header->table.store(newest_->table(), std::memory_order_release);
 }
 
 void* linked_library::newer_function(const char* name) {

@@ -17,7 +17,9 @@
 #include <autoreload/engine.hpp>
 
 #include "exec/copy_plan.hpp"
+#include "exec/gate.hpp"
 #include "exec/loaded_standin.hpp"
+#include "exec/program_state.hpp"
 #include "exec/program_thread.hpp"
 
 namespace autoreload::exec {
@@ -27,6 +29,8 @@ class linked_library final : public autoreload::detail::linked_host {
   struct settings {
     bool trial = false;     ///< each build is loaded in a helper process first
     bool keep_old = false;  ///< old builds are never unloaded
+    bool state = false;     ///< its own variables are carried from each build to the next
+    std::string helper{};   ///< the program that reads debug information, for that
   };
   /// Makes an engine, which looks at the file at once. @param loading  lives as long as this
   /// @return why there can be none
@@ -36,15 +40,25 @@ class linked_library final : public autoreload::detail::linked_host {
   [[nodiscard]] std::string has(std::span<const std::byte> bytes) override;
   [[nodiscard]] result<std::vector<autoreload::detail::copy_edit>> edits(std::span<const std::byte> bytes) override;
   [[nodiscard]] result<std::unique_ptr<autoreload::detail::erased_module>> load(const char* path, int flags) override;
+  [[nodiscard]] result<std::unique_ptr<autoreload::detail::stillness>> be_still(
+      std::chrono::milliseconds limit) override;
 
   /// A function that the stand-in's build did not have and the newest one has: a stub that leads there from now on.
   /// @return null: there is none, or no stub is left. Any thread.
   [[nodiscard]] void* newer_function(const char* name);
   /// Whether the stand-in itself answers for a name. Any thread.
   [[nodiscard]] bool standin_has(const std::string& name) const { return facts_.has(name); }
-  /// Around a fork, for the child.
-  void lock() { mutex_.lock(); }
-  void unlock() { mutex_.unlock(); }
+  /// Around a fork, for the child: it finds all as it is between two handovers.
+  void lock() {
+    handing_over_.lock();
+    mutex_.lock();
+  }
+  void unlock() {
+    mutex_.unlock();
+    handing_over_.unlock();
+  }
+  /// In the child, after unlock(): nobody else opens its gate.
+  void open_gate_of_child();
   [[nodiscard]] const loaded_standin& standin() const { return where_; }
 
  private:
@@ -66,6 +80,9 @@ class linked_library final : public autoreload::detail::linked_host {
   void observe(const event& happened);
   void count(const event& happened);
   void take_over();
+  void open_gate();
+  [[nodiscard]] shared_variables shared() const;
+  [[nodiscard]] std::vector<std::uintptr_t> bases();
   build& remember(build made);
   void forget(const build* gone);
   std::optional<held_image> leaving(const held_image& known);
@@ -87,6 +104,8 @@ class linked_library final : public autoreload::detail::linked_host {
   std::map<std::uint64_t, std::uint64_t> kept_;  // bytes of each generation that is loaded, by its number
   std::string told_stays_;
 
+  gate gate_{*where_.header};
+  std::mutex handing_over_;  // held while variables are on their way to the next build; taken before the next one
   std::mutex mutex_;
   std::vector<std::unique_ptr<build>> builds_;
   std::vector<std::string> added_;  // names of the slots behind those that have one

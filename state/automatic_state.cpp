@@ -36,8 +36,9 @@ class automatic final : public state_carrier {
       return cannot(path, "variables are carried on little-endian machines of 64 bits only");
     }
     std::string why;
-    state::side was{.types = recall(path, from.file), .file = state::image::open(from.file), .base = from.base};
-    state::side is{.types = nullptr, .file = state::image::open(to.file), .base = to.base};
+    state::side was{.types = recall(path, from.file), .file = state::image::open(from.file), .base = from.base, .shared = {}};
+    state::side is{.types = nullptr, .file = state::image::open(to.file), .base = to.base, .shared = {}};
+    is.shared.assign(to.shared.begin(), to.shared.end());
     if (!was.file || !is.file) return cannot(path, "a build's file can't be read");
     if (!was.types) was.types = describe(from, why);
     if (!was.types) return cannot(path, "the running build: " + why);
