@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // loose_pointers: finds words that lead into the old build, and exchanges them.
 //
-// SHARED  the program's memory. Its threads go on, outside of the library: they may copy a pointer from where the search
+// SHARED  the program's memory. Its threads go on, outside of the library: they may copy a pointer from where the
+// search
 //         has not looked to where it has, so it is repeated until it finds nothing; and they may unmap memory, so a
 //         child that borrows the memory makes the exchanges: a fault ends the child alone.
 #include "exec/loose_pointers.hpp"

@@ -18,7 +18,7 @@ namespace autoreload::exec {
 
 /// What is looked at, and what is not.
 struct pointer_search {
-  held_image old{};                   ///< the build that pointers lead to
+  held_image old{};  ///< the build that pointers lead to
   /// The loader's own books about it: they stay.
   std::shared_ptr<const holding::loaders_words> loaders{};
   /// Of the old build's memory: it is shared with the new one. The list itself is not to be found.

@@ -84,7 +84,9 @@ class program_carrier final : public state_carrier {
     if (!old || !now) return error(stage::handover, std::string(to.path), "the loader does not know a build");
     pointer_search search{.old = *old,
                           .loaders = std::make_shared<holding::loaders_words>(*old, holding::loaded_objects(old->base)),
-                          .too = shared.places, .never = {range_of(*now)}, .to = {}};
+                          .too = shared.places,
+                          .never = {range_of(*now)},
+                          .to = {}};
     return std::unique_ptr<state_plan>(std::make_unique<program_plan>(*std::move(planned), std::move(search)));
   }
 

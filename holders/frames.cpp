@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// frames: finds a place's entry in .eh_frame, and computes the caller's registers from it (DWARF 5, chapter 6.4, and the
-// System V ABI for what .eh_frame has beyond).
+// frames: finds a place's entry in .eh_frame, and computes the caller's registers from it (DWARF 5, chapter 6.4, and
+// the System V ABI for what .eh_frame has beyond).
 #include "holders/frames.hpp"
 
 #include <link.h>
@@ -63,7 +63,9 @@ class cursor {
     const std::uintptr_t place = at_;
     std::uint64_t value = 0;
     switch (how & 0x0fU) {
-      case 0x00: case 0x04: case 0x0c: value = get<std::uint64_t>(); break;
+      case 0x00:
+      case 0x04:
+      case 0x0c: value = get<std::uint64_t>(); break;
       case 0x01: value = uleb(); break;
       case 0x02: value = get<std::uint16_t>(); break;
       case 0x03: value = get<std::uint32_t>(); break;
@@ -310,7 +312,10 @@ class rule_reader {
       case 0x04: place_ += in.get<std::uint32_t>() * of_.code_step; return true;
       case 0x0a: return remember();
       case 0x0b: return come_back();
-      case 0x0c: return frame(in.uleb(), static_cast<std::int64_t>(in.uleb()));
+      case 0x0c: {
+        const std::uint64_t number = in.uleb();
+        return frame(number, static_cast<std::int64_t>(in.uleb()));
+      }
       case 0x0d: now_.frame_register = in.uleb(); return true;
       case 0x0e: now_.frame_offset = static_cast<std::int64_t>(in.uleb()); return true;
       case 0x0f: now_.frame_expression = static_cast<std::uintptr_t>(skip_expression(in)); return true;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// frames: the calls that a thread is in, by the unwind tables that compilers write: what lies on a stack from calls that
-// have returned is not mistaken for one.
+// frames: the calls that a thread is in, by the unwind tables that compilers write: what lies on a stack from calls
+// that have returned is not mistaken for one.
 //
 // x86-64 only. What reads memory goes through the kernel, so a table or a stack that is nonsense crashes nobody.
 #pragma once

@@ -147,6 +147,12 @@ std::optional<std::uint64_t> translator::find_in_use(std::uint64_t address, type
   return find(address, pointee);
 }
 
+bool translator::is_shared(std::uint64_t address, const std::string& variable, std::uint64_t offset) const {
+  const extent* const e = holding(address);
+  if (e == nullptr || e->is == nullptr || !is_.shares(*e->is)) return false;
+  return e->is->name == variable && e->offset + (address - e->begin) == offset;
+}
+
 std::optional<std::uint64_t> translator::find_untyped(std::uint64_t address) {
   // What is behind a variable's end is more often something else.
   const extent* const e = holding(address);

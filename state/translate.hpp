@@ -27,6 +27,8 @@ class translator {
   [[nodiscard]] std::optional<std::uint64_t> find_in_use(std::uint64_t address, type_index pointee);
   /// The same where nothing is known of what the pointer is for: it leads to a function, into a variable, or to text.
   [[nodiscard]] std::optional<std::uint64_t> find_untyped(std::uint64_t address);
+  /// Whether an address of the old build is so many bytes behind the start of a variable that both share.
+  [[nodiscard]] bool is_shared(std::uint64_t address, const std::string& variable, std::uint64_t offset) const;
   /// Both lead to the same text.
   [[nodiscard]] bool same_text(std::uint64_t was, std::uint64_t is) const;
   /// What is at an address of the old build, for a person: `step()`, `table`, `"hello"`.
