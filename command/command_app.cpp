@@ -196,6 +196,8 @@ void command_app::add_exec() {
       exec_command->add_flag("--state", exec.state, "Carry the libraries' own variables from each build to the next");
   exec_command->add_flag("--fresh", exec.fresh, "Start each build's own variables anew, as without --state")
       ->excludes(carried);
+  exec_command->add_flag("--no-guard", exec.no_guard,
+                         "Take a build also if its functions or structs are not what the program was compiled for");
   exec_command->add_flag("--rebuild", exec.rebuild, "Build a library when a source of it is saved");
   add_build_command(exec_command, exec);
   exec_command->footer("The program becomes this process: its exit status is its own.");

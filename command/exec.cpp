@@ -71,7 +71,8 @@ int run_exec(const exec_options& options) {
                                                       .helper = abi_guard_options().helper,
                                                       .trial = options.trial,
                                                       .keep_old = options.keep_old,
-                                                      .state = options.state});
+                                                      .state = options.state,
+                                                      .guard = !options.no_guard});
   if (!plan) {
     say_error(lines_of(plan.error()));
     return failed;

@@ -107,6 +107,7 @@ void* tend(void*) {
                                       {.trial = here.orders.trial,
                                        .keep_old = here.orders.keep_old,
                                        .state = here.orders.state,
+                                       .guard = here.orders.guard,
                                        .helper = here.orders.helper});
     if (!made) {
       say("\"" + path + "\" is not reloaded: " + made.error().what());

@@ -17,6 +17,7 @@ result<void> write_orders(const agent_orders& orders) {
   if (orders.trial) put("trial", "");
   if (orders.keep_old) put("keep old", "");
   if (orders.state) put("state", "");
+  if (!orders.guard) put("no guard", "");
   for (const std::string& name : orders.libraries) put("library", name);
   if (file.flush()) return {};
   return error(stage::use, path, "it can't be written");
@@ -35,6 +36,7 @@ result<agent_orders> read_orders(const std::string& directory) {
     if (kind == "trial") orders.trial = true;
     if (kind == "keep old") orders.keep_old = true;
     if (kind == "state") orders.state = true;
+    if (kind == "no guard") orders.guard = false;
     if (kind == "library") orders.libraries.push_back(text);
     if (kind == "preload") {
       orders.preload = text;

@@ -25,6 +25,7 @@ struct agent_orders {
   bool trial = false;
   bool keep_old = false;                 ///< old builds are never unloaded
   bool state = false;                    ///< libraries' own variables are carried over
+  bool guard = true;                     ///< builds that the program can't call are refused
   std::vector<std::string> libraries{};  ///< names or paths that were asked for; none: all of the user's
 };
 

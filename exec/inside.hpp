@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include <autoreload/unload.hpp>
 
@@ -16,11 +15,11 @@
 
 namespace autoreload::exec {
 
-/// All code of a library: of each of its builds that is loaded. Its gate is closed.
+/// All code of a library: of each of its builds that is loaded. Its gate is closed. No search for holders finds it.
 struct entered_code {
-  std::vector<memory_range> parts;
+  holding::unseen_list<memory_range> parts;
   const gate* before = nullptr;
-  std::vector<holding::unwound_object> objects;  ///< of the process
+  holding::unseen_list<holding::unwound_object> objects;  ///< of the process
 
   [[nodiscard]] bool has(std::uintptr_t address) const noexcept;
 };

@@ -136,6 +136,7 @@ class planning {
                         .trial = wish_.trial,
                         .keep_old = wish_.keep_old,
                         .state = wish_.state,
+                        .guard = wish_.guard,
                         .libraries = wish_.libraries};
     if (!wish_.journal.empty()) orders.journal = std::filesystem::absolute(wish_.journal, failure).string();
     if (result<void> written = write_orders(orders); !written) return written.error();

@@ -18,6 +18,7 @@ struct launch_wish {
   bool trial = false;                  ///< load each build in a helper process first
   bool keep_old = false;               ///< never unload an old build
   bool state = false;                  ///< carry the libraries' own variables over
+  bool guard = true;                   ///< refuse a build that the program can't call
 };
 
 /// All that execve needs, and a directory with the stand-ins and the agent's orders.

@@ -24,6 +24,9 @@
 #if defined(AUTORELOAD_WITH_STATE)
 #include <autoreload/automatic_state.hpp>
 #endif
+#if defined(AUTORELOAD_WITH_GUARD)
+#include <autoreload/abi_guard.hpp>
+#endif
 
 namespace autoreload::exec {
 namespace {
@@ -99,7 +102,16 @@ result<std::unique_ptr<linked_library>> linked_library::watch(loaded_standin whe
   if (how.state) {
     state_options carrying;
     carrying.helper = how.helper;
+    carrying.orphan_helper = true;
     chosen.state = program_state(automatic_state(carrying), [self = made.get()] { return self->shared(); });
+  }
+#endif
+#if defined(AUTORELOAD_WITH_GUARD)
+  if (how.guard) {
+    abi_guard_options checking;
+    checking.helper = how.helper;
+    checking.orphan_helper = true;
+    chosen.guard = program_guard(make_abi_guard(checking), made->exports());
   }
 #endif
   chosen.trial.enabled = how.trial;
@@ -189,6 +201,16 @@ result<std::unique_ptr<autoreload::detail::erased_module>> linked_library::load(
   say_what_changed(fill_table(made), made);
   planned_.reset();
   return module(new loaded_build(*this, *opened, remember(std::move(made))));
+}
+
+std::vector<exported_name> linked_library::exports() const {
+  std::vector<exported_name> all;
+  for (const auto& [name, version] : facts_.functions) all.push_back({name, true});
+  for (const auto& [key, one] : facts_.data_symbols) {
+    const symbol_kind kind = one.symbol.kind;  // a thread-local variable's size is compared when the copy is made
+    if (kind == symbol_kind::variable || kind == symbol_kind::constant) all.push_back({key.first, false});
+  }
+  return all;
 }
 
 std::vector<std::uintptr_t> linked_library::bases() {

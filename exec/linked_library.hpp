@@ -19,6 +19,7 @@
 #include "exec/copy_plan.hpp"
 #include "exec/gate.hpp"
 #include "exec/loaded_standin.hpp"
+#include "exec/program_guard.hpp"
 #include "exec/program_state.hpp"
 #include "exec/program_thread.hpp"
 
@@ -30,7 +31,8 @@ class linked_library final : public autoreload::detail::linked_host {
     bool trial = false;     ///< each build is loaded in a helper process first
     bool keep_old = false;  ///< old builds are never unloaded
     bool state = false;     ///< its own variables are carried from each build to the next
-    std::string helper{};   ///< the program that reads debug information, for that
+    bool guard = true;      ///< a build that the program can't call is refused
+    std::string helper{};   ///< the program that reads debug information, for these two
   };
   /// Makes an engine, which looks at the file at once. @param loading  lives as long as this
   /// @return why there can be none
@@ -83,6 +85,7 @@ class linked_library final : public autoreload::detail::linked_host {
   void open_gate();
   [[nodiscard]] shared_variables shared() const;
   [[nodiscard]] std::vector<std::uintptr_t> bases();
+  [[nodiscard]] std::vector<exported_name> exports() const;
   build& remember(build made);
   void forget(const build* gone);
   std::optional<held_image> leaving(const held_image& known);

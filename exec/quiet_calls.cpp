@@ -73,11 +73,11 @@ std::optional<std::string> quiet_calls::wait(std::chrono::milliseconds limit) {
   }
 }
 
-std::vector<memory_range> code_at(const std::vector<std::uintptr_t>& bases, memory_range but) {
+holding::unseen_list<memory_range> code_at(const std::vector<std::uintptr_t>& bases, memory_range but) {
   struct search {
     const std::vector<std::uintptr_t>& bases;
     memory_range but;
-    std::vector<memory_range> found{};
+    holding::unseen_list<memory_range> found{};
   } all{bases, but};
   dl_iterate_phdr(
       [](dl_phdr_info* one, std::size_t, void* argument) {

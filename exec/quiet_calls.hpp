@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <autoreload/engine.hpp>
 
@@ -32,6 +33,6 @@ class quiet_calls final : public autoreload::detail::stillness {
 };
 
 /// The code of the loaded libraries that have one of these addresses, but for a part.
-[[nodiscard]] std::vector<memory_range> code_at(const std::vector<std::uintptr_t>& bases, memory_range but);
+[[nodiscard]] holding::unseen_list<memory_range> code_at(const std::vector<std::uintptr_t>& bases, memory_range but);
 
 }  // namespace autoreload::exec

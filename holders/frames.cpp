@@ -394,8 +394,8 @@ std::optional<std::uint64_t> value_of(const rule& how, std::size_t number, std::
 
 }  // namespace
 
-std::vector<unwound_object> unwound_objects() {
-  std::vector<unwound_object> all;
+unseen_list<unwound_object> unwound_objects() {
+  unseen_list<unwound_object> all;
   dl_iterate_phdr(
       [](dl_phdr_info* one, std::size_t, void* into) {
         unwound_object made{~std::uintptr_t{0}, 0, 0};
@@ -407,7 +407,7 @@ std::vector<unwound_object> unwound_objects() {
           made.begin = std::min(made.begin, at);
           made.end = std::max(made.end, at + part.p_memsz);
         }
-        if (made.table != 0 && made.begin < made.end) static_cast<std::vector<unwound_object>*>(into)->push_back(made);
+        if (made.table != 0 && made.begin < made.end) static_cast<unseen_list<unwound_object>*>(into)->push_back(made);
         return 0;
       },
       &all);

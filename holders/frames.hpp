@@ -8,7 +8,8 @@
 #include <array>
 #include <cstdint>
 #include <span>
-#include <vector>
+
+#include "holders/unseen.hpp"
 
 namespace autoreload::holding {
 
@@ -19,8 +20,9 @@ struct unwound_object {
   std::uintptr_t table = 0;  ///< .eh_frame_hdr
 };
 
-/// All that have such a table, in order of their addresses. Any thread; waits for the loader's list.
-[[nodiscard]] std::vector<unwound_object> unwound_objects();
+/// All that have such a table, in order of their addresses, where a search for holders does not find them. Any thread;
+/// waits for the loader's list.
+[[nodiscard]] unseen_list<unwound_object> unwound_objects();
 
 /// A thread's registers by their DWARF numbers: 7 is the stack pointer, 16 the instruction.
 struct frame_registers {

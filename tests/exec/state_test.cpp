@@ -103,8 +103,9 @@ TEST(ExecState, AHandleThatTheProgramKeepsLeadsIntoTheNewBuild) {
   app.hear("pointers set to the new build");
   EXPECT_EQ(app.ask("?"), "315");
   here.library(library(4));
-  app.hear("autoreload: unloaded: ");
+  app.hear("pointers set to the new build");
   EXPECT_EQ(app.ask("?"), "422");
+  app.hear("autoreload: unloaded: ");
   EXPECT_EQ(WEXITSTATUS(app.finish()), 7) << app.said();
 }
 
@@ -207,24 +208,27 @@ TEST(ExecState, CallsThatWaitHaveAllTheirArgumentsAndNoneIsLost) {
 }
 
 TEST(ExecState, AChildThatIsForkedAtAnyTimeGoesOn) {
+  const auto many = [](int build) {
+    return "static int calls;\nint foo(void) { return " + std::to_string(build) + "000000 + ++calls; }\n";
+  };
   workshop here;
-  here.library(counting(1));
+  here.library(many(1));
   here.program(
       asked_program("#include <sys/wait.h>\n#include <unistd.h>\n#include <pthread.h>\nint foo(void);\n"
                     "static volatile int stop, wrong; static pthread_t thread;\n"
                     "static void* run(void* none) { while (!stop) { int before = foo(); pid_t child = fork();\n"
-                    "    if (child == 0) _exit(foo() % 1000 > before % 1000 ? 3 : 1);\n"
+                    "    if (child == 0) _exit(foo() % 1000000 > before % 1000000 ? 3 : 1);\n"
                     "    int status = 0; waitpid(child, &status, 0); if (WEXITSTATUS(status) != 3) wrong = 1; }\n"
                     "  return none; }\n"
                     "static void answer(const char* line) {\n"
                     "  if (*line == 's') pthread_create(&thread, 0, run, 0);\n"
                     "  if (*line == 'e') { stop = 1; pthread_join(thread, 0); }\n"
-                    "  printf(\"%d %d\\n\", foo() / 1000, wrong); }\n"),
+                    "  printf(\"%d %d\\n\", foo() / 1000000, wrong); }\n"),
       "-L. -lfoo -pthread");
   conversation app({"--state", "--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("start"), "1 0");
   for (int build = 2; build <= 10; ++build) {
-    here.library(counting(build));
+    here.library(many(build));
     app.hear("autoreload: loaded: ");
   }
   EXPECT_EQ(app.ask("end"), "10 0");
