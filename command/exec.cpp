@@ -69,6 +69,7 @@ int run_exec(const exec_options& options) {
                                                       .journal = options.log,
                                                       .agent = agent_file(),
                                                       .helper = abi_guard_options().helper,
+                                                      .at = options.at,
                                                       .trial = options.trial,
                                                       .keep_old = options.keep_old,
                                                       .state = options.state,

@@ -107,6 +107,7 @@ void* tend(void*) {
                                       {.trial = here.orders.trial,
                                        .keep_old = here.orders.keep_old,
                                        .state = here.orders.state,
+                                       .at = here.orders.at,
                                        .guard = here.orders.guard,
                                        .helper = here.orders.helper});
     if (!made) {

@@ -13,6 +13,7 @@ result<void> write_orders(const agent_orders& orders) {
   const auto put = [&](const char* kind, const std::string& text) { file << kind << '\0' << text << '\0'; };
   put("journal", orders.journal);
   put("helper", orders.helper);
+  put("at", orders.at);
   if (orders.had_preload) put("preload", orders.preload);
   if (orders.trial) put("trial", "");
   if (orders.keep_old) put("keep old", "");
@@ -33,6 +34,7 @@ result<agent_orders> read_orders(const std::string& directory) {
   while (std::getline(file, kind, '\0') && std::getline(file, text, '\0')) {
     if (kind == "journal") orders.journal = text;
     if (kind == "helper") orders.helper = text;
+    if (kind == "at") orders.at = text;
     if (kind == "trial") orders.trial = true;
     if (kind == "keep old") orders.keep_old = true;
     if (kind == "state") orders.state = true;

@@ -21,6 +21,7 @@ struct agent_orders {
   std::string journal{};    ///< absolute; empty: standard error
   std::string preload{};    ///< LD_PRELOAD as it was
   std::string helper{};     ///< the program that reads debug information
+  std::string at{};         ///< the function whose call takes a newer build over; empty: it is taken over at once
   bool had_preload = false;
   bool trial = false;
   bool keep_old = false;                 ///< old builds are never unloaded

@@ -30,8 +30,13 @@ static_assert(offsetof(autoreload::exec::standin_header, table) == 24);
 static_assert(offsetof(autoreload::exec::standin_header, notices) == 72);
 static_assert(offsetof(autoreload::exec::standin_header, waiting) == 88);
 static_assert(offsetof(autoreload::exec::standin_header, gate) == 96);
+static_assert(offsetof(autoreload::exec::standin_header, boundary) == 100);
+static_assert(offsetof(autoreload::exec::standin_header, next) == 104);
 static_assert(autoreload::exec::stub_size == 1 << 5 && SYS_futex == 202);
 static_assert((FUTEX_WAIT | FUTEX_PRIVATE_FLAG) == 128);
+// A slot that leads to its own notice is missing, unless it is the boundary's: then the next table takes the place of
+// the one that was looked at, and the call goes on through that.
+//
 // The header is in r10 and the slot in r11. No vector register is touched. What the caller wants to find again in its
 // registers is on the stack meanwhile, where whoever sets pointers right in the program's memory finds it, too.
 asm(R"(
@@ -89,6 +94,20 @@ autoreload_exec_waits:
   syscall
   jmp 1b
 3:
+  cmp %ebp, 100(%rbx)
+  jne 6f
+  mov 104(%rbx), %rdx
+  test %rdx, %rdx
+  jz 5f
+  cmp %rcx, %rdx
+  je 6f
+  mov %rcx, %rax
+  lock cmpxchg %rdx, 24(%rbx)
+  jmp 1b
+5:
+  cmp %rcx, 24(%rbx)
+  jne 1b
+6:
   mov %rbx, %rdi
   mov %ebp, %esi
   and $-16, %rsp

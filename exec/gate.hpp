@@ -16,8 +16,8 @@
 
 #include "exec/standin_format.hpp"
 
-/// Where a notice stub jumps to, with its registers: see standin_format.hpp. It waits if the gate is closed, and else
-/// says which function is missing, and ends the program.
+/// Where a notice stub jumps to, with its registers: see standin_format.hpp. It waits if the gate is closed; at the
+/// boundary it goes over to the next build; and else it says which function is missing, and ends the program.
 extern "C" void autoreload_exec_notice();
 
 namespace autoreload::exec {

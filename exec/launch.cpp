@@ -17,6 +17,7 @@
 #include "exec/agent_orders.hpp"
 #include "exec/program_file.hpp"
 #include "exec/user_library.hpp"
+#include "system/nearest.hpp"
 
 namespace autoreload::exec {
 namespace {
@@ -86,6 +87,7 @@ class planning {
     for (const needed_library& one : needed) {
       if (std::optional<error> no = consider(program, one)) return no;
     }
+    if (std::optional<error> no = look_for_boundary()) return no;
     const std::string agent = plan_.directory + "/libautoreload-exec.so";
     if (access(wish_.agent.c_str(), R_OK) != 0 || symlink(wish_.agent.c_str(), agent.c_str()) != 0) {
       return error(stage::use, wish_.agent, "the agent that goes into the program is not there")
@@ -111,9 +113,20 @@ class planning {
       return std::nullopt;
     }
     plan_.taken.push_back(one.path);
+    functions_.insert(functions_.end(), prepared->functions.begin(), prepared->functions.end());
     for (const std::string& text : prepared->remarks) plan_.remarks.push_back("\"" + one.path + "\": " + text);
     preload_.push_back(prepared->file);
     return std::nullopt;
+  }
+
+  // Of what the program opens later nothing is known yet.
+  std::optional<error> look_for_boundary() const {
+    const bool found = std::find(functions_.begin(), functions_.end(), wish_.at) != functions_.end();
+    if (wish_.at.empty() || plan_.taken.empty() || found) return std::nullopt;
+    error no(stage::use, {}, "none of the libraries that are reloaded exports " + wish_.at + "()");
+    const std::string near = nearest_name(wish_.at, functions_, wish_.at.size() / 3 + 1);
+    no.advise(near.empty() ? "name one of their functions: nm -D lists them" : "did you mean " + near + "?");
+    return no;
   }
 
   std::optional<error> prepare_environment() {
@@ -132,6 +145,7 @@ class planning {
                         .journal = {},
                         .preload = before != nullptr ? before : "",
                         .helper = wish_.helper,
+                        .at = wish_.at,
                         .had_preload = before != nullptr,
                         .trial = wish_.trial,
                         .keep_old = wish_.keep_old,
@@ -146,6 +160,7 @@ class planning {
   const launch_wish& wish_;
   launch_plan plan_;
   std::vector<std::string> preload_;
+  std::vector<std::string> functions_;  // of all libraries that are reloaded
 };
 
 }  // namespace

@@ -15,6 +15,7 @@ struct launch_wish {
   std::string journal;                 ///< a file for what there is to say; empty: standard error
   std::string agent;                   ///< the agent's file
   std::string helper;                  ///< the program that reads debug information, for `state`
+  std::string at;                      ///< take a newer build over when this function is called; empty: at once
   bool trial = false;                  ///< load each build in a helper process first
   bool keep_old = false;               ///< never unload an old build
   bool state = false;                  ///< carry the libraries' own variables over

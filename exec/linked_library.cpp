@@ -89,6 +89,7 @@ result<std::unique_ptr<linked_library>> linked_library::watch(loaded_standin whe
   result<standin_facts> facts = read_standin(std::as_bytes(std::span(*bytes)));
   if (!facts) return facts.error().rename(where.file);
   std::unique_ptr<linked_library> made(new linked_library(std::move(where), *std::move(facts), loading));
+  made->set_boundary(how.at);
   options chosen;
   // Nobody pins an old build's code: without a search for those who may come back all stay.
   chosen.keep_old = how.keep_old || !can_look;
@@ -359,6 +360,7 @@ void linked_library::observe(const event& happened) {
     words += "\n  " + std::to_string(kept_.size()) + " newer builds than the first are loaded, " +
              std::to_string(kept_bytes() / 1024) + " KiB";
   }
+  if (moved && !boundary_.empty()) words += "\n  it is taken over by the next call of " + boundary_ + "()";
   say(words);
 }
 
@@ -375,8 +377,37 @@ void linked_library::take_over() {
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(builds_.begin(), builds_.end(), [&](const auto& one) { return one.get() == record; });
   if (found == builds_.end()) return;
+  const bool is_first = newest_ == nullptr;
   newest_ = found->get();
-  if (!gate_.is_closed()) where_.header->table.store(newest_->table(), std::memory_order_release);
+  if (gate_.is_closed()) return;
+  if (!boundary_.empty() && !is_first) return lead_over_at_boundary();
+  where_.header->table.store(newest_->table(), std::memory_order_release);
+}
+
+void linked_library::set_boundary(const std::string& function) {
+  if (function.empty()) return;
+  for (std::uint32_t i = 0; i < where_.header->functions && boundary_.empty(); ++i) {
+    if (key_name(i) != function) continue;
+    boundary_ = function;
+    where_.header->boundary = i;
+    first_boundary_ = where_.header->first_table[i];
+  }
+  if (boundary_.empty()) {
+    say("\"" + std::string(where_.header->path) + "\" exports no " + function + "(): its builds are taken over at once");
+  }
+}
+
+// By a call of the function, whatever build it begins in: only the newest one's table has its own.
+void linked_library::lead_over_at_boundary() {
+  standin_header& header = *where_.header;
+  const std::uint32_t slot = header.boundary;
+  void* const notice = header.notices + std::size_t{slot} * stub_size;
+  const auto lead = [&](const build& one, void* to) { __atomic_store_n(one.table() + slot, to, __ATOMIC_RELEASE); };
+  if (newest_->base == 0) lead(*newest_, first_boundary_);
+  header.next.store(newest_->table(), std::memory_order_release);
+  for (const auto& one : builds_) {
+    if (one->inverted_table != newest_->inverted_table) lead(*one, notice);
+  }
 }
 
 void* linked_library::newer_function(const char* name) {

@@ -31,6 +31,7 @@ class linked_library final : public autoreload::detail::linked_host {
     bool trial = false;     ///< each build is loaded in a helper process first
     bool keep_old = false;  ///< old builds are never unloaded
     bool state = false;     ///< its own variables are carried from each build to the next
+    std::string at{};       ///< newer builds are taken over when this function is called; empty: at once
     bool guard = true;      ///< a build that the program can't call is refused
     std::string helper{};   ///< the program that reads debug information, for these two
   };
@@ -83,6 +84,8 @@ class linked_library final : public autoreload::detail::linked_host {
   void count(const event& happened);
   void take_over();
   void open_gate();
+  void set_boundary(const std::string& function);
+  void lead_over_at_boundary();
   [[nodiscard]] shared_variables shared() const;
   [[nodiscard]] std::vector<std::uintptr_t> bases();
   [[nodiscard]] std::vector<exported_name> exports() const;
@@ -106,6 +109,8 @@ class linked_library final : public autoreload::detail::linked_host {
   std::uint64_t planned_bytes_ = 0;
   std::map<std::uint64_t, std::uint64_t> kept_;  // bytes of each generation that is loaded, by its number
   std::string told_stays_;
+  std::string boundary_;            // the function whose call takes a newer build over; empty: none
+  void* first_boundary_ = nullptr;  // where the stand-in's own is
 
   gate gate_{*where_.header};
   std::mutex handing_over_;  // held while variables are on their way to the next build; taken before the next one

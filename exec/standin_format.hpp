@@ -8,6 +8,8 @@
 // SHARED  `table`: read by every call of every thread, written by the agent. A release store: who jumps through a new
 //         table finds it filled, and x86-64's loads are acquires.
 //         `notice` and `waiting`: written once, before the first table that needs them.
+//         `boundary`: written once, before `next`.
+//         `next`: stored (release) before any table leads the boundary's slot to its notice.
 //         `gate`: counts how often the gate before the calls was opened: see gate.hpp.
 #pragma once
 
@@ -41,8 +43,9 @@ struct standin_header {
   std::atomic<void (*)()> notice;      ///< jumped to with the header in r10 and the slot in r11
   void* const* waiting = nullptr;      ///< a table by which all calls wait; null: there is none yet
   std::atomic<std::uint32_t> gate;     ///< what they wait for
-  std::uint32_t reserved_word = 0;
-  std::uint64_t reserved[2] = {};
+  std::uint32_t boundary = 0;          ///< the slot by whose notice calls go over to `next`
+  std::atomic<void* const*> next;      ///< the table that is to come; null: there is none
+  std::uint64_t reserved = 0;
 };
 static_assert(std::is_standard_layout_v<standin_header> && sizeof(std::atomic<void* const*>) == sizeof(void*));
 static_assert(sizeof(standin_header) == 120);  // written to files

@@ -51,6 +51,9 @@ class examination {
     if (!tables) return refuse("it has no dynamic symbols", "link it as a shared library");
     const std::vector<exported_symbol> exports = exports_of(file, *tables);
     if (std::optional<error> no = look_at(exports, *tables)) return *std::move(no);
+    for (const exported_symbol& one : exports) {
+      if (one.is_function()) made_.functions.push_back(one.name);
+    }
     look_for_state(hidden_variables(file, *tables, exports));
     return write(bytes, seen.facts);
   }
