@@ -197,6 +197,7 @@ std::string standin_file(const std::string& path) {
                                                              .needed = {},
                                                              .directory = here.orders.directory,
                                                              .asked_for = named,
+                                                             .carries_state = here.orders.state,
                                                              .is_global = false,
                                                              .replaced = {}});
   if (!prepared) {

@@ -105,6 +105,7 @@ class planning {
                                            .needed = one.name,
                                            .directory = plan_.directory,
                                            .asked_for = named,
+                                           .carries_state = wish_.state,
                                            .is_global = true,
                                            .replaced = program.functions});
     if (!prepared) {

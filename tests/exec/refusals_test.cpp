@@ -99,6 +99,17 @@ TEST(ExecSays, ThatALibraryHasStateOfItsOwn) {
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "1");
   app.hear("bytes of variables of its own, which start anew");
+  app.hear("start the program with --state to carry them over");
+}
+
+TEST(ExecSays, NothingOfThatWhenItIsCarriedOver) {
+  workshop here;
+  here.library("static char pool[4096];\nint foo(void) { return ++pool[5]; }\n");
+  here.program(number_program());
+  conversation app({"--state", "--", "./app"}, here.directory());
+  EXPECT_EQ(app.ask("?"), "1");
+  app.finish();
+  EXPECT_EQ(app.said().find("bytes of variables"), std::string::npos) << app.said();
 }
 
 TEST(ExecRefuses, NothingOfAScriptWhoseInterpreterIsAProgram) {
