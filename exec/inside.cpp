@@ -86,9 +86,11 @@ frame_registers registers_of(const traced_thread& one) noexcept {
 class look {
  public:
   explicit look(const entered_code& code) : code_(code), job_(holding::make_tracing_job(holding::target({}))) {
-    for (const holding::mapping& one : holding::read_mappings(job_->what)) {
+    std::vector<holding::mapping> all = holding::read_mappings(job_->what);
+    for (const holding::mapping& one : all) {
       if (one.readable && one.writable) stacks_.push_back(one.where);
     }
+    holding::forget_addresses(all);
     job_->stacks = stacks_;
     job_->context = this;
     job_->visit = [](void* self, const traced_thread& one) noexcept { static_cast<look*>(self)->visit(one); };
@@ -150,7 +152,7 @@ class look {
   }
 
   const entered_code& code_;
-  std::vector<memory_range> stacks_;
+  holding::unseen_list<memory_range> stacks_;
   holding::shared_job job_;
   verdict found_;
   pid_t who_ = 0;

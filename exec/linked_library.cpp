@@ -234,7 +234,6 @@ result<std::unique_ptr<autoreload::detail::stillness>> linked_library::be_still(
   if (!gate_.make_room()) return cant("there is no memory for a table by which calls wait");
   // The loader is asked before the gate is closed: whoever waits there may have its lock.
   entered_code code{code_at(bases(), gate_.stubs()), &gate_, holding::unwound_objects()};
-  const auto our_turn = turn_to_look();
   auto moment = std::make_unique<quiet_calls>(std::move(code), gate_, handing_over_, [this] { open_gate(); });
   if (const auto who = moment->wait(limit)) {
     return cant("calls did not end within " + std::to_string(limit.count()) + " ms: " + *who);
@@ -393,7 +392,8 @@ void linked_library::set_boundary(const std::string& function) {
     first_boundary_ = where_.header->first_table[i];
   }
   if (boundary_.empty()) {
-    say("\"" + std::string(where_.header->path) + "\" exports no " + function + "(): its builds are taken over at once");
+    say("\"" + std::string(where_.header->path) + "\" exports no " + function +
+        "(): its builds are taken over at once");
   }
 }
 

@@ -45,11 +45,12 @@ holding::unseen_list<loose_pointers::word> loose_pointers::find(const pointer_se
   };
   holding::left_out out;
   out.add({target.base + target.low, target.base + target.low + target.span});
-  for (const memory_range& one : what.never) out.add(one);
+  out.add({~what.never.begin, ~what.never.end});
   out.add(holding::stack_of_this_thread());
   out.sort();
-  holding::each_piece(holding::read_mappings(target), out, nullptr,
-                      [&](const holding::memory_piece& piece) { look(piece.words, piece.at); });
+  std::vector<holding::mapping> all = holding::read_mappings(target);
+  holding::each_piece(all, out, nullptr, [&](const holding::memory_piece& piece) { look(piece.words, piece.at); });
+  holding::forget_addresses(all);
   for (const memory_range& one : what.too) {
     std::vector<std::uint64_t> words((one.end - one.begin) / sizeof(std::uint64_t));
     const std::size_t got = copy_memory(one.begin, words.data(), words.size() * sizeof(std::uint64_t));

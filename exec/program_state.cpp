@@ -23,13 +23,14 @@ std::optional<held_image> image_of(void* handle) {
   return image_at(map->l_ld);
 }
 
+// Inverted.
 memory_range range_of(const held_image& image) {
   memory_range all{~std::uintptr_t{0}, 0};
   for (const held_segment& one : image.segments) {
     all.begin = std::min(all.begin, image.base + one.offset);
     all.end = std::max(all.end, image.base + one.offset + one.size);
   }
-  return all;
+  return {~all.begin, ~all.end};
 }
 
 class program_plan final : public state_plan {
@@ -85,7 +86,7 @@ class program_carrier final : public state_carrier {
     pointer_search search{.old = *old,
                           .loaders = std::make_shared<holding::loaders_words>(*old, holding::loaded_objects(old->base)),
                           .too = shared.places,
-                          .never = {range_of(*now)},
+                          .never = range_of(*now),
                           .to = {}};
     return std::unique_ptr<state_plan>(std::make_unique<program_plan>(*std::move(planned), std::move(search)));
   }

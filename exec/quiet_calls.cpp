@@ -54,7 +54,10 @@ std::string in_words(const insider& who) {
 }  // namespace
 
 quiet_calls::quiet_calls(entered_code code, gate& before, std::mutex& handing_over, std::function<void()> open)
-    : code_(std::move(code)), handing_over_(handing_over, std::defer_lock), open_(std::move(open)) {
+    : turn_(turn_to_look()),
+      code_(std::move(code)),
+      handing_over_(handing_over, std::defer_lock),
+      open_(std::move(open)) {
   before.close();
 }
 

@@ -18,8 +18,10 @@ namespace autoreload::exec {
 
 class quiet_calls final : public autoreload::detail::stillness {
  public:
-  /// Closes the gate. @param code  its gate has room @param handing_over  is held while it is quiet: a child that is
-  /// forked then would find half of what is handed over @param open  opens the gate, at this object's end
+  /// Closes the gate, once no search for holders is under way: one that is begun waits for this object's end.
+  /// @param code          its gate has room
+  /// @param handing_over  is held while it is quiet: a child that is forked then would find half of what is handed over
+  /// @param open          opens the gate, at this object's end
   quiet_calls(entered_code code, gate& before, std::mutex& handing_over, std::function<void()> open);
   ~quiet_calls() override;
 
@@ -27,6 +29,7 @@ class quiet_calls final : public autoreload::detail::stillness {
   [[nodiscard]] std::optional<std::string> wait(std::chrono::milliseconds limit);
 
  private:
+  const std::unique_lock<std::mutex> turn_;
   const entered_code code_;
   std::unique_lock<std::mutex> handing_over_;
   const std::function<void()> open_;

@@ -107,10 +107,11 @@ class examination {
   void look_for_state(std::uint64_t bytes) {
     constexpr std::uint64_t few = 512;
     if (bytes <= few || wish_.carries_state) return;
-    made_.remarks.push_back("it has " + std::to_string(bytes) +
-                            " bytes of variables of its own, which start anew in each build, so newer ones know nothing "
-                            "of what it remembers there (handles, settings): build it with -g and start the program "
-                            "with --state to carry them over");
+    made_.remarks.push_back(
+        "it has " + std::to_string(bytes) +
+        " bytes of variables of its own, which start anew in each build, so newer ones know nothing "
+        "of what it remembers there (handles, settings): build it with -g and start the program "
+        "with --state to carry them over");
   }
 
   result<prepared_standin> write(std::span<const std::byte> bytes, const elf_facts& facts) {

@@ -18,9 +18,9 @@ namespace autoreload::exec {
 
 /// A library that can get a stand-in.
 struct prepared_standin {
-  std::string path;                  ///< the library
-  std::string file;                  ///< the stand-in, in the directory of stand-ins
-  std::vector<std::string> remarks;  ///< what the user should know
+  std::string path;                    ///< the library
+  std::string file;                    ///< the stand-in, in the directory of stand-ins
+  std::vector<std::string> remarks;    ///< what the user should know
   std::vector<std::string> functions;  ///< that it exports
 };
 

@@ -29,6 +29,11 @@ struct mapping {
 /// @param but  the library's own are left out: a copy of their addresses would be found as a pointer into it
 [[nodiscard]] std::vector<mapping> read_mappings(const target& but);
 
+/// Before they are freed: a later search for another library's holders would find their addresses.
+inline void forget_addresses(std::vector<mapping>& all) noexcept {
+  for (mapping& one : all) one.where = {};
+}
+
 /// The mapping that has an address, or null.
 [[nodiscard]] const mapping* find_mapping(const std::vector<mapping>& all, std::uintptr_t address) noexcept;
 
