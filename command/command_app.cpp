@@ -197,7 +197,8 @@ void command_app::add_exec() {
   exec_command->add_flag("--fresh", exec.fresh, "Start each build's own variables anew, as without --state")
       ->excludes(carried);
   exec_command
-      ->add_option("--at", exec.at, "Take a build over when this function is called, as at the start of a frame or request")
+      ->add_option("--at", exec.at,
+                   "Take a build over when this function is called, as at the start of a frame or request")
       ->type_name("SYMBOL")
       ->excludes(carried);
   exec_command->add_flag("--no-guard", exec.no_guard,

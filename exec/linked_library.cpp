@@ -18,6 +18,7 @@
 #include "exec/journal.hpp"
 #include "reload/history/history.hpp"
 #if defined(AUTORELOAD_WITH_HOLDERS)
+#include "exec/heap_pointers.hpp"
 #include "exec/quiet_calls.hpp"
 #include "exec/unloading.hpp"
 #endif
@@ -90,6 +91,7 @@ result<std::unique_ptr<linked_library>> linked_library::watch(loaded_standin whe
   if (!facts) return facts.error().rename(where.file);
   std::unique_ptr<linked_library> made(new linked_library(std::move(where), *std::move(facts), loading));
   made->set_boundary(how.at);
+  made->tells_what_is_lost_ = !how.state;
   options chosen;
   // Nobody pins an old build's code: without a search for those who may come back all stay.
   chosen.keep_old = how.keep_old || !can_look;
@@ -359,6 +361,7 @@ void linked_library::observe(const event& happened) {
     words += "\n  " + std::to_string(kept_.size()) + " newer builds than the first are loaded, " +
              std::to_string(kept_bytes() / 1024) + " KiB";
   }
+  if (moved && std::exchange(tells_what_is_lost_, false)) say_what_is_lost();
   if (moved && !boundary_.empty()) words += "\n  it is taken over by the next call of " + boundary_ + "()";
   say(words);
 }
@@ -381,6 +384,22 @@ void linked_library::take_over() {
   if (gate_.is_closed()) return;
   if (!boundary_.empty() && !is_first) return lead_over_at_boundary();
   where_.header->table.store(newest_->table(), std::memory_order_release);
+}
+
+// What the first build has allocated by now.
+void linked_library::say_what_is_lost() {
+#if defined(AUTORELOAD_WITH_HOLDERS)
+  link_map* own = nullptr;
+  if (dlinfo(where_.handle, RTLD_DI_LINKMAP, &own) != 0) return;
+  const shared_variables known = shared();
+  const std::size_t count =
+      count_heap_pointers(own->l_addr, reinterpret_cast<std::uintptr_t>(where_.header), known.places);
+  if (count == 0) return;
+  say("\"" + std::string(where_.header->path) + "\" has " + std::to_string(count) +
+      (count == 1 ? " pointer" : " pointers") +
+      " to allocated memory in variables of its own, of which the new build knows nothing: start the program with "
+      "--state to carry them over");
+#endif
 }
 
 void linked_library::set_boundary(const std::string& function) {

@@ -84,6 +84,7 @@ class linked_library final : public autoreload::detail::linked_host {
   void count(const event& happened);
   void take_over();
   void open_gate();
+  void say_what_is_lost();
   void set_boundary(const std::string& function);
   void lead_over_at_boundary();
   [[nodiscard]] shared_variables shared() const;
@@ -109,8 +110,9 @@ class linked_library final : public autoreload::detail::linked_host {
   std::uint64_t planned_bytes_ = 0;
   std::map<std::uint64_t, std::uint64_t> kept_;  // bytes of each generation that is loaded, by its number
   std::string told_stays_;
-  std::string boundary_;            // the function whose call takes a newer build over; empty: none
-  void* first_boundary_ = nullptr;  // where the stand-in's own is
+  bool tells_what_is_lost_ = false;  // once, as its own variables start anew
+  std::string boundary_;             // the function whose call takes a newer build over; empty: none
+  void* first_boundary_ = nullptr;   // where the stand-in's own is
 
   gate gate_{*where_.header};
   std::mutex handing_over_;  // held while variables are on their way to the next build; taken before the next one
