@@ -199,8 +199,7 @@ void command_app::add_exec() {
   exec_command
       ->add_option("--at", exec.at,
                    "Take a build over when this function is called, as at the start of a frame or request")
-      ->type_name("SYMBOL")
-      ->excludes(carried);
+      ->type_name("SYMBOL");
   exec_command->add_flag("--no-guard", exec.no_guard,
                          "Take a build also if its functions or structs are not what the program was compiled for");
   exec_command->add_flag("--rebuild", exec.rebuild, "Build a library when a source of it is saved");

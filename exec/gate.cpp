@@ -9,6 +9,7 @@
 
 #include <climits>
 #include <cstddef>
+#include <ctime>
 
 #include "exec/agent.hpp"
 #include "exec/stub_code.hpp"
@@ -33,9 +34,10 @@ static_assert(offsetof(autoreload::exec::standin_header, gate) == 96);
 static_assert(offsetof(autoreload::exec::standin_header, boundary) == 100);
 static_assert(offsetof(autoreload::exec::standin_header, next) == 104);
 static_assert(autoreload::exec::stub_size == 1 << 5 && SYS_futex == 202);
-static_assert((FUTEX_WAIT | FUTEX_PRIVATE_FLAG) == 128);
+static_assert((FUTEX_WAIT | FUTEX_PRIVATE_FLAG) == 128 && (FUTEX_WAKE | FUTEX_PRIVATE_FLAG) == 129);
 // A slot that leads to its own notice is missing, unless it is the boundary's: then the next table takes the place of
-// the one that was looked at, and the call goes on through that.
+// the one that was looked at, and the call goes on through that. That table may be the gate's: then the call has closed
+// it, and wakes who waits for that.
 //
 // The header is in r10 and the slot in r11. No vector register is touched. What the caller wants to find again in its
 // registers is on the stack meanwhile, where whoever sets pointers right in the program's memory finds it, too.
@@ -100,12 +102,20 @@ autoreload_exec_waits:
   test %rdx, %rdx
   jz 5f
   cmp %rcx, %rdx
-  je 6f
+  je 5f
   mov %rcx, %rax
   lock cmpxchg %rdx, 24(%rbx)
+  jne 1b
+  mov $202, %eax
+  lea 96(%rbx), %rdi
+  mov $129, %esi
+  mov $0x7fffffff, %edx
+  syscall
   jmp 1b
 5:
   cmp %rcx, 24(%rbx)
+  jne 1b
+  cmp %r11, (%rcx, %rbp, 8)
   jne 1b
 6:
   mov %rbx, %rdi
@@ -144,6 +154,13 @@ void gate::open(void* const* table) noexcept {
   header_.gate.fetch_add(1, std::memory_order_release);
   static_assert(sizeof header_.gate == sizeof(std::uint32_t));
   syscall(SYS_futex, &header_.gate, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+}
+
+void gate::wait_for_change(std::chrono::milliseconds limit) const noexcept {
+  const std::uint32_t now = header_.gate.load(std::memory_order_acquire);
+  if (is_closed()) return;
+  const timespec most{limit.count() / 1000, limit.count() % 1000 * 1000000};
+  syscall(SYS_futex, &header_.gate, FUTEX_WAIT_PRIVATE, now, &most, nullptr, 0);
 }
 
 bool gate::is_closed() const noexcept {

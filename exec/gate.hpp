@@ -10,6 +10,7 @@
 //         before the count: a waiting thread reads the count first, so the kernel does not let it sleep on an old one.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 #include <autoreload/unload.hpp>
@@ -34,6 +35,8 @@ class gate {
   /// They go on through a table. Also when the gate is open.
   void open(void* const* table) noexcept;
   [[nodiscard]] bool is_closed() const noexcept;
+  /// Until somebody has closed it, perhaps; returns at once if it is closed.
+  void wait_for_change(std::chrono::milliseconds limit) const noexcept;
   /// Where the stubs are.
   [[nodiscard]] memory_range stubs() const noexcept;
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <autoreload/library_module.hpp>
@@ -92,6 +93,7 @@ result<std::unique_ptr<linked_library>> linked_library::watch(loaded_standin whe
   std::unique_ptr<linked_library> made(new linked_library(std::move(where), *std::move(facts), loading));
   made->set_boundary(how.at);
   made->tells_what_is_lost_ = !how.state;
+  made->carries_ = how.state;
   options chosen;
   // Nobody pins an old build's code: without a search for those who may come back all stay.
   chosen.keep_old = how.keep_old || !can_look;
@@ -234,6 +236,14 @@ result<std::unique_ptr<autoreload::detail::stillness>> linked_library::be_still(
   };
 #if defined(AUTORELOAD_WITH_HOLDERS)
   if (!gate_.make_room()) return cant("there is no memory for a table by which calls wait");
+  if (!boundary_.empty()) {
+    const std::lock_guard lock(mutex_);
+    if (!gate_.is_closed()) {
+      arm_boundary();
+      return cant("the next call of " + boundary_ + "() takes it over");
+    }
+    still_ = true;
+  }
   // The loader is asked before the gate is closed: whoever waits there may have its lock.
   entered_code code{code_at(bases(), gate_.stubs()), &gate_, holding::unwound_objects()};
   auto moment = std::make_unique<quiet_calls>(std::move(code), gate_, handing_over_, [this] { open_gate(); });
@@ -249,10 +259,13 @@ result<std::unique_ptr<autoreload::detail::stillness>> linked_library::be_still(
 void linked_library::open_gate() {
   take_over();
   const std::lock_guard lock(mutex_);
+  still_ = false;
+  disarm_boundary();
   if (newest_ != nullptr) gate_.open(newest_->table());
 }
 
 void linked_library::open_gate_of_child() {
+  disarm_boundary();
   if (gate_.is_closed() && newest_ != nullptr) gate_.open(newest_->table());
 }
 
@@ -362,7 +375,7 @@ void linked_library::observe(const event& happened) {
              std::to_string(kept_bytes() / 1024) + " KiB";
   }
   if (moved && std::exchange(tells_what_is_lost_, false)) say_what_is_lost();
-  if (moved && !boundary_.empty()) words += "\n  it is taken over by the next call of " + boundary_ + "()";
+  if (moved && !boundary_.empty() && !carries_) words += "\n  it is taken over by the next call of " + boundary_ + "()";
   say(words);
 }
 
@@ -419,13 +432,71 @@ void linked_library::set_boundary(const std::string& function) {
 // By a call of the function, whatever build it begins in: only the newest one's table has its own.
 void linked_library::lead_over_at_boundary() {
   standin_header& header = *where_.header;
-  const std::uint32_t slot = header.boundary;
-  void* const notice = header.notices + std::size_t{slot} * stub_size;
-  const auto lead = [&](const build& one, void* to) { __atomic_store_n(one.table() + slot, to, __ATOMIC_RELEASE); };
-  if (newest_->base == 0) lead(*newest_, first_boundary_);
+  lead_boundary(*newest_, false);
   header.next.store(newest_->table(), std::memory_order_release);
   for (const auto& one : builds_) {
-    if (one->inverted_table != newest_->inverted_table) lead(*one, notice);
+    if (one->inverted_table != newest_->inverted_table) lead_boundary(*one, true);
+  }
+}
+
+// @param to_notice  not to the build's own function
+void linked_library::lead_boundary(const build& one, bool to_notice) {
+  const std::uint32_t slot = where_.header->boundary;
+  void* to = where_.header->notices + std::size_t{slot} * stub_size;
+  if (!to_notice && one.base == 0) to = first_boundary_;
+  if (const exported_symbol* const own = function_of(slot, one.exported);
+      !to_notice && one.base != 0 && own != nullptr) {
+    to = reinterpret_cast<void*>(one.base + own->raw.st_value);
+    if (own->kind == symbol_kind::chosen) to = reinterpret_cast<resolver>(to)();
+  }
+  __atomic_store_n(one.table() + slot, to, __ATOMIC_RELEASE);
+}
+
+// ---- a boundary at which variables are handed over: the call itself closes the gate, and waits there
+
+void linked_library::arm_boundary() {
+  if (newest_ == nullptr || std::exchange(armed_, true)) return;
+  where_.header->next.store(where_.header->waiting, std::memory_order_release);
+  lead_boundary(*newest_, true);
+  if (std::exchange(attended_, true)) return;
+  const auto run = [](void* self) -> void* {
+    static_cast<linked_library*>(self)->attend_boundary();
+    return nullptr;
+  };
+  if (!start_thread(run, this)) disarm_boundary();
+}
+
+// First the slot: who finds no other table to come looks at it once more.
+void linked_library::disarm_boundary() {
+  if (newest_ == nullptr || !std::exchange(armed_, false)) return;
+  lead_boundary(*newest_, false);
+  where_.header->next.store(newest_->table(), std::memory_order_release);
+}
+
+// On a thread of its own. Tells the engine that a call waits at the boundary; a call that the engine does not come for,
+// as the build was taken back, goes on.
+void linked_library::attend_boundary() {
+  constexpr std::chrono::milliseconds often{100};  // the call wakes it; that may come just before it sleeps
+  constexpr std::chrono::milliseconds longest{500};
+  const auto waits = [&] {
+    const std::lock_guard lock(mutex_);
+    return armed_ && !still_ && gate_.is_closed();
+  };
+  for (;;) {
+    gate_.wait_for_change(often);
+    if (!waits()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      continue;
+    }
+    engine_->resume();
+    const auto until = std::chrono::steady_clock::now() + longest;
+    while (waits() && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    const std::lock_guard lock(mutex_);
+    if (!armed_ || still_ || !gate_.is_closed()) continue;
+    disarm_boundary();
+    gate_.open(newest_->table());
   }
 }
 

@@ -87,6 +87,10 @@ class linked_library final : public autoreload::detail::linked_host {
   void say_what_is_lost();
   void set_boundary(const std::string& function);
   void lead_over_at_boundary();
+  void lead_boundary(const build& one, bool to_notice);
+  void arm_boundary();
+  void disarm_boundary();
+  void attend_boundary();
   [[nodiscard]] shared_variables shared() const;
   [[nodiscard]] std::vector<std::uintptr_t> bases();
   [[nodiscard]] std::vector<exported_name> exports() const;
@@ -113,6 +117,11 @@ class linked_library final : public autoreload::detail::linked_host {
   bool tells_what_is_lost_ = false;  // once, as its own variables start anew
   std::string boundary_;             // the function whose call takes a newer build over; empty: none
   void* first_boundary_ = nullptr;   // where the stand-in's own is
+  bool carries_ = false;             // its own variables
+  // Under mutex_:
+  bool armed_ = false;     // a call of the boundary closes the gate
+  bool attended_ = false;  // there is a thread that waits for that
+  bool still_ = false;     // the engine's thread has the quiet moment, or looks for it
 
   gate gate_{*where_.header};
   std::mutex handing_over_;  // held while variables are on their way to the next build; taken before the next one
