@@ -64,6 +64,12 @@ result<void> start_building(const exec_options& options, const exec::launch_plan
 }  // namespace
 
 int run_exec(const exec_options& options) {
+#ifndef AUTORELOAD_EXEC_CARRIES_STATE
+  if (options.state) {
+    say_error("this program was built without what --state needs: configure it with -Dstate=enabled -Dholders=enabled");
+    return failed;
+  }
+#endif
   result<exec::launch_plan> plan = exec::plan_launch({.words = options.words,
                                                       .libraries = options.libraries,
                                                       .journal = options.log,

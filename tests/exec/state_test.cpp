@@ -248,4 +248,49 @@ TEST(ExecState, ABuildWithoutDebugInformationIsRefusedAndTheVariablesGoOn) {
   EXPECT_EQ(app.ask("?"), "3003");
 }
 
+const char* const stepping_program =
+    "int begin(void); int step(int);\n"
+    "static void answer(const char* line) { printf(\"%d\\n\", *line == 'b' ? begin() : step(5)); }\n";
+
+std::string counting_steps(int build) {
+  const std::string number = std::to_string(build);
+  return "static int calls;\nint begin(void) { ++calls; return " + number +
+         "; }\nint step(int by) { ++calls; return 1000 * " + number + " + 10 * calls + by; }\n";
+}
+
+TEST(ExecState, AtABoundaryTheCallThatBeginsItWaitsForTheVariables) {
+  workshop here;
+  here.library(counting_steps(1));
+  here.program(asked_program(stepping_program));
+  conversation app({"--state", "--at", "begin", "--", "./app"}, here.directory());
+  EXPECT_EQ(app.ask("begin"), "1");
+  for (int build = 2; build <= 5; ++build) {
+    here.library(counting_steps(build));
+    app.hear("the next call of begin() takes it over");
+    EXPECT_EQ(app.ask("step"), std::to_string(1000 * (build - 1) + 10 * (3 * build - 4) + 5));
+    EXPECT_EQ(app.ask("begin"), std::to_string(build));
+    EXPECT_EQ(app.ask("step"), std::to_string(1000 * build + 10 * (3 * build - 2) + 5));
+    app.hear("autoreload: loaded: ");
+  }
+  EXPECT_EQ(WEXITSTATUS(app.finish()), 7) << app.said();
+}
+
+TEST(ExecState, AtABoundaryABuildThatIsTakenBackHoldsNoCallUp) {
+  workshop here;
+  here.library(counting_steps(1));
+  here.program(asked_program(stepping_program));
+  conversation app({"--state", "--at", "begin", "--", "./app"}, here.directory());
+  EXPECT_EQ(app.ask("begin"), "1");
+  here.library(counting_steps(2));
+  app.hear("the next call of begin() takes it over");
+  support::write_file(here / "libfoo.so", "this is no library\n");
+  app.hear("autoreload: refused: ");
+  EXPECT_EQ(app.ask("begin"), "1");
+  EXPECT_EQ(app.ask("step"), "1035");
+  here.library(counting_steps(3));
+  app.hear("the next call of begin() takes it over");
+  EXPECT_EQ(app.ask("begin"), "3");
+  EXPECT_EQ(app.ask("step"), "3055");
+}
+
 }  // namespace
