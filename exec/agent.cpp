@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
@@ -53,7 +54,9 @@ struct agent {
 
   std::mutex mutex;
   std::condition_variable came;
+  std::condition_variable seen;
   std::deque<loaded_standin> waiting;
+  std::size_t unseen = 0;  // of those that have come, without an engine yet
   std::vector<std::unique_ptr<linked_library>> libraries;
   std::map<std::string, opened_library> opened;  // by the libraries' real paths
 };
@@ -110,14 +113,21 @@ void* tend(void*) {
                                        .at = here.orders.at,
                                        .guard = here.orders.guard,
                                        .helper = here.orders.helper});
-    if (!made) {
-      say("\"" + path + "\" is not reloaded: " + made.error().what());
-      continue;
-    }
-    if (opened) tell_builder(path);
+    if (!made) say("\"" + path + "\" is not reloaded: " + made.error().what());
+    if (made && opened) tell_builder(path);
     const std::lock_guard lock(here.mutex);
-    here.libraries.push_back(*std::move(made));
+    if (made) here.libraries.push_back(*std::move(made));
+    --here.unseen;
+    here.seen.notify_all();
   }
+}
+
+// What is replaced before its engine has seen it hands nothing over. So main begins when all are seen. No lock of the
+// loader's is held while a program's first constructors run; should one be, the wait ends.
+void wait_until_seen() {
+  agent& here = *the_agent;
+  std::unique_lock lock(here.mutex);
+  here.seen.wait_for(lock, std::chrono::seconds(2), [&] { return here.unseen == 0; });
 }
 
 void watch(loaded_standin found) {
@@ -125,6 +135,7 @@ void watch(loaded_standin found) {
   found.header->notice.store(&autoreload_exec_notice, std::memory_order_release);
   const std::lock_guard lock(here.mutex);
   here.waiting.push_back(std::move(found));
+  ++here.unseen;
   here.came.notify_all();
 }
 
@@ -174,6 +185,7 @@ void after_fork_in_child() {
     here.opened[real_path(one.header->path)] = {one.file, true};
     watch(std::move(one));
   }
+  if (here.orders.state) wait_until_seen();
 }
 
 [[gnu::destructor]] void end() {
