@@ -192,6 +192,16 @@ void command_app::add_exec() {
       ->type_name("FILE");
   exec_command->add_flag("--trial", exec.trial, "Load each new build in a helper process first");
   exec_command->add_flag("--keep-old", exec.keep_old, "Never unload an old build");
+  CLI::Option* const carried =
+      exec_command->add_flag("--state", exec.state, "Carry the libraries' own variables from each build to the next");
+  exec_command->add_flag("--fresh", exec.fresh, "Start each build's own variables anew, as without --state")
+      ->excludes(carried);
+  exec_command
+      ->add_option("--at", exec.at,
+                   "Take a build over when this function is called, as at the start of a frame or request")
+      ->type_name("SYMBOL");
+  exec_command->add_flag("--no-guard", exec.no_guard,
+                         "Take a build also if its functions or structs are not what the program was compiled for");
   exec_command->add_flag("--rebuild", exec.rebuild, "Build a library when a source of it is saved");
   add_build_command(exec_command, exec);
   exec_command->footer("The program becomes this process: its exit status is its own.");

@@ -9,6 +9,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include <autoreload/abi_guard.hpp>
+
 #include "exec/agent_orders.hpp"
 #include "exec/journal.hpp"
 #include "exec/launch.hpp"
@@ -55,12 +57,22 @@ result<void> start_building(const exec_options& options, const exec::launch_plan
 }  // namespace
 
 int run_exec(const exec_options& options) {
+#ifndef AUTORELOAD_EXEC_CARRIES_STATE
+  if (options.state) {
+    say_error("this program was built without what --state needs: configure it with -Dstate=enabled -Dholders=enabled");
+    return failed;
+  }
+#endif
   result<exec::launch_plan> plan = exec::plan_launch({.words = options.words,
                                                       .libraries = options.libraries,
                                                       .journal = options.log,
                                                       .agent = agent_file(),
+                                                      .helper = abi_guard_options().helper,
+                                                      .at = options.at,
                                                       .trial = options.trial,
-                                                      .keep_old = options.keep_old});
+                                                      .keep_old = options.keep_old,
+                                                      .state = options.state,
+                                                      .guard = !options.no_guard});
   if (!plan) {
     say_error(lines_of(plan.error()));
     return failed;

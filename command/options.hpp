@@ -80,6 +80,10 @@ struct exec_options {
   std::string log;                     ///< a file; empty: standard error
   bool trial = false;
   bool keep_old = false;      ///< never unload an old build
+  bool state = false;         ///< carry the libraries' own variables over
+  bool fresh = false;         ///< the same as no `state`
+  std::string at;             ///< take a build over when this function is called; empty: at once
+  bool no_guard = false;      ///< take a build also if the program can't call it
   bool rebuild = false;       ///< build a library when a source of it is saved
   std::string build_command;  ///< for a shell; empty: it is found out
   std::string build_directory;

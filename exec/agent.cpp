@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
@@ -29,11 +30,12 @@
 
 #include "exec/agent_orders.hpp"
 #include "exec/files.hpp"
+#include "exec/gate.hpp"
 #include "exec/journal.hpp"
 #include "exec/linked_library.hpp"
 #include "exec/loaded_standin.hpp"
-#include "exec/missing_function.hpp"
 #include "exec/opened_file.hpp"
+#include "exec/optional_parts.hpp"
 #include "exec/program_thread.hpp"
 #include "exec/user_library.hpp"
 #include "reload/snapshot/copy_place.hpp"
@@ -54,7 +56,9 @@ struct agent {
 
   std::mutex mutex;
   std::condition_variable came;
+  std::condition_variable seen;
   std::deque<loaded_standin> waiting;
+  std::size_t unseen = 0;  // of those that have come, without an engine yet
   std::vector<std::unique_ptr<linked_library>> libraries;
   std::map<std::string, opened_library> opened;  // by the libraries' real paths
 };
@@ -104,16 +108,28 @@ void* tend(void*) {
     }
     const std::string path = next.header->path;
     const bool opened = !next.is_global;
-    auto made = linked_library::watch(std::move(next), here.loading,
-                                      {.trial = here.orders.trial, .keep_old = here.orders.keep_old});
-    if (!made) {
-      say("\"" + path + "\" is not reloaded: " + made.error().what());
-      continue;
-    }
-    if (opened) tell_builder(path);
+    auto made = linked_library::watch(
+        std::move(next), here.loading,
+        {.trial = here.orders.trial,
+         .keep_old = here.orders.keep_old,
+         .state = here.orders.state,
+         .at = here.orders.at,
+         .adapt = [&here](options& to, linked_library& of) { add_optional_parts(to, of, here.orders); }});
+    if (!made) say("\"" + path + "\" is not reloaded: " + made.error().what());
+    if (made && opened) tell_builder(path);
     const std::lock_guard lock(here.mutex);
-    here.libraries.push_back(*std::move(made));
+    if (made) here.libraries.push_back(*std::move(made));
+    --here.unseen;
+    here.seen.notify_all();
   }
+}
+
+// What is replaced before its engine has seen it hands nothing over. So main begins when all are seen. No lock of the
+// loader's is held while a program's first constructors run; should one be, the wait ends.
+void wait_until_seen() {
+  agent& here = *the_agent;
+  std::unique_lock lock(here.mutex);
+  here.seen.wait_for(lock, std::chrono::seconds(2), [&] { return here.unseen == 0; });
 }
 
 void watch(loaded_standin found) {
@@ -121,6 +137,7 @@ void watch(loaded_standin found) {
   found.header->notice.store(&autoreload_exec_notice, std::memory_order_release);
   const std::lock_guard lock(here.mutex);
   here.waiting.push_back(std::move(found));
+  ++here.unseen;
   here.came.notify_all();
 }
 
@@ -134,6 +151,11 @@ void after_fork() {
   the_agent->mutex.unlock();
 }
 
+void after_fork_in_child() {
+  after_fork();
+  for (const auto& one : the_agent->libraries) one->open_gate_of_child();
+}
+
 [[gnu::constructor]] void begin() {
   const char* const directory = std::getenv(orders_variable);
   if (directory == nullptr) return;
@@ -145,7 +167,7 @@ void after_fork() {
   here.process = getpid();
   open_journal(here.orders.journal);
   restore_environment(here.orders, orders_variable);
-  pthread_atfork(&before_fork, &after_fork, &after_fork);
+  pthread_atfork(&before_fork, &after_fork, &after_fork_in_child);
   std::vector<loaded_standin> found = standins_at_start();
   if (!here.loading.start() || !start_thread(&tend, nullptr)) {
     say("the system grants no threads: nothing is reloaded");
@@ -155,6 +177,7 @@ void after_fork() {
     here.opened[real_path(one.header->path)] = {one.file, true};
     watch(std::move(one));
   }
+  if (here.orders.state) wait_until_seen();
 }
 
 [[gnu::destructor]] void end() {
@@ -178,6 +201,7 @@ std::string standin_file(const std::string& path) {
                                                              .needed = {},
                                                              .directory = here.orders.directory,
                                                              .asked_for = named,
+                                                             .carries_state = here.orders.state,
                                                              .is_global = false,
                                                              .replaced = {}});
   if (!prepared) {

@@ -13,9 +13,13 @@ result<void> write_orders(const agent_orders& orders) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   const auto put = [&](const char* kind, const std::string& text) { file << kind << '\0' << text << '\0'; };
   put("journal", orders.journal);
+  put("helper", orders.helper);
+  put("at", orders.at);
   if (orders.had_preload) put("preload", orders.preload);
   if (orders.trial) put("trial", "");
   if (orders.keep_old) put("keep old", "");
+  if (orders.state) put("state", "");
+  if (!orders.guard) put("no guard", "");
   for (const std::string& name : orders.libraries) put("library", name);
   for (const std::string& text : orders.remarks) put("remark", text);
   if (file.flush()) return {};
@@ -31,8 +35,12 @@ result<agent_orders> read_orders(const std::string& directory) {
   std::string text;
   while (std::getline(file, kind, '\0') && std::getline(file, text, '\0')) {
     if (kind == "journal") orders.journal = text;
+    if (kind == "helper") orders.helper = text;
+    if (kind == "at") orders.at = text;
     if (kind == "trial") orders.trial = true;
     if (kind == "keep old") orders.keep_old = true;
+    if (kind == "state") orders.state = true;
+    if (kind == "no guard") orders.guard = false;
     if (kind == "library") orders.libraries.push_back(text);
     if (kind == "remark") orders.remarks.push_back(text);
     if (kind == "preload") {

@@ -20,9 +20,13 @@ struct agent_orders {
   std::string directory{};  ///< private to the user; the agent removes it when the program ends
   std::string journal{};    ///< absolute; empty: standard error
   std::string preload{};    ///< LD_PRELOAD as it was
+  std::string helper{};     ///< the program that reads debug information
+  std::string at{};         ///< the function whose call takes a newer build over; empty: it is taken over at once
   bool had_preload = false;
   bool trial = false;
   bool keep_old = false;                 ///< old builds are never unloaded
+  bool state = false;                    ///< libraries' own variables are carried over
+  bool guard = true;                     ///< builds that the program can't call are refused
   std::vector<std::string> libraries{};  ///< names or paths that were asked for; none: all of the user's
   std::vector<std::string> remarks{};    ///< what the user should know
 };

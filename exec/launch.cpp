@@ -16,6 +16,7 @@
 
 #include "exec/program_file.hpp"
 #include "exec/user_library.hpp"
+#include "system/nearest.hpp"
 
 namespace autoreload::exec {
 namespace {
@@ -85,6 +86,7 @@ class planning {
     for (const needed_library& one : needed) {
       if (std::optional<error> no = consider(program, one)) return no;
     }
+    if (std::optional<error> no = look_for_boundary()) return no;
     if (wish_.agent.empty()) return prepare_environment(std::to_string(getpid()) + ":");
     const std::string agent = plan_.directory + "/libautoreload-exec.so";
     if (access(wish_.agent.c_str(), R_OK) != 0 || symlink(wish_.agent.c_str(), agent.c_str()) != 0) {
@@ -103,6 +105,7 @@ class planning {
                                            .needed = one.name,
                                            .directory = plan_.directory,
                                            .asked_for = named,
+                                           .carries_state = wish_.state,
                                            .is_global = true,
                                            .replaced = program.functions});
     if (!prepared) {
@@ -111,9 +114,20 @@ class planning {
       return std::nullopt;
     }
     plan_.taken.push_back(one.path);
+    functions_.insert(functions_.end(), prepared->functions.begin(), prepared->functions.end());
     for (const std::string& text : prepared->remarks) plan_.remarks.push_back("\"" + one.path + "\": " + text);
     preload_.push_back(prepared->file);
     return std::nullopt;
+  }
+
+  // Of what the program opens later nothing is known yet.
+  std::optional<error> look_for_boundary() const {
+    const bool found = std::find(functions_.begin(), functions_.end(), wish_.at) != functions_.end();
+    if (wish_.at.empty() || plan_.taken.empty() || found) return std::nullopt;
+    error no(stage::use, {}, "none of the libraries that are reloaded exports " + wish_.at + "()");
+    const std::string near = nearest_name(wish_.at, functions_, wish_.at.size() / 3 + 1);
+    no.advise(near.empty() ? "name one of their functions: nm -D lists them" : "did you mean " + near + "?");
+    return no;
   }
 
   std::optional<error> prepare_environment(const std::string& before_directory = {}) {
@@ -131,9 +145,13 @@ class planning {
     agent_orders orders{.directory = plan_.directory,
                         .journal = {},
                         .preload = before != nullptr ? before : "",
+                        .helper = wish_.helper,
+                        .at = wish_.at,
                         .had_preload = before != nullptr,
                         .trial = wish_.trial,
                         .keep_old = wish_.keep_old,
+                        .state = wish_.state,
+                        .guard = wish_.guard,
                         .libraries = wish_.libraries,
                         .remarks = plan_.remarks};
     if (!wish_.journal.empty()) orders.journal = std::filesystem::absolute(wish_.journal, failure).string();
@@ -144,6 +162,7 @@ class planning {
   const launch_wish& wish_;
   launch_plan plan_;
   std::vector<std::string> preload_;
+  std::vector<std::string> functions_;  // of all libraries that are reloaded
 };
 
 }  // namespace

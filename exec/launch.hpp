@@ -16,8 +16,12 @@ struct launch_wish {
   std::vector<std::string> libraries{};  ///< asked for by name; none: all of the user's own
   std::string journal{};                 ///< a file for what there is to say; empty: standard error
   std::string agent{};                   ///< the agent's file; empty: the program is its own
+  std::string helper{};                  ///< the program that reads debug information, for `state` and `guard`
+  std::string at{};                      ///< take a newer build over when this function is called; empty: at once
   bool trial = false;                    ///< load each build in a helper process first
   bool keep_old = false;                 ///< never unload an old build
+  bool state = false;                    ///< carry the libraries' own variables over
+  bool guard = true;                     ///< refuse a build that the program can't call
   /// Of the environment: it gets the directory; if the program is its own agent, behind the process's number and a
   /// colon.
   std::string variable = orders_variable;

@@ -22,10 +22,10 @@
 #include <utility>
 
 #include "exec/agent_orders.hpp"
+#include "exec/gate.hpp"
 #include "exec/launch.hpp"
 #include "exec/linked_library.hpp"
 #include "exec/loaded_standin.hpp"
-#include "exec/missing_function.hpp"
 #include "exec/program_thread.hpp"
 #include "exec/words.hpp"
 

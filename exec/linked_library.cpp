@@ -9,6 +9,7 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <autoreload/library_module.hpp>
@@ -18,6 +19,8 @@
 #include "exec/journal.hpp"
 #include "reload/history/history.hpp"
 #if defined(AUTORELOAD_WITH_HOLDERS)
+#include "exec/heap_pointers.hpp"
+#include "exec/quiet_calls.hpp"
 #include "exec/unloading.hpp"
 #endif
 
@@ -82,6 +85,9 @@ result<std::unique_ptr<linked_library>> linked_library::watch(loaded_standin whe
   result<standin_facts> facts = read_standin(std::as_bytes(std::span(*bytes)));
   if (!facts) return facts.error().rename(where.file);
   std::unique_ptr<linked_library> made(new linked_library(std::move(where), *std::move(facts), loading, how.observer));
+  made->set_boundary(how.at);
+  made->tells_what_is_lost_ = !how.state && !how.observer;  // its advice is the command's
+  made->carries_ = how.state;
   options chosen;
   // Nobody pins an old build's code: without a search for those who may come back all stay.
   chosen.keep_old = how.keep_old || !can_look;
@@ -91,6 +97,7 @@ result<std::unique_ptr<linked_library>> linked_library::watch(loaded_standin whe
     chosen.unload = unload_carefully([self = made.get()](const held_image& known) { return self->leaving(known); });
   }
 #endif
+  if (how.adapt) how.adapt(chosen, *made);
   chosen.trial.enabled = how.trial;
   chosen.observer = [self = made.get()](const event& happened) { self->observe(happened); };
   autoreload::detail::loader api{};
@@ -183,6 +190,79 @@ result<std::unique_ptr<autoreload::detail::erased_module>> linked_library::load(
   say_what_changed(fill_table(made), made);
   planned_.reset();
   return module(new loaded_build(*this, *opened, remember(std::move(made))));
+}
+
+std::vector<exported_name> linked_library::exports() const {
+  std::vector<exported_name> all;
+  for (const auto& [name, version] : facts_.functions) all.push_back({name, true});
+  for (const auto& [key, one] : facts_.data_symbols) {
+    const symbol_kind kind = one.symbol.kind;  // a thread-local variable's size is compared when the copy is made
+    if (kind == symbol_kind::variable || kind == symbol_kind::constant) all.push_back({key.first, false});
+  }
+  return all;
+}
+
+std::vector<std::uintptr_t> linked_library::bases() {
+  link_map* own = nullptr;
+  std::vector<std::uintptr_t> all;
+  if (dlinfo(where_.handle, RTLD_DI_LINKMAP, &own) == 0) all.push_back(own->l_addr);
+  const std::lock_guard lock(mutex_);
+  for (const auto& one : builds_) {
+    if (one->base != 0) all.push_back(one->base);
+  }
+  return all;
+}
+
+result<std::unique_ptr<autoreload::detail::stillness>> linked_library::be_still(
+    [[maybe_unused]] std::chrono::milliseconds limit) {
+  const auto cant = [](const std::string& why) {
+    return error(stage::handover, {}, why).advise("it is tried again later; meanwhile the program goes on as it was");
+  };
+#if defined(AUTORELOAD_WITH_HOLDERS)
+  if (!gate_.make_room()) return cant("there is no memory for a table by which calls wait");
+  if (!boundary_.empty()) {
+    const std::lock_guard lock(mutex_);
+    if (!gate_.is_closed()) {
+      arm_boundary();
+      return cant("the next call of " + boundary_ + "() takes it over");
+    }
+    still_ = true;
+  }
+  // The loader is asked before the gate is closed: whoever waits there may have its lock.
+  entered_code code{code_at(bases(), gate_.stubs()), &gate_, holding::unwound_objects()};
+  auto moment = std::make_unique<quiet_calls>(std::move(code), gate_, handing_over_, [this] { open_gate(); });
+  if (const auto who = moment->wait(limit)) {
+    return cant("calls did not end within " + std::to_string(limit.count()) + " ms: " + *who);
+  }
+  return std::unique_ptr<autoreload::detail::stillness>(std::move(moment));
+#else
+  return cant("this build of autoreload can't look at threads");
+#endif
+}
+
+void linked_library::open_gate() {
+  take_over();
+  const std::lock_guard lock(mutex_);
+  still_ = false;
+  disarm_boundary();
+  if (newest_ != nullptr) gate_.open(newest_->table());
+}
+
+void linked_library::open_gate_of_child() {
+  disarm_boundary();
+  if (gate_.is_closed() && newest_ != nullptr) gate_.open(newest_->table());
+}
+
+shared_variables linked_library::shared() const {
+  shared_variables all;
+  for (const auto& [key, one] : facts_.data_symbols) {
+    const exported_symbol& symbol = one.symbol;
+    if (symbol.kind != symbol_kind::variable && symbol.kind != symbol_kind::thread_local_variable) continue;
+    all.names.push_back(symbol.name);
+    const auto at = reinterpret_cast<std::uintptr_t>(variable(symbol));
+    if (symbol.kind == symbol_kind::variable && at != 0) all.places.push_back({at, at + symbol.raw.st_size});
+  }
+  return all;
 }
 
 void linked_library::say_what_changed(const std::vector<std::string>& gone, const build& made) {
@@ -279,6 +359,8 @@ void linked_library::observe(const event& happened) {
     words += "\n  " + std::to_string(kept_.size()) + " newer builds than the first are loaded, " +
              std::to_string(kept_bytes() / 1024) + " KiB";
   }
+  if (moved && std::exchange(tells_what_is_lost_, false)) say_what_is_lost();
+  if (moved && !boundary_.empty() && !carries_) words += "\n  it is taken over by the next call of " + boundary_ + "()";
   say(words);
 }
 
@@ -316,8 +398,112 @@ void linked_library::take_over() {
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(builds_.begin(), builds_.end(), [&](const auto& one) { return one.get() == record; });
   if (found == builds_.end()) return;
+  const bool is_first = newest_ == nullptr;
   newest_ = found->get();
+  if (gate_.is_closed()) return;
+  if (!boundary_.empty() && !is_first) return lead_over_at_boundary();
   where_.header->table.store(newest_->table(), std::memory_order_release);
+}
+
+// What the first build has allocated by now.
+void linked_library::say_what_is_lost() {
+#if defined(AUTORELOAD_WITH_HOLDERS)
+  link_map* own = nullptr;
+  if (dlinfo(where_.handle, RTLD_DI_LINKMAP, &own) != 0) return;
+  const shared_variables known = shared();
+  const std::size_t count =
+      count_heap_pointers(own->l_addr, reinterpret_cast<std::uintptr_t>(where_.header), known.places);
+  if (count == 0) return;
+  say("\"" + std::string(where_.header->path) + "\" has " + std::to_string(count) +
+      (count == 1 ? " pointer" : " pointers") +
+      " to allocated memory in variables of its own, of which the new build knows nothing: start the program with "
+      "--state to carry them over");
+#endif
+}
+
+void linked_library::set_boundary(const std::string& function) {
+  if (function.empty()) return;
+  for (std::uint32_t i = 0; i < where_.header->functions && boundary_.empty(); ++i) {
+    if (key_name(i) != function) continue;
+    boundary_ = function;
+    where_.header->boundary = i;
+    first_boundary_ = where_.header->first_table[i];
+  }
+  if (boundary_.empty()) {
+    say("\"" + std::string(where_.header->path) + "\" exports no " + function +
+        "(): its builds are taken over at once");
+  }
+}
+
+// By a call of the function, whatever build it begins in: only the newest one's table has its own.
+void linked_library::lead_over_at_boundary() {
+  standin_header& header = *where_.header;
+  lead_boundary(*newest_, false);
+  header.next.store(newest_->table(), std::memory_order_release);
+  for (const auto& one : builds_) {
+    if (one->inverted_table != newest_->inverted_table) lead_boundary(*one, true);
+  }
+}
+
+// @param to_notice  not to the build's own function
+void linked_library::lead_boundary(const build& one, bool to_notice) {
+  const std::uint32_t slot = where_.header->boundary;
+  void* to = where_.header->notices + std::size_t{slot} * stub_size;
+  if (!to_notice && one.base == 0) to = first_boundary_;
+  if (const exported_symbol* const own = function_of(slot, one.exported);
+      !to_notice && one.base != 0 && own != nullptr) {
+    to = reinterpret_cast<void*>(one.base + own->raw.st_value);
+    if (own->kind == symbol_kind::chosen) to = reinterpret_cast<resolver>(to)();
+  }
+  __atomic_store_n(one.table() + slot, to, __ATOMIC_RELEASE);
+}
+
+// ---- a boundary at which variables are handed over: the call itself closes the gate, and waits there
+
+void linked_library::arm_boundary() {
+  if (newest_ == nullptr || std::exchange(armed_, true)) return;
+  where_.header->next.store(where_.header->waiting, std::memory_order_release);
+  lead_boundary(*newest_, true);
+  if (std::exchange(attended_, true)) return;
+  const auto run = [](void* self) -> void* {
+    static_cast<linked_library*>(self)->attend_boundary();
+    return nullptr;
+  };
+  if (!start_thread(run, this)) disarm_boundary();
+}
+
+// First the slot: who finds no other table to come looks at it once more.
+void linked_library::disarm_boundary() {
+  if (newest_ == nullptr || !std::exchange(armed_, false)) return;
+  lead_boundary(*newest_, false);
+  where_.header->next.store(newest_->table(), std::memory_order_release);
+}
+
+// On a thread of its own. Tells the engine that a call waits at the boundary; a call that the engine does not come for,
+// as the build was taken back, goes on.
+void linked_library::attend_boundary() {
+  constexpr std::chrono::milliseconds often{100};  // the call wakes it; that may come just before it sleeps
+  constexpr std::chrono::milliseconds longest{500};
+  const auto waits = [&] {
+    const std::lock_guard lock(mutex_);
+    return armed_ && !still_ && gate_.is_closed();
+  };
+  for (;;) {
+    gate_.wait_for_change(often);
+    if (!waits()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      continue;
+    }
+    engine_->resume();
+    const auto until = std::chrono::steady_clock::now() + longest;
+    while (waits() && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    const std::lock_guard lock(mutex_);
+    if (!armed_ || still_ || !gate_.is_closed()) continue;
+    disarm_boundary();
+    gate_.open(newest_->table());
+  }
 }
 
 void* linked_library::newer_function(const char* name) {

@@ -18,7 +18,10 @@
 #include <autoreload/engine.hpp>
 
 #include "exec/copy_plan.hpp"
+#include "exec/gate.hpp"
 #include "exec/loaded_standin.hpp"
+#include "exec/program_guard.hpp"
+#include "exec/program_state.hpp"
 #include "exec/program_thread.hpp"
 
 namespace autoreload::exec {
@@ -26,8 +29,12 @@ namespace autoreload::exec {
 class linked_library final : public autoreload::detail::linked_host {
  public:
   struct settings {
-    bool trial = false;                            ///< each build is loaded in a helper process first
-    bool keep_old = false;                         ///< old builds are never unloaded
+    bool trial = false;     ///< each build is loaded in a helper process first
+    bool keep_old = false;  ///< old builds are never unloaded
+    bool state = false;     ///< `adapt` has its own variables carried from each build to the next
+    std::string at{};       ///< newer builds are taken over when this function is called; empty: at once
+    /// Gives the engine what is optional, before it is made.
+    std::function<void(options&, linked_library&)> adapt{};
     std::function<void(const event&)> observer{};  ///< empty: what happens is said (journal.hpp)
   };
   /// Makes an engine, which looks at the file at once. @param loading  lives as long as this
@@ -38,6 +45,8 @@ class linked_library final : public autoreload::detail::linked_host {
   [[nodiscard]] std::string has(std::span<const std::byte> bytes) override;
   [[nodiscard]] result<std::vector<autoreload::detail::copy_edit>> edits(std::span<const std::byte> bytes) override;
   [[nodiscard]] result<std::unique_ptr<autoreload::detail::erased_module>> load(const char* path, int flags) override;
+  [[nodiscard]] result<std::unique_ptr<autoreload::detail::stillness>> be_still(
+      std::chrono::milliseconds limit) override;
 
   /// A function that the stand-in's build did not have and the newest one has: a stub that leads there from now on.
   /// @return null: there is none, or no stub is left. Any thread.
@@ -46,10 +55,22 @@ class linked_library final : public autoreload::detail::linked_host {
   [[nodiscard]] bool standin_has(const std::string& name) const { return facts_.has(name); }
   /// No newer build is taken any more. Any thread.
   void stop() { engine_->hold(); }
-  /// Around a fork, for the child.
-  void lock() { mutex_.lock(); }
-  void unlock() { mutex_.unlock(); }
+  /// Around a fork, for the child: it finds all as it is between two handovers.
+  void lock() {
+    handing_over_.lock();
+    mutex_.lock();
+  }
+  void unlock() {
+    mutex_.unlock();
+    handing_over_.unlock();
+  }
+  /// In the child, after unlock(): nobody else opens its gate.
+  void open_gate_of_child();
   [[nodiscard]] const loaded_standin& standin() const { return where_; }
+  /// The exported variables, which all builds share. Any thread.
+  [[nodiscard]] shared_variables shared() const;
+  /// What the program may know of the build that it started with. Any thread.
+  [[nodiscard]] std::vector<exported_name> exports() const;
 
  private:
   using functions = std::map<symbol_key, exported_symbol>;
@@ -73,6 +94,15 @@ class linked_library final : public autoreload::detail::linked_host {
   void tell(const event& happened);
   void remark(const std::string& text);
   void take_over();
+  void open_gate();
+  void say_what_is_lost();
+  void set_boundary(const std::string& function);
+  void lead_over_at_boundary();
+  void lead_boundary(const build& one, bool to_notice);
+  void arm_boundary();
+  void disarm_boundary();
+  void attend_boundary();
+  [[nodiscard]] std::vector<std::uintptr_t> bases();
   build& remember(build made);
   void forget(const build* gone);
   std::optional<held_image> leaving(const held_image& known);
@@ -95,7 +125,17 @@ class linked_library final : public autoreload::detail::linked_host {
   std::string told_stays_;
   const std::function<void(const event&)> observer_;
   std::vector<std::string> remarks_;  // for the observer, of the build that is about to be loaded
+  bool tells_what_is_lost_ = false;   // once, as its own variables start anew
+  std::string boundary_;              // the function whose call takes a newer build over; empty: none
+  void* first_boundary_ = nullptr;    // where the stand-in's own is
+  bool carries_ = false;              // its own variables
+  // Under mutex_:
+  bool armed_ = false;     // a call of the boundary closes the gate
+  bool attended_ = false;  // there is a thread that waits for that
+  bool still_ = false;     // the engine's thread has the quiet moment, or looks for it
 
+  gate gate_{*where_.header};
+  std::mutex handing_over_;  // held while variables are on their way to the next build; taken before the next one
   std::mutex mutex_;
   std::vector<std::unique_ptr<build>> builds_;
   std::vector<std::string> added_;  // names of the slots behind those that have one

@@ -7,7 +7,10 @@
 //
 // SHARED  `table`: read by every call of every thread, written by the agent. A release store: who jumps through a new
 //         table finds it filled, and x86-64's loads are acquires.
-//         `notice`: written once, before the first table that needs it.
+//         `notice` and `waiting`: written once, before the first table that needs them.
+//         `boundary`: written once, before `next`.
+//         `next`: stored (release) before any table leads the boundary's slot to its notice.
+//         `gate`: counts how often the gate before the calls was opened: see gate.hpp.
 #pragma once
 
 #include <atomic>
@@ -38,9 +41,14 @@ struct standin_header {
   std::byte* stubs = nullptr;          ///< a slot's stub is at `stub_size` times its number
   std::byte* notices = nullptr;        ///< the same for code that tells `notice` of a call
   std::atomic<void (*)()> notice;      ///< jumped to with the header in r10 and the slot in r11
-  std::uint64_t reserved[4] = {};
+  void* const* waiting = nullptr;      ///< a table by which all calls wait; null: there is none yet
+  std::atomic<std::uint32_t> gate;     ///< what they wait for
+  std::uint32_t boundary = 0;          ///< the slot by whose notice calls go over to `next`
+  std::atomic<void* const*> next;      ///< the table that is to come; null: there is none
+  std::uint64_t reserved = 0;
 };
 static_assert(std::is_standard_layout_v<standin_header> && sizeof(std::atomic<void* const*>) == sizeof(void*));
+static_assert(sizeof(standin_header) == 120);  // written to files
 
 /// The entry of the dynamic section that leads to the header: a tag that no system uses.
 inline constexpr std::int64_t standin_tag = 0x61726c65;

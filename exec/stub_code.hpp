@@ -33,6 +33,9 @@ inline void append_number(std::string& code, const char* instruction, std::size_
 
 }  // namespace detail
 
+/// Where in a call stub its jump is.
+inline constexpr std::size_t call_stub_jump = 11;
+
 /// `endbr64; mov table(%rip), %r11; jmp *slot(%r11)`. r11 is nobody's between a call and the callee's first
 /// instruction: procedure linkage tables use it, too.
 [[nodiscard]] inline std::string call_stub(const stub_places& here, std::uint32_t slot) {

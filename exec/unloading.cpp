@@ -189,6 +189,8 @@ class careful final : public unload_check {
 
 }  // namespace
 
+std::unique_lock<std::mutex> turn_to_look() { return std::unique_lock(turn::get().mutex); }
+
 std::shared_ptr<unload_check> unload_carefully(leaving_image image) {
   return std::make_shared<careful>(std::move(image));
 }

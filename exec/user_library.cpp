@@ -51,6 +51,9 @@ class examination {
     if (!tables) return refuse("it has no dynamic symbols", "link it as a shared library");
     const std::vector<exported_symbol> exports = exports_of(file, *tables);
     if (std::optional<error> no = look_at(exports, *tables)) return *std::move(no);
+    for (const exported_symbol& one : exports) {
+      if (one.is_function()) made_.functions.push_back(one.name);
+    }
     look_for_state(hidden_variables(file, *tables, exports));
     return write(bytes, seen.facts);
   }
@@ -103,10 +106,12 @@ class examination {
   // Tables of open handles, pools, caches: what an older build keeps in such variables, the newest doesn't know.
   void look_for_state(std::uint64_t bytes) {
     constexpr std::uint64_t few = 512;
-    if (bytes <= few) return;
-    made_.remarks.push_back("it has " + std::to_string(bytes) +
-                            " bytes of variables of its own, which start anew in each build: what it remembers there "
-                            "(handles, settings) is lost to newer builds");
+    if (bytes <= few || wish_.carries_state) return;
+    made_.remarks.push_back(
+        "it has " + std::to_string(bytes) +
+        " bytes of variables of its own, which start anew in each build, so newer ones know nothing "
+        "of what it remembers there (handles, settings): build it with -g and start the program "
+        "with --state to carry them over");
   }
 
   result<prepared_standin> write(std::span<const std::byte> bytes, const elf_facts& facts) {

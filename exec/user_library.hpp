@@ -18,9 +18,10 @@ namespace autoreload::exec {
 
 /// A library that can get a stand-in.
 struct prepared_standin {
-  std::string path;                  ///< the library
-  std::string file;                  ///< the stand-in, in the directory of stand-ins
-  std::vector<std::string> remarks;  ///< what the user should know
+  std::string path;                    ///< the library
+  std::string file;                    ///< the stand-in, in the directory of stand-ins
+  std::vector<std::string> remarks;    ///< what the user should know
+  std::vector<std::string> functions;  ///< that it exports
 };
 
 struct standin_wish {
@@ -28,6 +29,7 @@ struct standin_wish {
   std::string needed;                 ///< the name in DT_NEEDED; empty: it is opened by its path
   std::string directory;              ///< where the stand-in goes
   bool asked_for = false;             ///< by name: then what is left alone otherwise is taken, with a remark
+  bool carries_state = false;         ///< its own variables go on in each build
   bool is_global = true;              ///< its symbols will be for all
   std::vector<std::string> replaced;  ///< functions that the program has itself
 };

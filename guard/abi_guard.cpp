@@ -93,7 +93,8 @@ class abi_guard final : public abi_checker {
     const std::string key = key_of(request);
     const std::shared_ptr<const host_view> host = view_host(request, key, found);
     const types::request ask = ask_about(request, *host);
-    types::helper_process candidate_reader(options_.helper, ask, request.candidate, input.separate.get());
+    types::helper_process candidate_reader(options_.helper, ask, request.candidate, input.separate.get(),
+                                           options_.orphan_helper);
     const shared_description running = recall(request, key, ask);
     const shared_description candidate = collect(candidate_reader, "the library", found);
     if (!candidate) return;
@@ -162,8 +163,9 @@ class abi_guard final : public abi_checker {
     describe_host(request, *view, found);
     view->declared = types::describe_declared(request.symbols);
     std::erase_if(view->declared.symbols, [&](const types::symbol& s) { return view->seen.find(s.name) != nullptr; });
-    view->complete =
-        std::ranges::all_of(request.symbols, [&](const symbol_info& s) { return view->seen.find(s.name) != nullptr; });
+    view->complete = request.linked || std::ranges::all_of(request.symbols, [&](const symbol_info& s) {
+                       return view->seen.find(s.name) != nullptr;
+                     });
     if (!view->complete) found.unseen.emplace_back(host_unseen);
     const std::lock_guard lock(mutex_);
     return hosts_.emplace(key, std::move(view)).first->second;
@@ -186,7 +188,8 @@ class abi_guard final : public abi_checker {
       const auto code = reinterpret_cast<std::uintptr_t>(s.declaration);
       if (code != 0 && image->holds(code)) ask.symbols.push_back({s.name, s.function, code - image->base});
     }
-    types::helper_process reader(options_.helper, std::move(ask), image->file.get(), input.separate.get());
+    types::helper_process reader(options_.helper, std::move(ask), image->file.get(), input.separate.get(),
+                                 options_.orphan_helper);
     if (const shared_description answer = collect(reader, "the host", found)) view.seen = *answer;
   }
 
@@ -205,7 +208,7 @@ class abi_guard final : public abi_checker {
     const types::debug_input input = types::find_debug_input(request.running, request.path, options_.debug_roots);
     if (!input.any) return nullptr;
     findings ignored;  // the host is still there to compare with
-    types::helper_process reader(options_.helper, ask, request.running, input.separate.get());
+    types::helper_process reader(options_.helper, ask, request.running, input.separate.get(), options_.orphan_helper);
     return collect(reader, "the running version", ignored);
   }
 

@@ -33,17 +33,6 @@ constexpr bool stack_has_all_returns = true;
 constexpr bool stack_has_all_returns = false;
 #endif
 
-std::vector<pid_t> threads_now() {
-  std::vector<pid_t> all;
-  DIR* const directory = opendir("/proc/self/task");
-  if (directory == nullptr) return all;
-  while (const dirent* const entry = readdir(directory)) {
-    if (const int number = std::atoi(entry->d_name); number > 0) all.push_back(number);
-  }
-  closedir(directory);
-  return all;
-}
-
 class look {
  public:
   look(const target& what, bool data_too, const std::atomic<bool>* cancelled)
@@ -145,6 +134,17 @@ class look {
 };
 
 }  // namespace
+
+std::vector<pid_t> threads_now() {
+  std::vector<pid_t> all;
+  DIR* const directory = opendir("/proc/self/task");
+  if (directory == nullptr) return all;
+  while (const dirent* const entry = readdir(directory)) {
+    if (const int number = std::atoi(entry->d_name); number > 0) all.push_back(number);
+  }
+  closedir(directory);
+  return all;
+}
 
 thread_findings look_at_threads(const target& what, bool data_too, pid_t own_thread,
                                 const std::atomic<bool>* cancelled) {

@@ -31,6 +31,9 @@ struct thread_findings {
   std::string unseen;                // as in holder_report
 };
 
+/// The numbers of all threads of the process; none when there is no /proc.
+[[nodiscard]] std::vector<pid_t> threads_now();
+
 /// Looks at each thread but the calling one, and at those that are started meanwhile.
 /// @param data_too    also for pointers to data
 /// @param own_thread  is left out, too

@@ -115,6 +115,7 @@ void look_at_stopped(tracing_job& job, traced_thread& one) noexcept {
   one.thread_pointer = thread_pointer_of(all);
   one.stack_end = end_of_stack(job.stacks, one.stack_pointer);
   one.came = outcome::seen;
+  if (job.visit != nullptr) return job.visit(job.context, one);
   scan_registers(job, one);
   scan_stack(job, one.thread, {one.stack_pointer - red_zone, one.stack_end});
 }

@@ -66,6 +66,9 @@ struct tracing_job {
   explicit tracing_job(const target& of) : what(of) {}
 
   target what;
+  /// Looks at a thread that is stopped, in the child, in place of the search for words; or null.
+  void (*visit)(void* context, const traced_thread& one) noexcept = nullptr;
+  void* context = nullptr;
   bool data_too = false;                 // also pointers to data, not only to code
   std::span<const memory_range> stacks;  // of the process's writable mappings, in order
   std::array<traced_thread, most_threads> threads{};

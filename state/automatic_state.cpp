@@ -36,8 +36,10 @@ class automatic final : public state_carrier {
       return cannot(path, "variables are carried on little-endian machines of 64 bits only");
     }
     std::string why;
-    state::side was{.types = recall(path, from.file), .file = state::image::open(from.file), .base = from.base};
-    state::side is{.types = nullptr, .file = state::image::open(to.file), .base = to.base};
+    state::side was{
+        .types = recall(path, from.file), .file = state::image::open(from.file), .base = from.base, .shared = {}};
+    state::side is{.types = nullptr, .file = state::image::open(to.file), .base = to.base, .shared = {}};
+    is.shared.assign(to.shared.begin(), to.shared.end());
     if (!was.file || !is.file) return cannot(path, "a build's file can't be read");
     if (!was.types) was.types = describe(from, why);
     if (!was.types) return cannot(path, "the running build: " + why);
@@ -63,7 +65,8 @@ class automatic final : public state_carrier {
     types::request ask = types::within(options_.time_limit);
     ask.path = of.path;
     ask.variables = true;
-    types::helper_process reader(options_.helper, std::move(ask), of.file, input.separate.get());
+    types::helper_process reader(options_.helper, std::move(ask), of.file, input.separate.get(),
+                                 options_.orphan_helper);
     std::optional<types::description> answer = reader.collect(clock::now() + options_.time_limit);
     if (!answer) {
       why = "its debug information was not read: " + reader.why();

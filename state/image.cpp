@@ -102,7 +102,8 @@ void image::read_relocations() {
     const std::uint64_t index = ELF64_R_SYM(entry.r_info);
     const auto symbol = view_.record_at<Elf64_Sym>(found.symbols + index * sizeof(Elf64_Sym));
     if (!symbol) continue;
-    if (symbol->st_shndx != SHN_UNDEF) {
+    // A symbol with an address of its own is one whose place is elsewhere, too.
+    if (symbol->st_shndx != SHN_UNDEF && symbol->st_shndx != SHN_ABS) {
       relocations_[entry.r_offset] = {.address = symbol->st_value + addend};
     } else {
       relocations_[entry.r_offset] = {std::string(string_at(strings, symbol->st_name)), addend};

@@ -125,6 +125,7 @@ class comparer {
       return was_.file->initial(*a, std::as_writable_bytes(std::span(&x, 1))) &&
              is_.file->initial(*b, std::as_writable_bytes(std::span(&y, 1))) && x == y;
     }
+    if (before->symbol.empty() && places_.is_shared(before->address, now->symbol, now->address)) return true;
     if (!before->symbol.empty() || !now->symbol.empty()) return *before == *now;
     return places_.find(before->address, pointee) == now->address || places_.same_text(before->address, now->address);
   }

@@ -83,6 +83,7 @@ void plan::say_once(const types::variable& v, const std::string& why) {
 }
 
 void plan::add(const matches::pair& p, const state_options& options) {
+  if (is_.shares(*p.is)) return;
   if (const std::string why = why_not(p); !why.empty()) return say_once(*p.is, why);
   ++variables_;
   if (const auto fresh = marked_fresh(options, was_, *p.was, is_, *p.is)) {
@@ -126,7 +127,7 @@ std::uint64_t plan::resolve_pointer(std::uint64_t pointer, const step& s, const 
   if (pointer == 0) return 0;
   const auto address = was_.inside(pointer);
   if (!address) return moved.find(pointer, s.was).value_or(pointer);
-  if (const auto to = places_->find(*address, s.was)) return is_.base + *to;
+  if (const auto to = places_->find_in_use(*address, s.was)) return is_.base + *to;
   needs_old_ = true;
   said.add(state_fate::dangling, s.path,
            "points to " + places_->name(*address) + " of the old build, and the new one has nothing like it");
@@ -210,11 +211,18 @@ void plan::undo() noexcept {
   if (moved_) moved_->undo();
   for (const patch& p : written_) {
     std::uint64_t now = 0;
+    const std::uint64_t before = ~p.was;
     if (process_memory::read_now(p.address, std::as_writable_bytes(std::span(&now, 1))) && now == p.is) {
-      static_cast<void>(process_memory::write(p.address, std::as_bytes(std::span(&p.was, 1))));
+      static_cast<void>(process_memory::write(p.address, std::as_bytes(std::span(&before, 1))));
     }
   }
   written_.clear();
+}
+
+std::optional<std::uintptr_t> plan::whereabouts(std::uintptr_t old) {
+  const auto address = was_.inside(old);
+  const auto to = address ? places_->find_untyped(*address) : std::nullopt;
+  return to ? std::optional(is_.base + *to) : std::nullopt;
 }
 
 // Of what was carried in part the old build keeps nothing either: a count without its array would be worse.
@@ -259,6 +267,7 @@ result<state_report> plan::carry() {
     for (const patch& p : patches) words.push_back({p.address, p.is});
     // From here on nothing can fail. So far nothing but the new build's own memory was written.
     written_ = std::move(patches);
+    for (patch& p : written_) p.was = ~p.was;  // whoever looks for pointers into the old build leaves these alone
     moved.commit();
     process_memory::write(words);
     return report;

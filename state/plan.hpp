@@ -55,6 +55,7 @@ class plan final : public state_plan {
 
   [[nodiscard]] result<state_report> carry() override;
   void undo() noexcept override;
+  [[nodiscard]] std::optional<std::uintptr_t> whereabouts(std::uintptr_t old) override;
   [[nodiscard]] std::function<void()> farewell() override;
 
  private:
@@ -79,7 +80,7 @@ class plan final : public state_plan {
   std::unique_ptr<translator> places_;
   std::vector<carried> carried_;
   std::vector<lock> locks_;
-  std::vector<patch> written_;  // to objects of the heap that stay where they are
+  std::vector<patch> written_;  // to objects of the heap that stay where they are; `was` is inverted
   std::unique_ptr<mover> moved_;
   remarks known_;
   said_once& once_;

@@ -142,7 +142,7 @@ void reach::look_at(const place& p) {
 void reach::follow(std::uint64_t at, const step& s, std::uint64_t value, std::optional<std::uint64_t> count) {
   const auto inside = value == 0 ? std::nullopt : was_.inside(value);
   if (!inside) return found(value, s.was, s.is, s.path, count);
-  if (const auto to = places_.find(*inside, s.was)) {
+  if (const auto to = places_.find_in_use(*inside, s.was)) {
     if (at != 0) patches_.push_back({at, value, is_.base + *to});
     return;
   }

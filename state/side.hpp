@@ -2,6 +2,7 @@
 // side: one of the two builds: what its debug information says, what its file starts with, and where it is loaded.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "state/image.hpp"
 #include "types/description.hpp"
@@ -19,6 +21,7 @@ struct side {
   std::shared_ptr<const types::description> types;
   std::shared_ptr<const state::image> file;
   std::uintptr_t base = 0;
+  std::vector<std::string> shared;  ///< exported variables whose one place is elsewhere
 
   /// Whether a pointer leads into this build: where in its file that is.
   [[nodiscard]] std::optional<std::uint64_t> inside(std::uint64_t pointer) const {
@@ -26,6 +29,9 @@ struct side {
     const std::uint64_t address = pointer - base;
     if (pointer < base + first || address >= last) return std::nullopt;
     return address;
+  }
+  [[nodiscard]] bool shares(const types::variable& v) const {
+    return v.exported && std::find(shared.begin(), shared.end(), v.name) != shared.end();
   }
   [[nodiscard]] std::byte* at(std::uint64_t address) const { return reinterpret_cast<std::byte*>(base + address); }
 };

@@ -25,6 +25,8 @@ bool may_be_text(typed pointee) {
   return t.kind == kind::nothing || (t.kind == kind::base && t.size == 1);
 }
 
+bool is_readable(char c) { return c == '\n' || c == '\t' || static_cast<unsigned char>(c) >= 0x20; }
+
 // A pointer to this type may point to a value of the other, at the same place.
 bool means(typed pointee, typed there) {
   const types::type& a = pointee.bare().type();
@@ -139,6 +141,31 @@ std::optional<std::uint64_t> translator::find(std::uint64_t address, type_index 
   return known->second;
 }
 
+std::optional<std::uint64_t> translator::find_in_use(std::uint64_t address, type_index pointee) {
+  const extent* const e = holding(address);
+  if (e != nullptr && e->is != nullptr && is_.shares(*e->is)) return address + was_.base - is_.base;
+  return find(address, pointee);
+}
+
+bool translator::is_shared(std::uint64_t address, const std::string& variable, std::uint64_t offset) const {
+  const extent* const e = holding(address);
+  if (e == nullptr || e->is == nullptr || !is_.shares(*e->is)) return false;
+  return e->is->name == variable && e->offset + (address - e->begin) == offset;
+}
+
+std::optional<std::uint64_t> translator::find_untyped(std::uint64_t address) {
+  // What is behind a variable's end is more often something else.
+  const extent* const e = holding(address);
+  if (e != nullptr && address == e->end) return std::nullopt;
+  if (functions_.old(address) == nullptr && e == nullptr) {
+    // The loader's own tables are constants, too.
+    if (!was_.file->section(address).starts_with(".rodata")) return std::nullopt;
+    const auto text = text_at(*was_.file, address);
+    if (!text || text->empty() || !std::all_of(text->begin(), text->end(), is_readable)) return std::nullopt;
+  }
+  return find_in_use(address, 0);
+}
+
 bool translator::same_text(std::uint64_t was, std::uint64_t is) const {
   if (const extent* const e = holding(was); e != nullptr && !is_behind(*e, was)) return false;
   const auto before = text_at(*was_.file, was);
@@ -150,9 +177,7 @@ std::string translator::name(std::uint64_t address) const {
   if (const types::code* const function = functions_.old(address)) return function->name + "()";
   if (const extent* const e = holding(address); e != nullptr && !is_behind(*e, address)) return called(*e->was);
   const auto text = text_at(*was_.file, address);
-  const bool readable = text && !text->empty() && std::all_of(text->begin(), text->end(), [](char c) {
-                          return c == '\n' || c == '\t' || static_cast<unsigned char>(c) >= 0x20;
-                        });
+  const bool readable = text && !text->empty() && std::all_of(text->begin(), text->end(), is_readable);
   return readable ? '"' + std::string(text->substr(0, 40)) + '"' : "something without a name";
 }
 

@@ -23,6 +23,12 @@ class translator {
   /// @param pointee  of the old build: tells a struct from its first field, and text from other constants
   /// @return as the new file has it; nothing when the new build has nothing of the kind
   [[nodiscard]] std::optional<std::uint64_t> find(std::uint64_t address, type_index pointee);
+  /// The same for a pointer that is in use: one to a variable that both builds share stays.
+  [[nodiscard]] std::optional<std::uint64_t> find_in_use(std::uint64_t address, type_index pointee);
+  /// The same where nothing is known of what the pointer is for: it leads to a function, into a variable, or to text.
+  [[nodiscard]] std::optional<std::uint64_t> find_untyped(std::uint64_t address);
+  /// Whether an address of the old build is so many bytes behind the start of a variable that both share.
+  [[nodiscard]] bool is_shared(std::uint64_t address, const std::string& variable, std::uint64_t offset) const;
   /// Both lead to the same text.
   [[nodiscard]] bool same_text(std::uint64_t was, std::uint64_t is) const;
   /// What is at an address of the old build, for a person: `step()`, `table`, `"hello"`.

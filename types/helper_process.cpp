@@ -16,6 +16,7 @@
 #include <cstring>
 #include <utility>
 
+#include "system/aside.hpp"
 #include "system/file_limit.hpp"
 
 namespace autoreload::types {
@@ -43,7 +44,36 @@ int request_file(const std::string& bytes) {
   return above(file.get());
 }
 
-int spawn(const std::string& program, int input, int output, int file, int debug_file, pid_t& child) {
+struct start {
+  const char* program;
+  const posix_spawn_file_actions_t* actions;
+  const posix_spawnattr_t* attributes;
+  pid_t child = -1;
+  int code = EAGAIN;
+
+  void run() noexcept {
+    std::array<char*, 2> arguments{const_cast<char*>(program), nullptr};
+    std::array<char*, 1> environment{nullptr};  // nothing of the host's reaches it: no LD_PRELOAD, no debuginfod
+    code = posix_spawn(&child, program, actions, attributes, arguments.data(), environment.data());
+  }
+};
+
+// An orphan's parent was a process between, which raised no signal and has ended.
+int start_it(start job, bool orphan, pid_t& child) {
+  if (orphan) {
+    const undisturbed no_signals;
+    const pid_t between = run_aside([](void* it) noexcept { static_cast<start*>(it)->run(); }, &job, 0);
+    if (between < 0) job.code = -between;
+    while (between > 0 && waitpid(between, nullptr, __WALL) < 0 && errno == EINTR) {
+    }
+  } else {
+    job.run();
+  }
+  child = job.child;
+  return job.code;
+}
+
+int spawn(const std::string& program, int input, int output, int file, int debug_file, bool orphan, pid_t& child) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
@@ -67,9 +97,7 @@ int spawn(const std::string& program, int input, int output, int file, int debug
   posix_spawnattr_setsigdefault(&attributes, &all);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 
-  std::array<char*, 2> arguments{const_cast<char*>(program.c_str()), nullptr};
-  std::array<char*, 1> environment{nullptr};  // nothing of the host's reaches it: no LD_PRELOAD, no debuginfod
-  const int code = posix_spawn(&child, program.c_str(), &actions, &attributes, arguments.data(), environment.data());
+  const int code = start_it({program.c_str(), &actions, &attributes}, orphan, child);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   return code;
@@ -77,7 +105,8 @@ int spawn(const std::string& program, int input, int output, int file, int debug
 
 }  // namespace
 
-helper_process::helper_process(const std::string& program, request ask, int file, int debug_file) {
+helper_process::helper_process(const std::string& program, request ask, int file, int debug_file, bool orphan)
+    : orphan_(orphan) {
   ask.separate = debug_file >= 0;
   const unique_fd input(request_file(encode(ask)));
   std::array<int, 2> ends{-1, -1};
@@ -94,7 +123,7 @@ helper_process::helper_process(const std::string& program, request ask, int file
     why_ = system_text("its helper process got no descriptors", errno);
     return;
   }
-  const int code = spawn(program, input.get(), output.get(), elf.get(), debug.get(), child_);
+  const int code = spawn(program, input.get(), output.get(), elf.get(), debug.get(), orphan, child_);
   if (code != 0) {
     child_ = -1;
     why_ = system_text(("its helper \"" + program + "\" did not start").c_str(), code);
@@ -104,15 +133,25 @@ helper_process::helper_process(const std::string& program, request ask, int file
 }
 
 helper_process::helper_process(helper_process&& other) noexcept
-    : child_(std::exchange(other.child_, -1)), answer_(std::move(other.answer_)), why_(std::move(other.why_)) {}
+    : orphan_(other.orphan_),
+      child_(std::exchange(other.child_, -1)),
+      answer_(std::move(other.answer_)),
+      why_(std::move(other.why_)) {}
 
 helper_process::~helper_process() { end(); }
 
 // The helper has nothing left to do, whether it answered or not. A host that reaps every child itself (waitpid(-1), or
 // SIGCHLD ignored) may have been faster; its exit status is of no interest.
 void helper_process::end() noexcept {
+  const bool open = static_cast<bool>(answer_);
   answer_ = unique_fd();
   if (child_ < 0) return;
+  if (orphan_) {
+    // As long as its end of the pipe is open it is there, and its number its own.
+    if (open && !ended_) kill(child_, SIGKILL);
+    child_ = -1;
+    return;
+  }
   if (waitpid(child_, nullptr, WNOHANG) == 0) {
     kill(child_, SIGKILL);
     while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
@@ -138,6 +177,7 @@ std::optional<description> helper_process::collect(std::chrono::steady_clock::ti
     const ssize_t got = read(answer_.get(), part.data(), part.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) {
+      ended_ = true;
       std::optional<description> found = decode(bytes);
       if (!found) why_ = "its helper process ended without a whole answer";
       end();

@@ -22,7 +22,8 @@ class helper_process {
   /// @param program     the helper executable
   /// @param file        the ELF file; borrowed for the call
   /// @param debug_file  its separate debug information or -1; borrowed for the call
-  helper_process(const std::string& program, request ask, int file, int debug_file);
+  /// @param orphan      it is no child of this process: no SIGCHLD comes, and no wait() sees it
+  helper_process(const std::string& program, request ask, int file, int debug_file, bool orphan = false);
   helper_process(helper_process&& other) noexcept;
   helper_process& operator=(helper_process&&) = delete;
   ~helper_process();
@@ -35,6 +36,8 @@ class helper_process {
  private:
   void end() noexcept;
 
+  bool orphan_ = false;
+  bool ended_ = false;  // it has closed its answer
   pid_t child_ = -1;
   unique_fd answer_;
   std::string why_;

@@ -55,6 +55,10 @@ struct abi_guard_options {
 
   /// The program that reads debug information in a process of its own; by default the one that came with the guard.
   std::string helper = detail::guard_helper(AUTORELOAD_GUARD_HELPER, __FILE__);
+
+  /// The helper is no child of the host: no SIGCHLD comes when it ends, and no wait() sees it. For a host that knows
+  /// nothing of it.
+  bool orphan_helper = false;
 };
 
 /// Makes the checker that compares debug information. Give it to any number of engines; it remembers what it saw of

@@ -35,6 +35,14 @@ struct copy_edit {
   std::string text;  // of the same length
 };
 
+// While it lives, calls that begin wait, and none is under way.
+struct AUTORELOAD_API stillness {
+  stillness() = default;
+  stillness(const stillness&) = delete;
+  stillness& operator=(const stillness&) = delete;
+  virtual ~stillness() = default;
+};
+
 // A host that is linked with the library already, and loads copies of newer builds beside it. The pipeline calls it,
 // one thread at a time; it outlives the engine.
 class AUTORELOAD_API linked_host {
@@ -47,6 +55,9 @@ class AUTORELOAD_API linked_host {
   [[nodiscard]] virtual result<std::vector<copy_edit>> edits(std::span<const std::byte> bytes) = 0;
   // Opens the file, and fills a table for the host's calls.
   [[nodiscard]] virtual result<std::unique_ptr<erased_module>> load(const char* path, int flags) = 0;
+  // Before state is handed over: the host's calls hold no pins. The calls that waited go on in what is published at the
+  // end. @return why there was no quiet moment within the limit: it is tried again later
+  [[nodiscard]] virtual result<std::unique_ptr<stillness>> be_still(std::chrono::milliseconds limit) = 0;
 };
 
 // What the engine must know of the user's types.

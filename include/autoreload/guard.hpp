@@ -21,6 +21,8 @@ struct guard_request {
   /// options::state carries the running generation's variables into this one: a layout that only the library sees may
   /// change, as long as it can be carried.
   bool carries_state = false;
+  /// The host is linked with the library, and was compiled for the build that `running` is of: there is no API struct.
+  bool linked = false;
 };
 
 /// What a checker answers.
@@ -28,6 +30,7 @@ struct guard_verdict {
   bool refuse = false;                   ///< keep the running generation
   std::vector<std::string> differences;  ///< what would break a caller, one remark each
   std::vector<std::string> notes;        ///< what differs and can't break one, or why nothing could be seen
+  std::string advice{};                  ///< what to do about a refusal; empty: the engine's own words
 };
 
 /// Compares a new library's ABI with the host's and the running generation's. Called between inspect and load, also

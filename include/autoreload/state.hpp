@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,6 +23,9 @@ struct state_side {
   int file = -1;               ///< descriptor of its complete snapshot; read it with pread or mmap
   std::uintptr_t base{};       ///< what the loader added to the file's addresses
   void* handle = nullptr;      ///< dlopen's
+  /// Exported variables whose one place is elsewhere, as where a linked program shares them: they are not carried, and
+  /// what points to one stays.
+  std::span<const std::string> shared{};
 };
 
 /// What became of a variable, a field or a heap object of the library.
@@ -63,6 +68,9 @@ class AUTORELOAD_API state_plan {
   /// Takes back what a successful carry() changed outside of the new generation's own memory, because a later step of
   /// the handover said no. Still in the quiet moment; the new generation will be unloaded.
   virtual void undo() noexcept {}
+  /// After a successful carry(): where in the new generation that is to which an address leads in the old one, for
+  /// pointers of whose type nothing is known. @return nothing when there is nothing of the kind
+  [[nodiscard]] virtual std::optional<std::uintptr_t> whereabouts(std::uintptr_t) { return std::nullopt; }
   /// What is to be done before the old generation is unloaded, so that its destructors leave alone what is the new
   /// one's now. Asked for once, after carry(), in the quiet moment. The engine calls what it returns when nobody is
   /// inside of the old generation any more and `autoreload_unloading` has run, right before dlclose; on the thread that

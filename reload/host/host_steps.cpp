@@ -35,7 +35,8 @@ std::optional<setback> ask_guard(const context& here, candidate& next) {
   for (const std::string& difference : opinion.differences) remarks += "\n  " + difference;
   if (opinion.refuse) {
     setback no = refuse("its ABI does not fit the host:" + remarks);
-    no.why->advise("rebuild the host against the new header, or undo the change");
+    if (opinion.advice.empty()) opinion.advice = "rebuild the host against the new header, or undo the change";
+    no.why->advise(std::move(opinion.advice));
     return no;
   }
   for (const auto* const list : {&opinion.differences, &opinion.notes}) {

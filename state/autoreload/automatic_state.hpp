@@ -44,6 +44,10 @@ struct state_options {
 
   /// The program that reads debug information in a process of its own; by default the one that came with the library.
   std::string helper = detail::state_helper(AUTORELOAD_GUARD_HELPER, __FILE__);
+
+  /// The helper is no child of the host: no SIGCHLD comes when it ends, and no wait() sees it. For a host that knows
+  /// nothing of it.
+  bool orphan_helper = false;
 };
 
 /// Makes the carrier that knows a library's variables from its debug information (`-g`). Give it to any number of

@@ -109,6 +109,43 @@ TEST(ExecSays, ThatALibraryHasStateOfItsOwn) {
   conversation app({"--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "1");
   app.hear("bytes of variables of its own, which start anew");
+  app.hear("start the program with --state to carry them over");
+}
+
+std::string remembering(int build) {
+  return "#include <stdlib.h>\nint* shared;\nstatic int* kept;\nstatic int made;\nint foo(void) { shared = malloc(8);\n"
+         "  if (made) kept = shared; made = 1; return " +
+         std::to_string(build) + " + (kept != 0); }\n";
+}
+
+// Few bytes, but they lead to a handle or a pool.
+TEST(ExecSays, ThatALibraryHasAllocatedWhatANewBuildDoesNotKnow) {
+  for (const bool allocated : {false, true}) {
+    workshop here;
+    here.library(remembering(1));
+    here.program(number_program());
+    conversation app({"--", "./app"}, here.directory());
+    EXPECT_EQ(app.ask("?"), "1");
+    if (allocated) {
+      EXPECT_EQ(app.ask("?"), "2");
+    }
+    here.library(remembering(2));
+    app.hear("autoreload: loaded: ");
+    EXPECT_EQ(app.ask("?"), "2");
+    app.finish();
+    const bool said = app.said().find("has 1 pointer to allocated memory in variables of its own") != std::string::npos;
+    EXPECT_EQ(said, allocated) << app.said();
+  }
+}
+
+TEST(ExecSays, NothingOfThatWhenItIsCarriedOver) {
+  workshop here;
+  here.library("static char pool[4096];\nint foo(void) { return ++pool[5]; }\n");
+  here.program(number_program());
+  conversation app({"--state", "--", "./app"}, here.directory());
+  EXPECT_EQ(app.ask("?"), "1");
+  app.finish();
+  EXPECT_EQ(app.said().find("bytes of variables"), std::string::npos) << app.said();
 }
 
 TEST(ExecRefuses, NothingOfAScriptWhoseInterpreterIsAProgram) {

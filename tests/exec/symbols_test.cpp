@@ -147,7 +147,7 @@ TEST_F(Symbols, AVariableWhoseSizeChangedIsRefused) {
 TEST_F(Symbols, AFunctionThatBecameAVariableIsRefused) {
   library("int foo(void) { return VALUE; }\nint bar(void) { return 1; }\n", 4);
   program("int foo(void); int bar(void);", "printf(\"%d %d\\n\", foo(), bar());");
-  conversation app({"--", "./app"}, here.directory());
+  conversation app({"--no-guard", "--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "4 1");
   library("int foo(void) { return VALUE; }\nint bar = 1;\n", 5);
   app.hear("was a function, and is a variable");
