@@ -111,6 +111,7 @@ int run(arguments given) {
                               {"frame/budget/storm", "poll(100us)", true, std::chrono::microseconds(100)}};
   rebuilt one;
   std::vector<frame_loop*> order;
+  order.reserve(all.size());
   for (frame_loop& each : all) order.push_back(&each);
   std::minstd_rand random(1);
   const auto rounds = std::max<std::int64_t>(1, seconds * 1000 / (slice.count() * std::ssize(all)));
