@@ -17,7 +17,7 @@ namespace detail {
 struct linked_start;
 }
 
-/// Which libraries are reloaded, how, and who is told. The options of `autoreload exec`.
+/// Which libraries are reloaded, how, and who is told.
 struct linked_options {
   /// By their names or paths. None: all that no package manager looks after.
   std::vector<std::string> libraries;
