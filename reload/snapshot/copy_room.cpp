@@ -36,14 +36,19 @@ void touch(std::span<std::byte> memory, std::uint64_t begin, std::uint64_t end) 
 }  // namespace
 
 bool copy_room::grow(std::uint64_t size, std::uint64_t most) {
-  if (file.size >= size) return true;
-  const std::uint64_t part = std::min(most, size - file.size);
-  if (fallocate(file.file.get(), 0, static_cast<off_t>(file.size), static_cast<off_t>(part)) != 0) return true;
-  // The next build may be somewhat larger.
-  if (size > little && shared_.bytes().empty()) shared_ = map_shared(file.file.get(), (size + size / 4) | (page - 1));
-  if (!shared_.bytes().empty()) touch(shared_.bytes(), file.size, file.size + part);
-  file.size += part;
-  return file.size >= size;
+  if (got_ >= size) return true;
+  const std::uint64_t part = std::min(most, size - got_);
+  if (fallocate(file.file.get(), 0, static_cast<off_t>(got_), static_cast<off_t>(part)) != 0) return true;
+  file.size = std::max(file.size, got_ + part);
+  // The next build may be somewhat larger. The file is as long as the mapping until then: whoever reads the process's
+  // memory through the kernel finds no end in the middle of it.
+  if (size > little && shared_.bytes().empty()) {
+    shared_ = map_shared(file.file.get(), (size + size / 4) | (page - 1));
+    if (!shared_.bytes().empty() && !fit(shared_.bytes().size())) shared_ = {};
+  }
+  if (!shared_.bytes().empty()) touch(shared_.bytes(), got_, got_ + part);
+  got_ += part;
+  return got_ >= size;
 }
 
 bool copy_room::fit(std::uint64_t size) {

@@ -33,8 +33,9 @@ class copy_room {
   [[nodiscard]] std::span<std::byte> bytes();
 
  private:
-  mapped_memory shared_;  // the file's own pages, if they were got ahead; longer than the file
-  private_view view_;     // otherwise
+  std::uint64_t got_ = 0;  // bytes of memory, from the start of the file
+  mapped_memory shared_;   // the file's own pages, if they were got ahead; longer than the file
+  private_view view_;      // otherwise
 };
 
 }  // namespace autoreload
