@@ -51,7 +51,9 @@ std::vector<std::uintptr_t> known_callers(std::size_t from) {
   std::array<void*, 200> found{};
   const int count = backtrace(found.data(), static_cast<int>(found.size()));
   std::vector<std::uintptr_t> all;
-  for (int i = static_cast<int>(from); i < count; ++i) all.push_back(reinterpret_cast<std::uintptr_t>(found[i]));
+  for (std::size_t i = from; i < static_cast<std::size_t>(count); ++i) {
+    all.push_back(reinterpret_cast<std::uintptr_t>(found[i]));
+  }
   return all;
 }
 
