@@ -131,6 +131,7 @@ subject::subject(const recipe& wanted) : directory_(place()) {
 std::string subject::file(int version) const { return directory_ / ("version" + std::to_string(version) + ".so"); }
 
 void subject::stage(int version) const {
+  replaced_.reset(std::fopen(path().c_str(), "re"));
   copy(version, path() + ".new");
   write_out(path() + ".new");
 }
