@@ -65,8 +65,8 @@ enum class rebuild_chain : std::uint8_t {
   linker,  ///< the compiler's command as it is, then the linker alone, without the compiler's driver, its plugin and
            ///< the libraries (small stubs with their names and versions stand for them); then the tool, whose library
            ///< replaces that one. What needs a name that no stub has, and where there is no direct chain: the tool
-  tcc,  ///< tcc in the compiler's place, which takes a few milliseconds and does not optimise; then the tool, whose
-        ///< library replaces tcc's. What tcc can't compile, and where there is no direct chain: the tool
+  tcc,     ///< tcc in the compiler's place, which takes a few milliseconds and does not optimise; then the tool, whose
+           ///< library replaces tcc's. What tcc can't compile, and where there is no direct chain: the tool
 };
 
 /// What is built, how, and who is told. Read once, by the constructor.
