@@ -6,20 +6,16 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include <autoreload/library_module.hpp>
 
 #include "exec/exports.hpp"
 #include "exec/files.hpp"
-#include "exec/journal.hpp"
 #include "reload/history/history.hpp"
 #if defined(AUTORELOAD_WITH_HOLDERS)
-#include "exec/heap_pointers.hpp"
 #include "exec/quiet_calls.hpp"
 #include "exec/unloading.hpp"
 #endif
@@ -38,15 +34,6 @@ constexpr bool can_look = false;
 #endif
 
 const void* const nothing_loaded[1] = {};
-
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (std::size_t i = 0; i < std::min<std::size_t>(names.size(), 5); ++i) text += (i == 0 ? "" : ", ") + names[i];
-  if (names.size() > 5) text += " and " + std::to_string(names.size() - 5) + " more";
-  return text;
-}
-
-using resolver = void* (*)();
 
 // For a build that has no room for its table. It is never freed: a call may be on its way through it.
 void* other_table(std::size_t size) {
@@ -126,12 +113,6 @@ std::string linked_library::has(std::span<const std::byte> bytes) {
   facts.segments = segments_of(bytes);
   planned_.reset();
   return contents_of(bytes, facts) == where_.header->contents ? where_.file : std::string();
-}
-
-std::uint64_t linked_library::kept_bytes() const {
-  std::uint64_t sum = 0;
-  for (const auto& [generation, bytes] : kept_) sum += bytes;
-  return sum;
 }
 
 std::optional<error> linked_library::too_many() const {
@@ -265,17 +246,6 @@ shared_variables linked_library::shared() const {
   return all;
 }
 
-void linked_library::say_what_changed(const std::vector<std::string>& gone, const build& made) {
-  remarks_.clear();
-  if (!gone.empty()) remark("it lacks " + listed(gone) + " now: a call of what is gone ends the program");
-  if (!planned_->own_constants.empty()) {
-    remark("the constants " + listed(planned_->own_constants) +
-           " changed: the library has the new ones, and the program sees those that it started with");
-  }
-  if (std::exchange(told_stays_, made.stays) == made.stays || made.stays.empty()) return;
-  remark("it is not unloaded when a newer build comes: " + made.stays);
-}
-
 linked_library::build& linked_library::remember(build made) {
   const std::lock_guard lock(mutex_);
   builds_.push_back(std::make_unique<build>(std::move(made)));
@@ -308,90 +278,6 @@ std::optional<held_image> linked_library::leaving(const held_image& known) {
   return image;
 }
 
-std::string linked_library::key_name(std::uint32_t slot) const {
-  const standin_header& header = *where_.header;
-  if (slot < header.functions) return header.strings + header.names[slot].name;
-  const std::uint32_t spare = slot - header.functions;
-  return spare < added_.size() ? added_[spare] : std::string();
-}
-
-const exported_symbol* linked_library::function_of(std::uint32_t slot, const functions& in) const {
-  const standin_header& header = *where_.header;
-  const std::string name = key_name(slot);
-  if (name.empty()) return nullptr;
-  const bool known = slot < header.functions && header.names[slot].version != 0;
-  const std::string version = known ? header.strings + header.names[slot].version : "";
-  if (const auto exact = in.find({name, version}); exact != in.end()) return &exact->second;
-  // A library that gets its first version script, or loses it, goes on by names.
-  for (auto one = in.lower_bound({name, ""}); one != in.end() && one->first.first == name; ++one) {
-    if (one->second.is_default() && (version.empty() || one->first.second.empty())) return &one->second;
-  }
-  return nullptr;
-}
-
-std::vector<std::string> linked_library::fill_table(const build& into) {
-  const standin_header& header = *where_.header;
-  std::vector<std::string> gone;
-  const std::lock_guard lock(mutex_);
-  for (std::uint32_t i = 0; i < header.slots; ++i) {
-    const exported_symbol* const symbol = function_of(i, into.exported);
-    if (symbol == nullptr) {
-      into.table()[i] = header.notices + std::size_t{i} * stub_size;
-      if (i < header.functions) gone.push_back(key_name(i));
-      continue;
-    }
-    void* const at = reinterpret_cast<void*>(into.base + symbol->raw.st_value);
-    into.table()[i] = symbol->kind == symbol_kind::chosen ? reinterpret_cast<resolver>(at)() : at;
-  }
-  return gone;
-}
-
-void linked_library::observe(const event& happened) {
-  const bool moved = happened.kind == event_kind::loaded || happened.kind == event_kind::activated;
-  if (moved) take_over();
-  count(happened);
-  if (observer_) return tell(happened);
-  if (moved && happened.generation == 1 && newest_ != nullptr && newest_->base == 0) {
-    return;  // what the program started with
-  }
-  std::string words = to_string(happened);
-  if (moved && kept_.size() > 1) {
-    words += "\n  " + std::to_string(kept_.size()) + " newer builds than the first are loaded, " +
-             std::to_string(kept_bytes() / 1024) + " KiB";
-  }
-  if (moved && std::exchange(tells_what_is_lost_, false)) say_what_is_lost();
-  if (moved && !boundary_.empty() && !carries_) words += "\n  it is taken over by the next call of " + boundary_ + "()";
-  say(words);
-}
-
-void linked_library::tell(const event& happened) {
-  observer_(happened);
-  if (happened.kind != event_kind::loaded) return;
-  for (std::string& text : std::exchange(remarks_, {})) {
-    observer_({.kind = event_kind::warning,
-               .generation = happened.generation,
-               .path = happened.path,
-               .text = std::move(text),
-               .failure = {},
-               .times = {}});
-  }
-}
-
-void linked_library::remark(const std::string& text) {
-  if (observer_) {
-    remarks_.push_back(text);
-  } else {
-    say(std::string("\"") + where_.header->path + "\": " + text);
-  }
-}
-
-void linked_library::count(const event& happened) {
-  if (happened.kind == event_kind::loaded && newest_ != nullptr && newest_->base != 0) {
-    kept_[happened.generation] = newest_->bytes;
-  }
-  if (happened.kind == event_kind::unloaded) kept_.erase(happened.generation);
-}
-
 // All functions of the build at once: each call after this store goes to it.
 void linked_library::take_over() {
   const void* const record = current_.confirmed.load(std::memory_order_acquire);
@@ -403,132 +289,6 @@ void linked_library::take_over() {
   if (gate_.is_closed()) return;
   if (!boundary_.empty() && !is_first) return lead_over_at_boundary();
   where_.header->table.store(newest_->table(), std::memory_order_release);
-}
-
-// What the first build has allocated by now.
-void linked_library::say_what_is_lost() {
-#if defined(AUTORELOAD_WITH_HOLDERS)
-  link_map* own = nullptr;
-  if (dlinfo(where_.handle, RTLD_DI_LINKMAP, &own) != 0) return;
-  const shared_variables known = shared();
-  const std::size_t count =
-      count_heap_pointers(own->l_addr, reinterpret_cast<std::uintptr_t>(where_.header), known.places);
-  if (count == 0) return;
-  say("\"" + std::string(where_.header->path) + "\" has " + std::to_string(count) +
-      (count == 1 ? " pointer" : " pointers") +
-      " to allocated memory in variables of its own, of which the new build knows nothing: start the program with "
-      "--state to carry them over");
-#endif
-}
-
-void linked_library::set_boundary(const std::string& function) {
-  if (function.empty()) return;
-  for (std::uint32_t i = 0; i < where_.header->functions && boundary_.empty(); ++i) {
-    if (key_name(i) != function) continue;
-    boundary_ = function;
-    where_.header->boundary = i;
-    first_boundary_ = where_.header->first_table[i];
-  }
-  if (boundary_.empty()) {
-    say("\"" + std::string(where_.header->path) + "\" exports no " + function +
-        "(): its builds are taken over at once");
-  }
-}
-
-// By a call of the function, whatever build it begins in: only the newest one's table has its own.
-void linked_library::lead_over_at_boundary() {
-  standin_header& header = *where_.header;
-  lead_boundary(*newest_, false);
-  header.next.store(newest_->table(), std::memory_order_release);
-  for (const auto& one : builds_) {
-    if (one->inverted_table != newest_->inverted_table) lead_boundary(*one, true);
-  }
-}
-
-// @param to_notice  not to the build's own function
-void linked_library::lead_boundary(const build& one, bool to_notice) {
-  const std::uint32_t slot = where_.header->boundary;
-  void* to = where_.header->notices + std::size_t{slot} * stub_size;
-  if (!to_notice && one.base == 0) to = first_boundary_;
-  if (const exported_symbol* const own = function_of(slot, one.exported);
-      !to_notice && one.base != 0 && own != nullptr) {
-    to = reinterpret_cast<void*>(one.base + own->raw.st_value);
-    if (own->kind == symbol_kind::chosen) to = reinterpret_cast<resolver>(to)();
-  }
-  __atomic_store_n(one.table() + slot, to, __ATOMIC_RELEASE);
-}
-
-// ---- a boundary at which variables are handed over: the call itself closes the gate, and waits there
-
-void linked_library::arm_boundary() {
-  if (newest_ == nullptr || std::exchange(armed_, true)) return;
-  where_.header->next.store(where_.header->waiting, std::memory_order_release);
-  lead_boundary(*newest_, true);
-  if (std::exchange(attended_, true)) return;
-  const auto run = [](void* self) -> void* {
-    static_cast<linked_library*>(self)->attend_boundary();
-    return nullptr;
-  };
-  if (!start_thread(run, this)) disarm_boundary();
-}
-
-// First the slot: who finds no other table to come looks at it once more.
-void linked_library::disarm_boundary() {
-  if (newest_ == nullptr || !std::exchange(armed_, false)) return;
-  lead_boundary(*newest_, false);
-  where_.header->next.store(newest_->table(), std::memory_order_release);
-}
-
-// On a thread of its own. Tells the engine that a call waits at the boundary; a call that the engine does not come for,
-// as the build was taken back, goes on.
-void linked_library::attend_boundary() {
-  constexpr std::chrono::milliseconds often{100};  // the call wakes it; that may come just before it sleeps
-  constexpr std::chrono::milliseconds longest{500};
-  const auto waits = [&] {
-    const std::lock_guard lock(mutex_);
-    return armed_ && !still_ && gate_.is_closed();
-  };
-  for (;;) {
-    gate_.wait_for_change(often);
-    if (!waits()) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      continue;
-    }
-    engine_->resume();
-    const auto until = std::chrono::steady_clock::now() + longest;
-    while (waits() && std::chrono::steady_clock::now() < until) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    const std::lock_guard lock(mutex_);
-    if (!armed_ || still_ || !gate_.is_closed()) continue;
-    disarm_boundary();
-    gate_.open(newest_->table());
-  }
-}
-
-void* linked_library::newer_function(const char* name) {
-  const standin_header& header = *where_.header;
-  const std::lock_guard lock(mutex_);
-  if (newest_ == nullptr) return nullptr;
-  std::uint32_t slot = header.functions;
-  for (const std::string& one : added_) {
-    if (one == name) return header.stubs + std::size_t{slot} * stub_size;
-    ++slot;
-  }
-  if (slot >= header.slots) return nullptr;
-  const auto found = std::find_if(newest_->exported.begin(), newest_->exported.end(),
-                                  [&](const auto& one) { return one.first.first == name && one.second.is_default(); });
-  if (found == newest_->exported.end()) return nullptr;
-  added_.emplace_back(name);
-  // Every table that may still come into use gets it; what has no such function keeps the notice.
-  for (const auto& one : builds_) {
-    const exported_symbol* const symbol = function_of(slot, one->exported);
-    if (symbol == nullptr || one->base == 0) continue;
-    void* const at = reinterpret_cast<void*>(one->base + symbol->raw.st_value);
-    void* const target = symbol->kind == symbol_kind::chosen ? reinterpret_cast<resolver>(at)() : at;
-    __atomic_store_n(one->table() + slot, target, __ATOMIC_RELEASE);
-  }
-  return header.stubs + std::size_t{slot} * stub_size;
 }
 
 }  // namespace autoreload::exec

@@ -89,31 +89,35 @@ class linked_library final : public autoreload::detail::linked_host {
 
   linked_library(loaded_standin where, standin_facts facts, program_thread& loading,
                  std::function<void(const event&)> observer);
-  void observe(const event& happened);
-  void count(const event& happened);
-  void tell(const event& happened);
-  void remark(const std::string& text);
   void take_over();
   void open_gate();
-  void say_what_is_lost();
+  [[nodiscard]] std::vector<std::uintptr_t> bases();
+  build& remember(build made);
+  void forget(const build* gone);
+  std::optional<held_image> leaving(const held_image& known);
+  void* variable(const exported_symbol& symbol) const;
+  [[nodiscard]] std::optional<error> too_many() const;
+  // Where stubs lead: linked_tables.cpp.
+  [[nodiscard]] std::string key_name(std::uint32_t slot) const;
+  [[nodiscard]] const exported_symbol* function_of(std::uint32_t slot, const functions& in) const;
+  [[nodiscard]] static void* target_of(const build& in, const exported_symbol& function);
+  // @return the names that it lacks
+  std::vector<std::string> fill_table(const build& into);
+  // Taking over at a chosen call: linked_boundary.cpp.
   void set_boundary(const std::string& function);
   void lead_over_at_boundary();
   void lead_boundary(const build& one, bool to_notice);
   void arm_boundary();
   void disarm_boundary();
   void attend_boundary();
-  [[nodiscard]] std::vector<std::uintptr_t> bases();
-  build& remember(build made);
-  void forget(const build* gone);
-  std::optional<held_image> leaving(const held_image& known);
-  void say_what_changed(const std::vector<std::string>& gone, const build& made);
-  void* variable(const exported_symbol& symbol) const;
-  [[nodiscard]] std::string key_name(std::uint32_t slot) const;
-  [[nodiscard]] const exported_symbol* function_of(std::uint32_t slot, const functions& in) const;
+  // What is told: linked_words.cpp.
+  void observe(const event& happened);
+  void count(const event& happened);
+  void tell(const event& happened);
+  void remark(const std::string& text);
   [[nodiscard]] std::uint64_t kept_bytes() const;
-  [[nodiscard]] std::optional<error> too_many() const;
-  // @return the names that it lacks
-  std::vector<std::string> fill_table(const build& into);
+  void say_what_changed(const std::vector<std::string>& gone, const build& made);
+  void say_what_is_lost();
 
   const loaded_standin where_;
   const standin_facts facts_;
