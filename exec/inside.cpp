@@ -16,6 +16,7 @@
 #include "holders/mappings.hpp"
 #include "holders/threads.hpp"
 #include "holders/tracer.hpp"
+#include "system/after_call.hpp"
 #include "system/own_memory.hpp"
 #include "system/thread_files.hpp"
 
@@ -29,18 +30,6 @@ using holding::tracing_job;
 
 constexpr std::size_t deepest_calls = 4096;
 
-// Whether the instruction before an address is a call: `call rel32`, or one of the forms of `call *...`.
-bool comes_after_call(std::uintptr_t address) noexcept {
-  std::array<unsigned char, 7> before{};
-  if (copy_memory(address - before.size(), before.data(), before.size()) != before.size()) return false;
-  const auto at = [&](std::size_t bytes) { return before[before.size() - bytes]; };
-  if (at(5) == 0xe8) return true;
-  for (const std::size_t length : {2U, 3U, 4U, 6U, 7U}) {
-    if (at(length) == 0xff && (at(length - 1) & 0x38U) == 0x10) return true;
-  }
-  return false;
-}
-
 struct verdict {
   bool inside = false;
   std::uintptr_t at = 0;
@@ -51,7 +40,7 @@ verdict search_stack(const entered_code& code, std::uintptr_t from, std::uintptr
   for (from &= ~std::uintptr_t{7}; from < end;) {
     const std::size_t got = copy_memory(from, words.data(), std::min(end - from, sizeof words)) / sizeof words[0];
     for (std::size_t i = 0; i < got; ++i) {
-      if (code.has(words[i] - 1) && comes_after_call(words[i])) return {true, words[i]};
+      if (code.has(words[i] - 1) && follows_a_call(words[i])) return {true, words[i]};
       if (code.before->is_passing(words[i])) return {true, 0};
     }
     if (got == 0) break;

@@ -14,7 +14,7 @@
 #include "crash/crash_table.hpp"
 #include "recover/ending.hpp"
 #include "reload/stays/running_thread.hpp"
-#include "system/own_memory.hpp"
+#include "system/after_call.hpp"
 #include "system/thread_files.hpp"
 
 namespace autoreload {
@@ -30,25 +30,6 @@ bool find_code(std::uintptr_t address, crash_table::entry& found) {
     if (crash_table::read(slot, found) && found.unloaded == 0 && found.has_code_at(address)) return true;
   }
   return false;
-}
-
-// Whether what follows a call lies here. In code that is loaded. What else leads into code, such as a function's
-// address, is no trace of a call.
-bool follows_a_call(std::uintptr_t address) {
-#if defined(__x86_64__)
-  std::array<unsigned char, 7> before{};
-  if (copy_memory(address - before.size(), before.data(), before.size()) != before.size()) return false;
-  if (before[2] == 0xe8) return true;  // by distance
-  for (const std::size_t length : {2U, 3U, 4U, 6U, 7U}) {
-    const std::size_t at = before.size() - length;
-    if (before[at] == 0xff && (before[at + 1] & 0x38) == 0x10) return true;  // by a register or through memory
-  }
-  return false;
-#else
-  std::uint32_t before = 0;
-  if (copy_memory(address - sizeof before, &before, sizeof before) != sizeof before) return false;
-  return (before & 0xfc000000) == 0x94000000 || (before & 0xfffffc1f) == 0xd63f0000;
-#endif
 }
 
 // The nearest return address into a generation; the thread sleeps, so its stack stands still.
