@@ -10,6 +10,7 @@
 
 #include "crash/source_place.hpp"
 #include "exec/unloading.hpp"
+#include "reload/load/bindings.hpp"
 #include "system/mapped_file.hpp"
 #include "system/thread_files.hpp"
 
@@ -18,31 +19,12 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-struct place {
-  std::uintptr_t address;
-  std::string file{};
-  std::uintptr_t base = 0;
-};
-
-// The loader's list: its lock is not held by a thread that waits at the gate inside a constructor, as dlsym's may be.
+// By the loader's list: its lock is not held by a thread that waits at the gate inside a constructor, as dlsym's may
+// be.
 std::string function_at(std::uintptr_t address) {
-  place here{address};
-  dl_iterate_phdr(
-      [](dl_phdr_info* one, std::size_t, void* argument) {
-        place& wanted = *static_cast<place*>(argument);
-        for (int i = 0; i < one->dlpi_phnum; ++i) {
-          const ElfW(Phdr)& part = one->dlpi_phdr[i];
-          const std::uintptr_t offset = wanted.address - one->dlpi_addr - part.p_vaddr;
-          if (part.p_type != PT_LOAD || offset >= part.p_memsz) continue;
-          wanted.file = one->dlpi_name;
-          wanted.base = one->dlpi_addr;
-          return 1;
-        }
-        return 0;
-      },
-      &here);
-  const mapped_file file(here.file.c_str());
-  return std::string(find_function(file.bytes(), address - here.base).name);
+  const std::optional<loaded_object> object = object_at(reinterpret_cast<const void*>(address));
+  const mapped_file file(object ? object->name.c_str() : "");
+  return std::string(find_function(file.bytes(), object ? address - object->base : 0).name);
 }
 
 std::string in_words(const insider& who) {

@@ -5,26 +5,9 @@
 #include <dlfcn.h>
 #include <link.h>
 
-#include <cstring>
-#include <utility>
-
 #include "elf/dynamic_section.hpp"
 
 namespace autoreload {
-namespace {
-
-// The relocations by which the loader put a symbol's address somewhere; others don't look symbols up.
-bool binds_an_address(std::uint64_t info) {
-  const auto type = ELF64_R_TYPE(info);
-#if defined(__x86_64__)
-  return type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT;
-#else
-  return type == R_AARCH64_JUMP_SLOT || type == R_AARCH64_GLOB_DAT;
-#endif
-}
-
-}  // namespace
-
 std::optional<loaded_object> object_at(const void* address) {
   struct search {
     std::uintptr_t address;
@@ -44,29 +27,6 @@ std::optional<loaded_object> object_at(const void* address) {
       },
       &wanted);
   return wanted.found;
-}
-
-void for_each_binding(const placed_file& lib,
-                      const std::function<void(const Elf64_Sym&, const char*, const void*)>& tell) {
-  const elf_view& file = lib.file;
-  const dynamic_section dynamic = dynamic_section_of(file);
-  const std::uint64_t relative = dynamic.relative_relocations * sizeof(Elf64_Rela);  // inspected: these are there
-  const std::pair<std::uint64_t, std::uint64_t> tables[] = {
-      {dynamic.relocations + relative, dynamic.relocations_size - relative},
-      {dynamic.plt_relocations, dynamic.plt_relocations_size}};
-  for (const auto& [address, size] : tables) {
-    if (size == 0) continue;
-    const auto entries = file.table_at<Elf64_Rela>(address, size / sizeof(Elf64_Rela));
-    for (const Elf64_Rela one : entries.value_or(table<Elf64_Rela>())) {
-      if (!binds_an_address(one.r_info)) continue;
-      const auto symbol = file.record_at<Elf64_Sym>(dynamic.symbols + ELF64_R_SYM(one.r_info) * sizeof(Elf64_Sym));
-      const auto* const name =
-          reinterpret_cast<const char*>(symbol ? file.bytes(dynamic.strings + symbol->st_name, 1) : nullptr);
-      void* bound = nullptr;
-      std::memcpy(&bound, reinterpret_cast<const void*>(lib.base + one.r_offset), sizeof bound);
-      if (name != nullptr && bound != nullptr) tell(*symbol, name, bound);
-    }
-  }
 }
 
 std::vector<std::string> bound_to_old_versions(const placed_file& lib) {
