@@ -3,7 +3,6 @@
 #include "exec/files.hpp"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,19 +20,6 @@ std::string base_of(const std::string& path) { return path.substr(path.rfind('/'
 std::string real_path(const std::string& path) {
   const std::unique_ptr<char, decltype(&std::free)> real(realpath(path.c_str(), nullptr), &std::free);
   return real != nullptr ? real.get() : path;
-}
-
-mapped_file::mapped_file(const std::string& path) {
-  const unique_fd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat status {};
-  if (!file || fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size <= 0) return;
-  const auto size = static_cast<std::size_t>(status.st_size);
-  void* const memory = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.get(), 0);
-  if (memory != MAP_FAILED) bytes_ = {static_cast<const char*>(memory), size};
-}
-
-mapped_file::~mapped_file() {
-  if (!bytes_.empty()) munmap(const_cast<char*>(bytes_.data()), bytes_.size());
 }
 
 // At once: a library with debug information has many megabytes, and somebody waits for the program's start.

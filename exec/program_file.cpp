@@ -13,10 +13,12 @@
 #include <sstream>
 #include <string_view>
 
+#include "elf/sections.hpp"
 #include "exec/copy_plan.hpp"
 #include "exec/exports.hpp"
 #include "exec/files.hpp"
 #include "exec/user_library.hpp"
+#include "system/mapped_file.hpp"
 
 namespace autoreload::exec {
 namespace {
@@ -35,6 +37,10 @@ std::string found_in_path(const std::string& name) {
     if (can_run(whole)) return whole;
   }
   return {};
+}
+
+std::string_view text_of(const mapped_file& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
 }
 
 // The words of a `#!` line: the interpreter, and what stands behind it as one argument.
@@ -59,8 +65,7 @@ bool is_shell(const std::string& program) {
 
 class judgement {
  public:
-  judgement(const std::string& path, std::string_view bytes)
-      : path_(path), bytes_(std::as_bytes(std::span(bytes.data(), bytes.size()))) {}
+  judgement(const std::string& path, std::span<const std::byte> bytes) : path_(path), bytes_(bytes) {}
 
   result<void> run() const {
     Elf64_Ehdr header;
@@ -128,8 +133,8 @@ class judgement {
 // The run time of the address sanitizer looks at its place when it starts, and ends the program.
 result<void> judge_needed(const std::string& path, const dynamic_tables& tables) {
   for (const Elf64_Dyn& entry : tables.entries) {
-    if (entry.d_tag != DT_NEEDED || entry.d_un.d_val >= tables.strings.size()) continue;
-    const std::string name = reinterpret_cast<const char*>(tables.strings.data()) + entry.d_un.d_val;
+    if (entry.d_tag != DT_NEEDED) continue;
+    const std::string name(string_at(tables.strings, entry.d_un.d_val));
     if (!name.starts_with("libasan.") && !name.starts_with("libclang_rt.asan")) continue;
     return error(stage::use, path, "it needs " + name + ", which must be the first of its libraries")
         .advise("build it without the address sanitizer, or with its run time inside (-static-libasan)");
@@ -138,10 +143,9 @@ result<void> judge_needed(const std::string& path, const dynamic_tables& tables)
 }
 
 // What the dynamic loader knows of it.
-result<std::vector<std::string>> functions_of(const std::string& path, std::string_view bytes) {
-  const auto file_bytes = std::as_bytes(std::span(bytes.data(), bytes.size()));
-  const std::vector<load_segment> segments = segments_of(file_bytes);
-  const elf_view file{file_bytes, segments, 0};
+result<std::vector<std::string>> functions_of(const std::string& path, std::span<const std::byte> bytes) {
+  const std::vector<load_segment> segments = segments_of(bytes);
+  const elf_view file{bytes, segments, 0};
   std::vector<std::string> names;
   if (const auto tables = tables_of(file)) {
     if (result<void> judged = judge_needed(path, *tables); !judged) return judged.error();
@@ -159,10 +163,11 @@ result<program_file> find_program(const std::vector<std::string>& words) {
   if (found.path.empty()) {
     return error(stage::use, words.front(), "there is no such program").advise("name one that is in PATH, or its path");
   }
-  mapped_file file(found.path);
-  for (int depth = 0; file.bytes().starts_with("#!") && depth < 4; ++depth) {
+  // Not read: it may be large, and the system is about to map it itself.
+  mapped_file file(found.path.c_str());
+  for (int depth = 0; text_of(file).starts_with("#!") && depth < 4; ++depth) {
     const std::string script = found.path;
-    std::vector<std::string> line = interpreter_of(file.bytes());
+    std::vector<std::string> line = interpreter_of(text_of(file));
     const bool by_env = base_of(line[0]) == "env" && line.size() == 2 && line[1].find(' ') == std::string::npos;
     if (by_env) line.erase(line.begin());
     if (is_shell(line[0])) {
@@ -173,7 +178,7 @@ result<program_file> find_program(const std::vector<std::string>& words) {
     if (found.path.empty()) return error(stage::use, script, "there is no " + line[0] + ", which shall run it");
     found.words[0] = script;
     found.words.insert(found.words.begin(), line.begin(), line.end());
-    file = mapped_file(found.path);
+    file = mapped_file(found.path.c_str());
   }
   if (file.bytes().empty()) {
     return error(stage::use, found.path, "it can't be read").advise("give yourself the right to read it");

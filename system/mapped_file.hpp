@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <span>
+#include <utility>
 
 #include "system/unique_fd.hpp"
 
@@ -26,8 +27,11 @@ class mapped_file {
     if (at != MAP_FAILED) bytes_ = {static_cast<const std::byte*>(at), size};
   }
   explicit mapped_file(const char* path) noexcept : mapped_file(unique_fd(::open(path, O_RDONLY | O_CLOEXEC)).get()) {}
-  mapped_file(const mapped_file&) = delete;
-  mapped_file& operator=(const mapped_file&) = delete;
+  mapped_file(mapped_file&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+  mapped_file& operator=(mapped_file&& other) noexcept {
+    std::swap(bytes_, other.bytes_);
+    return *this;
+  }
   ~mapped_file() {
     if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
   }
