@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // loose_pointers: finds words that lead into the old build, and exchanges them.
 //
-// SHARED  the program's memory. Its threads go on, outside of the library: they may copy a pointer from where the
+// SHARED  the program's memory. Its threads go on, outside of the library. They may copy a pointer from where the
 // search
-//         has not looked to where it has, so it is repeated until it finds nothing; and they may unmap memory, so a
-//         child that borrows the memory makes the exchanges: a fault ends the child alone.
+//         has not looked to where it has: so it is repeated until it finds nothing. They may unmap memory: so a child
+//         that borrows the memory makes the exchanges, and a fault ends the child alone.
 #include "exec/loose_pointers.hpp"
 
 #include <sys/mman.h>
@@ -44,8 +44,9 @@ holding::unseen_list<loose_pointers::word> loose_pointers::find(const pointer_se
     }
   };
   holding::left_out out;
-  out.add({target.base + target.low, target.base + target.low + target.span});
-  out.add({~what.never.begin, ~what.never.end});
+  for (const holding::target& build : {target, holding::target(what.now)}) {
+    out.add({build.base + build.low, build.base + build.low + build.span});
+  }
   out.add(holding::stack_of_this_thread());
   out.sort();
   const holding::mapping_list all = holding::read_mappings(target);

@@ -23,7 +23,7 @@ struct pointer_search {
   std::shared_ptr<const holding::loaders_words> loaders{};
   /// Of the old build's memory: it is shared with the new one. The list itself is not to be found.
   holding::unseen_list<memory_range> too{};
-  memory_range never{};  ///< the new build's memory, which is not looked at; inverted, as this is on the heap
+  held_image now{};  ///< the new build, whose memory is not looked at
   /// Where a pointer shall lead; nothing: it stays.
   std::function<std::optional<std::uintptr_t>(std::uintptr_t old)> to{};
 };

@@ -5,7 +5,6 @@
 #include <dlfcn.h>
 #include <link.h>
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -21,16 +20,6 @@ std::optional<held_image> image_of(void* handle) {
   link_map* map = nullptr;
   if (handle == nullptr || dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0) return std::nullopt;
   return image_at(map->l_ld);
-}
-
-// Inverted.
-memory_range range_of(const held_image& image) {
-  memory_range all{~std::uintptr_t{0}, 0};
-  for (const held_segment& one : image.segments) {
-    all.begin = std::min(all.begin, image.base + one.offset);
-    all.end = std::max(all.end, image.base + one.offset + one.size);
-  }
-  return {~all.begin, ~all.end};
 }
 
 class program_plan final : public state_plan {
@@ -86,7 +75,7 @@ class program_carrier final : public state_carrier {
     pointer_search search{.old = *old,
                           .loaders = std::make_shared<holding::loaders_words>(*old, holding::loaded_objects(old->base)),
                           .too = shared.places,
-                          .never = range_of(*now),
+                          .now = *now,
                           .to = {}};
     return std::unique_ptr<state_plan>(std::make_unique<program_plan>(*std::move(planned), std::move(search)));
   }
