@@ -14,6 +14,7 @@
 
 #include "rebuild/bare_command.hpp"
 #include "rebuild/build_tool.hpp"
+#include "rebuild/link_stub.hpp"
 
 namespace autoreload::building {
 
@@ -46,11 +47,17 @@ struct compile_and_link {
 /// one and renamed over it; its object is none that the tool knows.
 [[nodiscard]] std::optional<chain> with_tcc(const chain& learned, const std::string& library);
 
+/// Makes the stubs' files, in a directory beside the library.
+/// @param learned  its linker's driver makes them @return their paths; nothing when one could not be made
+[[nodiscard]] std::optional<std::vector<std::string>> make_stubs(tool_finder& ask, const std::vector<link_stub>& stubs,
+                                                                 const chain& learned, const std::string& library);
+
 /// The chain with the same compilation, and a link by the linker alone against stubs of what the library needed when
-/// the tool linked it. Object and stubs lie in a directory beside the library; that is renamed into place.
-/// @param library  absolute; made by the tool
-/// @return nothing when the driver does not say how it links, or the library needs no other
+/// the tool linked it. Its object and library lie beside the stubs; the library is renamed into place.
+/// @param library  absolute
+/// @param stubs    by make_stubs()
+/// @return nothing when the driver does not say how it links
 [[nodiscard]] std::optional<chain> with_linker_alone(tool_finder& ask, const build_tool& tool, const chain& learned,
-                                                     const std::string& library);
+                                                     const std::string& library, const std::vector<std::string>& stubs);
 
 }  // namespace autoreload::building

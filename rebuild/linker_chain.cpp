@@ -113,43 +113,52 @@ bare_command compile_into(const bare_command& compile, const std::string& object
   return made;
 }
 
+fs::path real_file(const std::string& library) {
+  std::error_code ignored;
+  return fs::weakly_canonical(library, ignored);
+}
+
+// Where stubs and objects are that the tool does not know.
+fs::path place_beside(const std::string& library) {
+  const fs::path real = real_file(library);
+  return real.parent_path() / ("." + real.filename().string() + ".quick");
+}
+
 bool write(const fs::path& to, const std::string& text) {
   std::ofstream file(to, std::ios::trunc);
   return !(file << text).fail() && !(file.flush()).fail();
 }
 
-// @return the stubs' files, or none when one could not be made
-std::vector<std::string> make_stubs(tool_finder& ask, const std::vector<link_stub>& stubs, const std::string& driver,
-                                    const fs::path& place) {
+}  // namespace
+
+std::optional<std::vector<std::string>> make_stubs(tool_finder& ask, const std::vector<link_stub>& stubs,
+                                                   const chain& learned, const std::string& library) {
+  const std::optional<compile_and_link> both = read_two(learned);
+  if (!both) return std::nullopt;
+  std::error_code problem;
+  const fs::path place = place_beside(library);
+  fs::create_directory(place, problem);
   std::vector<std::string> files;
   for (const link_stub& one : stubs) {
     const std::string name = (place / ("stub" + std::to_string(files.size()))).string();
-    if (!write(name + ".s", one.assembly) || !write(name + ".versions", one.versions)) return {};
-    std::vector<std::string> words{driver, "-shared", "-nostdlib", "-Wl,-soname," + one.name};
+    if (!write(name + ".s", one.assembly) || !write(name + ".versions", one.versions)) return std::nullopt;
+    std::vector<std::string> words{both->link.words[0], "-shared", "-nostdlib", "-Wl,-soname," + one.name};
     if (!one.versions.empty()) words.push_back("-Wl,--version-script," + name + ".versions");
     words.insert(words.end(), {"-x", "assembler", name + ".s", "-o", name + ".so"});
-    if (!ask.answer(words, place)) return {};
+    if (!ask.answer(words, place)) return std::nullopt;
     files.push_back(name + ".so");
   }
   return files;
 }
 
-}  // namespace
-
 std::optional<chain> with_linker_alone(tool_finder& ask, const build_tool& tool, const chain& learned,
-                                       const std::string& library) {
+                                       const std::string& library, const std::vector<std::string>& stubs) {
   const std::optional<compile_and_link> both = read_two(learned);
   if (!both || asks_too_much(both->compile) || asks_too_much(both->link)) return std::nullopt;
   const std::optional<std::vector<std::string>> words = linker_words(ask, both->link, tool.run.directory);
-  debug_file built = read_elf_file(library);
-  const std::optional<std::vector<link_stub>> stubs = stubs_for(built);
-  if (!words || !stubs) return std::nullopt;
-  std::error_code problem;
-  const fs::path real = fs::weakly_canonical(library, problem);
-  const fs::path place = real.parent_path() / ("." + real.filename().string() + ".quick");
-  fs::create_directory(place, problem);
-  const std::vector<std::string> files = make_stubs(ask, *stubs, both->link.words[0], place);
-  if (files.size() != stubs->size()) return std::nullopt;
+  if (!words) return std::nullopt;
+  const fs::path real = real_file(library);
+  const fs::path place = place_beside(library);
   const std::string object = place / "object.o";
   const std::string output = place / real.filename();
   bare_command link{both->link.enter, without_libraries(*words)};
@@ -159,7 +168,7 @@ std::optional<chain> with_linker_alone(tool_finder& ask, const build_tool& tool,
   }
   // A name that none of the stubs has ends the link, and the tool is asked.
   link.words.insert(link.words.end(), {"-z", "defs", "--no-as-needed"});
-  link.words.insert(link.words.end(), files.begin(), files.end());
+  link.words.insert(link.words.end(), stubs.begin(), stubs.end());
   chain made;
   made.learned_from = learned.learned_from;
   made.lines = {compile_into(both->compile, object).line(), link.line(),

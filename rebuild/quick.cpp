@@ -40,7 +40,10 @@ void rebuilder::worker::learn_chains(tool_finder& ask) {
   if (options_.chain == rebuild_chain::linker) {
     debug_file built = read_elf_file(library_);
     std::optional<std::vector<link_stub>> now = stubs_for(built);
-    if (std::exchange(stubs_, now) != now) chains_.clear();  // it may be bound to more than before
+    if (std::exchange(stubs_, now) != now) {  // it may be bound to more than before
+      chains_.clear();
+      stub_files_.reset();
+    }
   }
   std::vector<std::string> wanted = building_files_;
   wanted.insert(wanted.end(), watched_.begin(), watched_.end());
@@ -53,8 +56,9 @@ void rebuilder::worker::learn_chains(tool_finder& ask) {
     std::optional<chain> direct = learn_chain(ask, *tool_, file, library_);
     std::optional<chain> stand_in;
     if (direct && options_.chain == rebuild_chain::tcc) stand_in = with_tcc(*direct, library_);
-    if (direct && options_.chain == rebuild_chain::linker) {
-      stand_in = with_linker_alone(ask, *tool_, *direct, library_);
+    if (direct && options_.chain == rebuild_chain::linker && stubs_) {
+      if (!stub_files_) stub_files_ = make_stubs(ask, *stubs_, *direct, library_);
+      if (stub_files_) stand_in = with_linker_alone(ask, *tool_, *direct, library_, *stub_files_);
     }
     if (ask.interrupted()) return;
     std::optional<learned>& into = chains_[file];

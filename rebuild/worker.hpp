@@ -90,14 +90,15 @@ class [[gnu::visibility("hidden")]] rebuilder::worker {
     building::chain direct;
     std::optional<building::chain> stand_in;  // for a while, until the tool's own library is there
   };
-  std::optional<std::vector<building::link_stub>> stubs_;  // what the chains' links were learned with
-  std::map<std::string, std::optional<learned>> chains_;   // by the source; nothing: there is none
-  std::set<std::string> unsynced_;                         // saved since the tool was last done
-  bool synced_ = false;                                    // the tool was done once
-  bool follow_up_due_ = false;                             // the tool has to catch up with a chain
-  bool tool_only_ = false;                                 // the next build is the tool's
-  bool stands_in_ = false;                                 // what is there now was made by a chain's stand-in
-  way way_ = way::tool;                                    // of the build that runs, or ran last
+  std::optional<std::vector<building::link_stub>> stubs_;  // what the library was bound to by the tool
+  std::optional<std::vector<std::string>> stub_files_;
+  std::map<std::string, std::optional<learned>> chains_;  // by the source; nothing: there is none
+  std::set<std::string> unsynced_;                        // saved since the tool was last done
+  bool synced_ = false;                                   // the tool was done once
+  bool follow_up_due_ = false;                            // the tool has to catch up with a chain
+  bool tool_only_ = false;                                // the next build is the tool's
+  bool stands_in_ = false;                                // what is there now was made by a chain's stand-in
+  way way_ = way::tool;                                   // of the build that runs, or ran last
 
   bool searched_ = false;          // for a tool, once
   std::string tool_marks_;         // how the places looked where one is searched

@@ -21,6 +21,11 @@ class with_each_database : public testing::TestWithParam<tool> {
       if (!installed(program)) GTEST_SKIP() << program << " is not installed (Debian package " << package << ")";
     }
   }
+  static rebuild_options first(rebuild_chain chain) {
+    rebuild_options options;
+    options.chain = chain;
+    return options;
+  }
   // A session in which the chain of lib.c is known: it was saved and built once by the tool.
   static void warm_up(const project& on, session& running) {
     ASSERT_TRUE(running.becomes(1));
@@ -37,9 +42,7 @@ class with_each_database : public testing::TestWithParam<tool> {
 
 TEST_P(with_each_database, a_save_is_built_without_the_tool_and_the_tool_then_finds_it_done) {
   const project on(GetParam());
-  rebuild_options options;
-  options.chain = rebuild_chain::direct;
-  session running(on, options);
+  session running(on, first(rebuild_chain::direct));
   warm_up(on, running);
   on.write("lib.c", source_of(100));
   ASSERT_TRUE(running.becomes(100));
@@ -58,9 +61,7 @@ TEST_P(with_each_database, a_save_is_built_without_the_tool_and_the_tool_then_fi
 
 TEST_P(with_each_database, the_commands_make_the_same_bytes_as_the_tool) {
   const project on(GetParam());
-  rebuild_options options;
-  options.chain = rebuild_chain::direct;
-  session running(on, options);
+  session running(on, first(rebuild_chain::direct));
   warm_up(on, running);
   on.write("lib.c", source_of(100));
   ASSERT_TRUE(running.becomes(100));
@@ -71,9 +72,7 @@ TEST_P(with_each_database, the_commands_make_the_same_bytes_as_the_tool) {
 
 TEST_P(with_each_database, a_change_of_the_build_files_makes_the_chain_void) {
   const project on(GetParam());
-  rebuild_options options;
-  options.chain = rebuild_chain::direct;
-  session running(on, options);
+  session running(on, first(rebuild_chain::direct));
   warm_up(on, running);
   const std::string file = GetParam() == tool::ninja   ? "build/build.ninja"
                            : GetParam() == tool::meson ? "meson.build"
@@ -90,9 +89,7 @@ TEST_P(with_each_database, a_change_of_the_build_files_makes_the_chain_void) {
 TEST_P(with_each_database, tcc_goes_first_and_the_real_build_follows) {
   if (!installed("tcc")) GTEST_SKIP() << "tcc is not installed (Debian package tcc)";
   const project on(GetParam());
-  rebuild_options options;
-  options.chain = rebuild_chain::tcc;
-  session running(on, options);
+  session running(on, first(rebuild_chain::tcc));
   warm_up(on, running);
   on.write("lib.c", source_of(100));
   ASSERT_TRUE(running.becomes(100));
@@ -139,7 +136,12 @@ TEST_P(with_each_database, the_linker_alone_binds_to_the_same_versions_as_the_to
   EXPECT_TRUE(has(bound, "pthread_cond_signal@GLIBC_2.3.2") || !has(bound, "GLIBC_2.2.5")) << bound;
   const auto learned = learn_chain(ask, *tool, on.path("lib.c"), on.library());
   ASSERT_TRUE(learned);
-  const auto alone = with_linker_alone(ask, *tool, *learned, on.library());
+  building::debug_file built = building::read_elf_file(on.library());
+  const auto stubs = building::stubs_for(built);
+  ASSERT_TRUE(stubs);
+  const auto files = make_stubs(ask, *stubs, *learned, on.library());
+  ASSERT_TRUE(files);
+  const auto alone = with_linker_alone(ask, *tool, *learned, on.library(), *files);
   ASSERT_TRUE(alone);
   on.write("lib.c", source_with_libc(2));
   ASSERT_TRUE(processes->start(run_of(*alone, *tool)));
@@ -157,9 +159,7 @@ TEST_P(with_each_database, the_linker_alone_binds_to_the_same_versions_as_the_to
 
 TEST_P(with_each_database, the_linker_alone_goes_first_and_the_tool_follows) {
   const project on(GetParam());
-  rebuild_options options;
-  options.chain = rebuild_chain::linker;
-  session running(on, options);
+  session running(on, first(rebuild_chain::linker));
   warm_up(on, running);
   on.write("lib.c", source_of(100));
   ASSERT_TRUE(running.becomes(100));
@@ -189,9 +189,7 @@ TEST_P(with_each_database, tcc_stands_in_for_one_source_of_several) {
                                                       : std::pair(" lib.c", " lib.c other.c");
   std::string text = support::read_file(on.path(file));
   on.replace(file, text.replace(text.find(from), std::string(from).size(), to));
-  rebuild_options options;
-  options.chain = rebuild_chain::tcc;
-  session running(on, options);
+  session running(on, first(rebuild_chain::tcc));
   warm_up(on, running);
   const auto tool_has_followed = [&] {
     while (!has(running.told.next(rebuild_kind::built).text, "took the place of tcc's")) {
