@@ -7,20 +7,16 @@
 //
 // OPTIONS  --seconds=N (30). --frame-us=N (2000): how long a frame is; what is left of it is slept. --reload-ms=N
 //          (1000): from one reload to the next. --out=FILE: the counts, as JSON.
-#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
-#include <memory>
-#include <random>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "harness/arguments.hpp"
-#include "harness/histogram.hpp"
+#include "harness/counts.hpp"
 #include "latency/engine_series.hpp"
 
 namespace bench {
@@ -82,23 +78,6 @@ void print_table(const std::vector<frame_loop>& all) {
   }
 }
 
-bool write_json(const std::string& path, const std::vector<frame_loop>& all, std::int64_t seconds) {
-  FILE* const file = std::fopen(path.c_str(), "we");
-  if (file == nullptr) return false;
-  std::fprintf(file, "{\n  \"context\": {\"seconds\": %" PRId64 ", \"unit\": \"ns\"},\n  \"series\": [", seconds);
-  const char* separator = "";
-  for (const frame_loop& one : all) {
-    std::fprintf(file,
-                 "%s\n    {\"name\": \"%s\", \"label\": \"%s\", \"calls\": %" PRIu64 ", \"reloads\": %" PRIu64 ",",
-                 separator, one.name, one.label, one.times.total(), one.reloads);
-    one.times.write(file);
-    std::fprintf(file, "}");
-    separator = ",";
-  }
-  std::fprintf(file, "\n  ]\n}\n");
-  return std::fclose(file) == 0;
-}
-
 int run(arguments given) {
   const std::int64_t seconds = given.number("seconds", 30);
   const std::chrono::microseconds frame(given.number("frame-us", 2000));
@@ -110,17 +89,12 @@ int run(arguments given) {
                               {"frame/poll/storm", "poll()", true, std::chrono::nanoseconds::max()},
                               {"frame/budget/storm", "poll(100us)", true, std::chrono::microseconds(100)}};
   rebuilt one;
-  std::vector<frame_loop*> order;
-  order.reserve(all.size());
-  for (frame_loop& each : all) order.push_back(&each);
-  std::minstd_rand random(1);
-  const auto rounds = std::max<std::int64_t>(1, seconds * 1000 / (slice.count() * std::ssize(all)));
-  for (std::int64_t round = 0; round < rounds; ++round) {
-    std::shuffle(order.begin(), order.end(), random);
-    for (frame_loop* const next : order) next->run(one, frame, slice);
-  }
+  take_turns(all, seconds * 1000 / (slice.count() * std::ssize(all)),
+             [&](frame_loop& next) { next.run(one, frame, slice); });
   print_table(all);
-  if (!out.empty() && !write_json(out, all, seconds)) {
+  std::vector<counted> counts;
+  for (const frame_loop& each : all) counts.push_back({each.name, each.label, each.reloads, &each.times});
+  if (!out.empty() && !write_counts(out, "\"seconds\": " + std::to_string(seconds), counts)) {
     std::perror(out.c_str());
     return EXIT_FAILURE;
   }
@@ -130,11 +104,4 @@ int run(arguments given) {
 }  // namespace
 }  // namespace bench
 
-int main(int count, char** words) {
-  try {
-    return bench::run({count, words});
-  } catch (const std::exception& failure) {
-    std::fprintf(stderr, "frame_histogram: %s\n", failure.what());
-    return EXIT_FAILURE;
-  }
-}
+int main(int count, char** words) { return bench::run_program("frame_histogram", count, words, &bench::run); }

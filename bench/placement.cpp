@@ -2,9 +2,8 @@
 // placement: the same loop of calls at several places in memory. Where a loop lies against the processor's lines of
 // code is decided by the compiler, the linker and by what stands before it, and may cost as much as a pin.
 //
-// ROWS    placed/<idiom>/<bytes>: the loop begins so many bytes behind a multiple of 64. One thread, nothing is
-// reloaded;
-//         the time is of one call.
+// ROWS    placed/<idiom>/<bytes>: the loop begins so many bytes behind a multiple of 64. One thread calls, and nothing
+//         is reloaded. The time is of one call.
 #include <dlfcn.h>
 
 #include <autoreload/autoreload.hpp>

@@ -12,16 +12,13 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "harness/arguments.hpp"
-#include "harness/histogram.hpp"
+#include "harness/counts.hpp"
 #include "idioms/idiom.hpp"
 #include "idioms/storm.hpp"
 
@@ -94,25 +91,6 @@ void print_table(const std::vector<series>& all) {
   }
 }
 
-bool write_json(const std::string& path, const std::vector<series>& all, std::int64_t seconds) {
-  FILE* const file = std::fopen(path.c_str(), "we");
-  if (file == nullptr) return false;
-  std::fprintf(file, "{\n  \"context\": {\"seconds\": %lld, \"cores\": %u, \"unit\": \"ns\"},\n  \"series\": [",
-               static_cast<long long>(seconds), std::thread::hardware_concurrency());
-  const char* separator = "";
-  for (const series& one : all) {
-    std::fprintf(file, "%s\n    {\"name\": \"%s\", \"label\": \"%s\", \"calls\": %llu, \"reloads\": %llu,", separator,
-                 one.name().c_str(), one.kind.label, static_cast<unsigned long long>(one.times.total()),
-                 static_cast<unsigned long long>(one.reloads));
-    std::fprintf(file, " \"interruptions\": %ld,", one.interruptions);
-    one.times.write(file);
-    std::fprintf(file, "}");
-    separator = ",";
-  }
-  std::fprintf(file, "\n  ]\n}\n");
-  return std::fclose(file) == 0;
-}
-
 // What the engine promises, its floor, and what others do to be safe.
 bool is_of_interest(const std::string& name) {
   constexpr std::array wanted{"raw_pointer", "reloadable", "atomic_shared_ptr", "shared_mutex", "liburcu_memb"};
@@ -131,17 +109,17 @@ int run(arguments given) {
     const std::shared_ptr<idiom> shared = kind.make();
     for (const weather sky : weathers) all.push_back({kind, sky, shared, {}});
   }
-  std::vector<std::size_t> order(all.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::minstd_rand random(1);
-  const auto rounds = std::max<std::int64_t>(1, seconds * 1000 / (slice * static_cast<std::int64_t>(all.size())));
-  for (std::int64_t round = 0; round < rounds; ++round) {
-    std::shuffle(order.begin(), order.end(), random);
-    for (const std::size_t index : order) all[index].run(std::chrono::milliseconds(slice));
-  }
-
+  take_turns(all, seconds * 1000 / (slice * static_cast<std::int64_t>(all.size())),
+             [&](series& next) { next.run(std::chrono::milliseconds(slice)); });
   print_table(all);
-  if (!out.empty() && !write_json(out, all, seconds)) {
+  std::vector<counted> counts;
+  for (const series& one : all) {
+    counts.push_back({one.name(), one.kind.label, one.reloads, &one.times,
+                      " \"interruptions\": " + std::to_string(one.interruptions) + ","});
+  }
+  const std::string context =
+      "\"seconds\": " + std::to_string(seconds) + ", \"cores\": " + std::to_string(std::thread::hardware_concurrency());
+  if (!out.empty() && !write_counts(out, context, counts)) {
     std::perror(out.c_str());
     return EXIT_FAILURE;
   }
@@ -151,11 +129,4 @@ int run(arguments given) {
 }  // namespace
 }  // namespace bench
 
-int main(int count, char** words) {
-  try {
-    return bench::run({count, words});
-  } catch (const std::exception& failure) {
-    std::fprintf(stderr, "storm_histogram: %s\n", failure.what());
-    return EXIT_FAILURE;
-  }
-}
+int main(int count, char** words) { return bench::run_program("storm_histogram", count, words, &bench::run); }
