@@ -22,6 +22,12 @@ const char* const stepping_program =
     "int begin(void); int step(int);\n"
     "static void answer(const char* line) { printf(\"%d\\n\", *line == 'b' ? begin() : step(5)); }\n";
 
+// Returns when the next build waits for its call.
+void build_comes(workshop& here, conversation& app, int build) {
+  here.library(two_steps(build));
+  app.hear("it is taken over by the next call of begin()");
+}
+
 TEST(ExecBoundary, OnlyACallOfTheFunctionTakesTheBuildOver) {
   workshop here;
   here.library(two_steps(1));
@@ -29,8 +35,7 @@ TEST(ExecBoundary, OnlyACallOfTheFunctionTakesTheBuildOver) {
   conversation app({"--at", "begin", "--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("begin"), "1");
   for (int build = 2; build <= 4; ++build) {
-    here.library(two_steps(build));
-    app.hear("it is taken over by the next call of begin()");
+    build_comes(here, app, build);
     for (int i = 0; i < 3; ++i) EXPECT_EQ(app.ask("step"), std::to_string(10 * (build - 1) + 5));
     EXPECT_EQ(app.ask("begin"), std::to_string(build)) << "the call that begins it sees the new build";
     EXPECT_EQ(app.ask("step"), std::to_string(10 * build + 5));
@@ -45,14 +50,12 @@ TEST(ExecBoundary, ABuildThatWasReplacedBeforeThatNeverRuns) {
   conversation app({"--at", "begin", "--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("begin"), "1");
   for (int build = 2; build <= 5; ++build) {
-    here.library(two_steps(build));
-    app.hear("it is taken over by the next call of begin()");
+    build_comes(here, app, build);
     EXPECT_EQ(app.ask("step"), "15");
   }
   EXPECT_EQ(app.ask("begin"), "5");
   EXPECT_EQ(app.ask("step"), "55");
-  here.library(two_steps(1));  // the first again, whose table led to the others meanwhile
-  app.hear("it is taken over by the next call of begin()");
+  build_comes(here, app, 1);  // the first again, whose table led to the others meanwhile
   EXPECT_EQ(app.ask("step"), "55");
   EXPECT_EQ(app.ask("begin"), "1");
   EXPECT_EQ(app.ask("step"), "15");
@@ -64,11 +67,9 @@ TEST(ExecBoundary, TheBuildThatGaveWayLeaves) {
   here.program(asked_program(stepping_program));
   conversation app({"--at", "begin", "--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("begin"), "1");
-  here.library(two_steps(2));
-  app.hear("it is taken over by the next call of begin()");
+  build_comes(here, app, 2);
   EXPECT_EQ(app.ask("begin"), "2");
-  here.library(two_steps(3));
-  app.hear("it is taken over by the next call of begin()");
+  build_comes(here, app, 3);
   app.hear("somebody may come back to it");
   EXPECT_EQ(app.ask("step"), "25");
   EXPECT_EQ(app.ask("begin"), "3");
@@ -97,8 +98,7 @@ TEST(ExecBoundary, ManyThreadsGoOverTogether) {
   conversation app({"--at", "begin", "--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("start"), "0");
   for (int build = 2; build <= 20; ++build) {
-    here.library(two_steps(build));
-    app.hear("it is taken over by the next call of begin()");
+    build_comes(here, app, build);
   }
   EXPECT_EQ(app.ask("end"), "0");
   EXPECT_EQ(WEXITSTATUS(app.finish()), 7) << app.said();

@@ -96,15 +96,12 @@ TEST(ExecState, AHandleThatTheProgramKeepsLeadsIntoTheNewBuild) {
                     "  printf(\"%d\\n\", use(kept)); }\n"));
   conversation app({"--state", "--", "./app"}, here.directory());
   EXPECT_EQ(app.ask("?"), "104");
-  here.library(library(2));
-  app.hear("pointers set to the new build");
-  EXPECT_EQ(app.ask("?"), "209");
-  here.library(library(3));
-  app.hear("pointers set to the new build");
-  EXPECT_EQ(app.ask("?"), "315");
-  here.library(library(4));
-  app.hear("pointers set to the new build");
-  EXPECT_EQ(app.ask("?"), "422");
+  int build = 1;
+  for (const char* const answer : {"209", "315", "422"}) {
+    here.library(library(++build));
+    app.hear("pointers set to the new build");
+    EXPECT_EQ(app.ask("?"), answer);
+  }
   app.hear("autoreload: unloaded: ");
   EXPECT_EQ(WEXITSTATUS(app.finish()), 7) << app.said();
 }
