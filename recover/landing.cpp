@@ -171,7 +171,9 @@ void autoreload_landed();
 void autoreload_run_guarded_end();
 }
 
-extern "C" void __asan_unpoison_memory_region(const volatile void* from, std::size_t size);  // of the sanitizer
+// The sanitizer's own function. Its header is not everywhere where the sanitizer is absent.
+// NOLINTNEXTLINE(bugprone-reserved-identifier)
+extern "C" void __asan_unpoison_memory_region(const volatile void* from, std::size_t size);
 
 namespace autoreload::detail {
 namespace {
