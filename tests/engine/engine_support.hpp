@@ -32,7 +32,10 @@
 #if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
 #define THREAD_SANITIZED 1
 #endif
-#if defined(THREAD_SANITIZED) || defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define ADDRESS_SANITIZED 1
+#endif
+#if defined(THREAD_SANITIZED) || defined(ADDRESS_SANITIZED)
 #define SANITIZED 1
 #endif
 
@@ -54,6 +57,16 @@ inline constexpr bool thread_sanitized = false;
 #endif
 /// For GTEST_SKIP of tests that it can't run.
 inline constexpr const char* no_threads_after_fork = "the thread sanitizer allows a forked child no threads";
+
+/// The address sanitizer of g++ 12 does not hold its allocator's locks over a fork. A child that allocates waits for
+/// ever if another thread of its parent was allocating at that moment.
+#ifdef ADDRESS_SANITIZED
+inline constexpr bool allocates_after_fork = false;
+#else
+inline constexpr bool allocates_after_fork = true;
+#endif
+/// For GTEST_SKIP of tests whose child works as its parent's threads do.
+inline constexpr const char* no_memory_after_fork = "the address sanitizer's allocator may be locked in a forked child";
 
 // What only some of the libraries have is optional.
 struct worker_api {

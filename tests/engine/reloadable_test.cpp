@@ -1135,6 +1135,7 @@ TEST_F(Reloadable, AForkWhileAnotherThreadAsksLeavesTheChildFree) {
 
 TEST_F(Reloadable, AForkedChildMayHaveAReloadableOfItsOwn) {
   if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
+  if (!support::allocates_after_fork) GTEST_SKIP() << support::no_memory_after_fork;
   put(path_, 1);
   library lib(path_, background());
   support::in_child([&] {
@@ -1161,6 +1162,7 @@ TEST_F(Reloadable, AForkedChildMayHaveAReloadableOfItsOwn) {
 
 TEST_F(Reloadable, ParentAndChildBothReloadTheSameFile) {
   if (support::thread_sanitized) GTEST_SKIP() << support::no_threads_after_fork;
+  if (!support::allocates_after_fork) GTEST_SKIP() << support::no_memory_after_fork;
   put(path_, 1);
   library lib(path_, background());
   std::array<int, 2> ready{};
