@@ -40,8 +40,8 @@ class preparation {
       }
       if (comes_from_elsewhere(name)) continue;
       const needed_file file = find(name, here);
-      const auto running =
-          file.path.empty() ? running_copy_named(name, policy_.self) : running_copy_of(file.file, policy_.self);
+      const auto running = file.path.empty() ? running_library::copy_named(name, policy_.self)
+                                             : running_library::copy_of(file.file, policy_.self);
       if (file.path.empty() && !running) continue;
       if (running && file.path.empty()) answer_.rely_on(running->file);
       std::shared_ptr<private_library> library = running ? share(name, *running) : take(name, file, here);

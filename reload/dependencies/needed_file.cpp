@@ -29,7 +29,7 @@ std::optional<file_identity> add_state(std::uint64_t& state, const std::string& 
     return std::nullopt;
   }
   const file_identity now = file_identity::of(status);
-  if (const std::uint64_t serial = running_serial(now); serial != 0) {
+  if (const std::uint64_t serial = running_library::serial_of(now); serial != 0) {
     add(serial);
     return now;
   }
@@ -95,7 +95,7 @@ needed_file find_needed(const std::string& name, const std::vector<search_direct
       if (run_path && !of_another_machine) of_another_machine = {path, *file, run_path};
       continue;
     }
-    into.settled = into.settled && (file->settled() || running_serial(*file) != 0);
+    into.settled = into.settled && (file->settled() || running_library::serial_of(*file) != 0);
     return {path, *file, run_path};
   }
   return of_another_machine.value_or(needed_file{});

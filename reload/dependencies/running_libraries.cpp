@@ -85,13 +85,16 @@ void running_library::uses(const std::vector<std::string>& paths) {
 }
 
 void running_library::wake_users() const {
-  const auto mine = identity_of(state_->who.file);
+  const pid_t process = getpid();
+  std::optional<std::optional<file_identity>> mine;  // looked at when somebody needs it
+  const auto is_mine = [&](const std::string& path) {
+    if (path == state_->who.file) return true;
+    if (!mine) mine = identity_of(state_->who.file);
+    return *mine && is_same_file(path, **mine);
+  };
   for (const running_library* const other : list::get().engines) {
-    if (other == this || other->state_->process != getpid()) continue;
+    if (other == this || other->state_->process != process) continue;
     const auto& uses = other->state_->uses;
-    const auto is_mine = [&](const std::string& path) {
-      return path == state_->who.file || (mine && is_same_file(path, *mine));
-    };
     if (std::any_of(uses.begin(), uses.end(), is_mine)) other->state_->who.wake();
   }
 }
@@ -103,35 +106,34 @@ std::optional<running_copy> running_library::copy() const {
   return found;
 }
 
-std::optional<running_copy> running_copy_of(const file_identity& file, const running_library* but) {
-  list& all = list::get();
-  const std::lock_guard lock(all.mutex);
-  for (const running_library* const one : all.engines) {
-    if (one == but || one->state_->process != getpid() || !one->state_->now) continue;
-    if (is_same_file(one->state_->who.file, file)) return one->copy();
+// The others run in this process, and `is_it` says which of them is meant. The list's mutex is held.
+template <class Predicate>
+const running_library* running_library::find(const running_library* but, Predicate is_it) {
+  const pid_t process = getpid();
+  for (const running_library* const one : list::get().engines) {
+    if (one != but && one->state_->process == process && one->state_->now && is_it(*one->state_)) return one;
   }
-  return std::nullopt;
+  return nullptr;
 }
 
-std::optional<running_copy> running_copy_named(const std::string& soname, const running_library* but) {
-  list& all = list::get();
-  const std::lock_guard lock(all.mutex);
-  for (const running_library* const one : all.engines) {
-    if (one == but || one->state_->process != getpid() || !one->state_->now) continue;
-    if (one->state_->now->soname == soname) return one->copy();
-  }
-  return std::nullopt;
+std::optional<running_copy> running_library::copy_of(const file_identity& file, const running_library* but) {
+  const std::lock_guard lock(list::get().mutex);
+  const auto* const found = find(but, [&](const state& one) { return is_same_file(one.who.file, file); });
+  return found != nullptr ? found->copy() : std::nullopt;
 }
 
-std::uint64_t running_serial(const file_identity& file) {
+std::optional<running_copy> running_library::copy_named(const std::string& soname, const running_library* but) {
+  const std::lock_guard lock(list::get().mutex);
+  const auto* const found = find(but, [&](const state& one) { return one.now->soname == soname; });
+  return found != nullptr ? found->copy() : std::nullopt;
+}
+
+std::uint64_t running_library::serial_of(const file_identity& file) {
   list& all = list::get();
   const std::lock_guard lock(all.mutex);
   if (all.engines.size() < 2) return 0;
-  for (const running_library* const one : all.engines) {
-    if (one->state_->process != getpid() || !one->state_->now) continue;
-    if (is_same_file(one->state_->who.file, file)) return one->state_->now->serial;
-  }
-  return 0;
+  const auto* const found = find(nullptr, [&](const state& one) { return is_same_file(one.who.file, file); });
+  return found != nullptr ? found->state_->now->serial : 0;
 }
 
 }  // namespace autoreload

@@ -53,22 +53,22 @@ class running_library {
   /// Where its own dependencies are.
   void uses(const std::vector<std::string>& paths);
 
+  /// What the oldest engine of that file runs, if there is one and it runs something.
+  /// @param but  not this one's
+  [[nodiscard]] static std::optional<running_copy> copy_of(const file_identity& file, const running_library* but);
+  /// The same by SONAME, for what the loader would find nowhere else.
+  [[nodiscard]] static std::optional<running_copy> copy_named(const std::string& soname, const running_library* but);
+  /// Its number alone; 0 when there is none.
+  [[nodiscard]] static std::uint64_t serial_of(const file_identity& file);
+
  private:
   struct state;
-  const std::unique_ptr<state> state_;
-  friend std::optional<running_copy> running_copy_of(const file_identity&, const running_library*);
-  friend std::optional<running_copy> running_copy_named(const std::string&, const running_library*);
-  friend std::uint64_t running_serial(const file_identity&);
+  template <class Predicate>
+  [[nodiscard]] static const running_library* find(const running_library* but, Predicate is_it);
   [[nodiscard]] std::optional<running_copy> copy() const;
   void wake_users() const;
-};
 
-/// What the oldest engine of that file runs, if there is one and it runs something.
-/// @param but  not this one's
-[[nodiscard]] std::optional<running_copy> running_copy_of(const file_identity& file, const running_library* but);
-/// The same by SONAME, for what the loader would find nowhere else.
-[[nodiscard]] std::optional<running_copy> running_copy_named(const std::string& soname, const running_library* but);
-/// Its number alone; 0 when there is none.
-[[nodiscard]] std::uint64_t running_serial(const file_identity& file);
+  const std::unique_ptr<state> state_;
+};
 
 }  // namespace autoreload
