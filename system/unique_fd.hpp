@@ -44,14 +44,13 @@ class unique_fd {
 
   [[nodiscard]] int get() const noexcept { return number_; }
   /// Whether the number still leads to the file that it was given for. To be asked before the number is used, for a
-  /// descriptor that is kept from one call of the host's to the next. Keeps errno. Two system calls at most, 0.2 µs
-  /// each.
+  /// descriptor that is kept from one call of the host's to the next. Keeps errno. One system call, 0.2 to 0.4 µs.
   [[nodiscard]] bool still_ours() const noexcept {
     if (number_ < 0) return false;
     const int before = errno;
     struct stat now {};
-    const bool same = ::fstat(number_, &now) == 0 && now.st_dev == device_ && now.st_ino == inode_ &&
-                      (mark_ == 0 || ::fcntl(number_, F_GETSIG) == mark_);
+    const bool same = mark_ != 0 ? ::fcntl(number_, F_GETSIG) == mark_
+                                 : ::fstat(number_, &now) == 0 && now.st_dev == device_ && now.st_ino == inode_;
     errno = before;
     return same;
   }

@@ -38,8 +38,7 @@ class alarm_clock final : public driver {
   }
   [[nodiscard]] bool collect(change_source& source) override {
     const bool lost = renew_if_closed();  // first, while its number may be free
-    if (source.renew_if_closed(lost) || lost) (void)add_readable(source.readable());
-    source.drain();
+    if (source.drain(lost) || lost) (void)add_readable(source.readable());
     hush();
     return true;
   }
@@ -84,9 +83,10 @@ class alarm_clock final : public driver {
     const std::lock_guard lock(bell_mutex_);
     return bell_.still_ours() && eventfd_write(bell_.get(), 1) == 0;
   }
+  /// The bell was just seen to be ours.
   void hush() noexcept {
     eventfd_t rung = 0;
-    if (bell_.still_ours()) eventfd_read(bell_.get(), &rung);
+    if (bell_) eventfd_read(bell_.get(), &rung);
   }
   result<void> open_as(int number) {
     if (!epoll_.still_ours()) epoll_ = unique_fd(epoll_create1(EPOLL_CLOEXEC));

@@ -42,9 +42,8 @@ class inotify_source final : public change_source {
     return watch_.take_changed();
   }
   [[nodiscard]] bool pending() const noexcept override { return watch_.has_changed(); }
-  void drain() override { hub_->drain(); }
-  [[nodiscard]] bool renew_if_closed(bool lost) override {
-    if (hub_->renew_if_closed()) return true;
+  [[nodiscard]] bool drain(bool lost) override {
+    if (hub_->drain()) return true;
     if (lost) hub_->tell_renewed();
     return false;
   }

@@ -31,11 +31,10 @@ class change_source {
   [[nodiscard]] virtual bool pending() const noexcept { return false; }
   /// When take() is worth a call in any case.
   [[nodiscard]] virtual time_point due() const noexcept { return never; }
-  /// Manual drive: gets the events in, so that pending() knows. Readable: see watch_hub::readable.
-  virtual void drain() {}
-  /// Manual drive: makes anew what somebody has closed behind us. @param lost  something else of ours was: say so
-  /// @return whether it has: then readable() has to be added to the event loop's descriptor again
-  [[nodiscard]] virtual bool renew_if_closed([[maybe_unused]] bool lost) { return false; }
+  /// Manual drive: gets the events in, so that pending() knows. Makes anew what somebody has closed behind us.
+  /// @param lost  something else of ours was: say so
+  /// @return whether it had to: then readable() has to be added to the event loop's descriptor again
+  [[nodiscard]] virtual bool drain([[maybe_unused]] bool lost) { return false; }
   /// A descriptor that is readable when drain() has something to do, or -1.
   [[nodiscard]] virtual int readable() const { return -1; }
   /// How it watches at the moment.

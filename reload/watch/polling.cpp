@@ -66,8 +66,7 @@ class fallback_source final : public change_source {
   }
   [[nodiscard]] bool pending() const noexcept override { return better_->pending(); }
   [[nodiscard]] time_point due() const noexcept override { return polls_ ? polling_.due() : better_->due(); }
-  void drain() override { better_->drain(); }
-  [[nodiscard]] bool renew_if_closed(bool lost) override { return better_->renew_if_closed(lost); }
+  [[nodiscard]] bool drain(bool lost) override { return better_->drain(lost); }
   [[nodiscard]] int readable() const override { return better_->readable(); }
   [[nodiscard]] watch_mode mode() const noexcept override { return polls_ ? polling_.mode() : better_->mode(); }
   void stop() noexcept override { better_->stop(); }

@@ -87,8 +87,8 @@ void watch_hub::tell_renewed() {
   shake_all_locked();
 }
 
-void watch_hub::drain() {
-  if (renew_if_closed()) return;
+bool watch_hub::drain() {
+  if (renew_if_closed()) return true;
   alignas(inotify_event) std::array<char, 16384> buffer;
   constexpr ssize_t longest_event = sizeof(inotify_event) + NAME_MAX + 1;
   const int inotify = readable();
@@ -101,6 +101,7 @@ void watch_hub::drain() {
       at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
     }
   } while (length + longest_event > std::ssize(buffer));  // otherwise there was room for one more: these were all
+  return false;
 }
 
 void watch_hub::tell(int directory, std::uint32_t what, std::string_view name) {

@@ -38,7 +38,8 @@ class watch_hub {
   }
   /// Reads every event that is there and tells the watches. Never blocks. Any thread. When somebody has closed the
   /// descriptor, makes another and tells all watches to arm themselves again.
-  void drain();
+  /// @return whether another had to be made: readable() may be another number
+  bool drain();
   /// The same without reading. @return whether another had to be made: readable() may be another number
   bool renew_if_closed();
   /// As if its descriptor had been closed: for an owner who has lost another one, so that it is said.
