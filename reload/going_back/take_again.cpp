@@ -21,11 +21,11 @@ snapshot_outcome snapshotter::take_again(const snapshot& kept) {
     outcome.no = std::move(no);
     return outcome;
   }
-  const int copy = large_->file.file.get();
+  const int copy = room_->file.file.get();
   const auto put = [&](const void* bytes, std::size_t size, std::uint64_t at) {
     return pwrite(copy, bytes, size, static_cast<off_t>(at)) == static_cast<ssize_t>(size);
   };
-  if (large_->fill(kept.memory.get(), {0, kept.size}) != 0) return outcome;
+  if (room_->fill(kept.memory.get(), {0, kept.size}) != 0) return outcome;
   for (const snapshot::change& one : kept.changes) {
     if (one.offset + one.original.size() > kept.size) continue;
     if (!put(one.original.data(), one.original.size(), one.offset)) return outcome;
@@ -36,7 +36,7 @@ snapshot_outcome snapshotter::take_again(const snapshot& kept) {
     header.e_shnum = header.e_shstrndx = 0;
     if (!put(&header, sizeof header, 0)) return outcome;
   }
-  bytes_ = large_->bytes();
+  bytes_ = room_->bytes();
   if (bytes_.empty()) return outcome;
   copied_ = {{0, kept.size}};
   outcome.no.reset();

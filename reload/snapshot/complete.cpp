@@ -56,6 +56,8 @@ bool complete_some(snapshot& image, std::uint64_t most) {
   }
   image.later.clear();
   image.origin = unique_fd();
+  if (ours && image.cut_to != 0) (void)!ftruncate(image.memory.get(), static_cast<off_t>(image.cut_to));
+  image.cut_to = 0;
   if (ours) fcntl(image.memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
   return true;
 }

@@ -12,7 +12,8 @@ namespace autoreload {
 namespace {
 
 constexpr std::uint64_t page = 4096;
-constexpr std::uint64_t little = 65536;
+
+std::uint64_t whole_pages(std::uint64_t size) { return (size + page - 1) & ~(page - 1); }
 
 // A forked child must have no part in it: its mapping would keep the file from being sealed.
 mapped_memory map_shared(int file, std::uint64_t size) {
@@ -35,30 +36,40 @@ void touch(std::span<std::byte> memory, std::uint64_t begin, std::uint64_t end) 
 
 }  // namespace
 
+// The next build may be somewhat larger. The file is as long as the mapping until the copy is made: whoever reads the
+// process's memory through the kernel finds no end in the middle of it.
+void copy_room::map(std::uint64_t size) {
+  shared_ = map_shared(file.file.get(), whole_pages(size + size / 4));
+  if (!shared_.bytes().empty() && !lengthen(shared_.bytes().size())) shared_ = {};
+}
+
+bool copy_room::lengthen(std::uint64_t size) {
+  if (file.size >= size) return true;
+  if (ftruncate(file.file.get(), static_cast<off_t>(size)) != 0) return false;
+  file.size = size;
+  return true;
+}
+
 bool copy_room::grow(std::uint64_t size, std::uint64_t most) {
   if (got_ >= size) return true;
   const std::uint64_t part = std::min(most, size - got_);
   if (fallocate(file.file.get(), 0, static_cast<off_t>(got_), static_cast<off_t>(part)) != 0) return true;
   file.size = std::max(file.size, got_ + part);
-  // The next build may be somewhat larger. The file is as long as the mapping until then: whoever reads the process's
-  // memory through the kernel finds no end in the middle of it.
-  if (size > little && shared_.bytes().empty()) {
-    shared_ = map_shared(file.file.get(), (size + size / 4) | (page - 1));
-    if (!shared_.bytes().empty() && !fit(shared_.bytes().size())) shared_ = {};
-  }
+  if (shared_.bytes().empty()) map(size);
   if (!shared_.bytes().empty()) touch(shared_.bytes(), got_, got_ + part);
   got_ += part;
   return got_ >= size;
 }
 
 bool copy_room::fit(std::uint64_t size) {
-  if (file.size != size && ftruncate(file.file.get(), static_cast<off_t>(size)) != 0) return false;
-  file.size = size;
-  return true;
+  size_ = size;
+  return lengthen(size);
 }
 
+bool copy_room::holds(std::uint64_t size) const { return !shared_.bytes().empty() && shared_.bytes().size() >= size; }
+
 int copy_room::fill(int from, file_range range) {
-  const std::span<std::byte> to = shared_.bytes().size() >= file.size ? shared_.bytes() : std::span<std::byte>();
+  const std::span<std::byte> to = holds(size_) ? shared_.bytes() : std::span<std::byte>();
   while (!to.empty() && range.begin < range.end) {
     const auto want = static_cast<std::size_t>(range.end - range.begin);
     const ssize_t got = pread(from, to.data() + range.begin, want, static_cast<off_t>(range.begin));
@@ -70,8 +81,8 @@ int copy_room::fill(int from, file_range range) {
 }
 
 std::span<std::byte> copy_room::bytes() {
-  const auto size = static_cast<std::size_t>(file.size);
-  if (shared_.bytes().size() >= size) return shared_.bytes().first(size);
+  const auto size = static_cast<std::size_t>(size_);
+  if (holds(size)) return shared_.bytes().first(size);
   if (view_.bytes().empty()) view_ = private_view(file.file.get(), size);
   return view_.bytes();
 }

@@ -15,6 +15,9 @@
 
 namespace autoreload {
 
+/// Bytes. A file of so many is copied whole: to ask for its parts would take longer than that.
+inline constexpr std::uint64_t small_copy = 65536;
+
 /// A file for a copy, and the mapping through which it is written and seen. Not thread-safe.
 class copy_room {
  public:
@@ -22,10 +25,13 @@ class copy_room {
 
   copy_file file;
 
-  /// Gets memory for `size` bytes, and maps it, unless there is so little that this takes longer than it saves.
+  /// Gets memory for `size` bytes, and maps it.
   /// @param most  bytes to get now. @return whether there is enough, or none is to be had
   [[nodiscard]] bool grow(std::uint64_t size, std::uint64_t most);
-  /// Makes the file as long as what it is to be a copy of. @return whether it could; errno says why not
+  /// Whether a file of this size can be read into pages that are mapped already.
+  [[nodiscard]] bool holds(std::uint64_t size) const;
+  /// From now on it is for a copy of so many bytes. The file has as many or more. @return whether it could; errno says
+  /// why not
   [[nodiscard]] bool fit(std::uint64_t size);
   /// Copies a range of another file to the same place. @return as copy_range()
   [[nodiscard]] int fill(int from, file_range range);
@@ -33,9 +39,13 @@ class copy_room {
   [[nodiscard]] std::span<std::byte> bytes();
 
  private:
-  std::uint64_t got_ = 0;  // bytes of memory, from the start of the file
-  mapped_memory shared_;   // the file's own pages, if they were got ahead; longer than the file
-  private_view view_;      // otherwise
+  void map(std::uint64_t size);
+  [[nodiscard]] bool lengthen(std::uint64_t size);
+
+  std::uint64_t size_ = 0;  // of the copy
+  std::uint64_t got_ = 0;   // bytes of memory, from the start of the file
+  mapped_memory shared_;    // the file's own pages, if they were got ahead
+  private_view view_;       // otherwise
 };
 
 }  // namespace autoreload

@@ -23,7 +23,6 @@ namespace {
 
 constexpr std::chrono::milliseconds without_lease{300};  // a file lies still for so long before it is taken
 constexpr std::chrono::seconds held_open{1};             // and before it is read, if somebody holds it open
-constexpr std::size_t small = 65536;                     // read whole: one more question would take longer than that
 constexpr std::uint64_t likely = 4 * 1024 * 1024;        // memory for a copy of this size is got ahead
 
 std::string system_text(int number) { return std::generic_category().message(number); }
@@ -32,6 +31,11 @@ error cant_be_written(const std::string& path, int number) {
   error failure = error(stage::snapshot, path, "the private copy can't be written").system(system_text(number));
   if (number == EFBIG) failure.advise("raise the limit of file sizes (ulimit -f, RLIMIT_FSIZE): memory counts, too");
   return failure;
+}
+
+setback somebody_writes(const std::string& path, const file_identity& it) {
+  return {setback_kind::busy,
+          error(stage::snapshot, path, "somebody is writing the file").advise("it is loaded when they are done"), it};
 }
 
 }  // namespace
@@ -56,44 +60,52 @@ bool snapshotter::lies_still(writer_patience::file& known) const {
 }
 
 void snapshotter::drop() noexcept {
+  if (room_ && !room_->file.file) {
+    left_ = std::move(room_);  // it was handed out; there is a mapping left
+  } else if (room_ && !ready_ && !bytes_.empty() && bytes_.size() <= small_copy && room_->holds(bytes_.size())) {
+    ready_ = std::move(room_);  // the next copy leaves nothing of this one, as it is whole
+  }
+  room_.reset();
   bytes_ = {};
-  if (large_ && !large_->file.file) left_ = std::move(large_);  // it was handed out; there is a mapping left
-  large_.reset();
   copied_.clear();
-  if (small_.size() > small) std::vector<std::byte>().swap(small_);
 }
 
-std::optional<setback> snapshotter::read_small(int file, std::size_t size, const setback& busy) {
-  if (small_.size() < size) small_.resize(small);
-  if (!read_all(file, small_.data(), {0, size})) return busy;
+std::optional<setback> snapshotter::read_into_buffer(int file, const request& wanted, const file_identity& is) {
+  const auto size = static_cast<std::size_t>(is.size);
+  if (buffer_.size() < size) buffer_.resize(small_copy);
+  if (!read_all(file, buffer_.data(), {0, size})) return somebody_writes(wanted.path, is);
   copied_ = {{0, size}};
-  bytes_ = {small_.data(), size};
+  bytes_ = {buffer_.data(), size};
   return {};
 }
 
-std::optional<setback> snapshotter::copy_large(int file, const request& wanted, std::size_t size, const setback& busy) {
+std::optional<setback> snapshotter::read_into_copy(int file, const request& wanted, const file_identity& is) {
+  const auto size = static_cast<std::size_t>(is.size);
   const quiet_file_limit quiet;
   const auto fail = [&](int number) { return setback{setback_kind::shortage, cant_be_written(wanted.path, number)}; };
-  std::array<std::byte, head_size> head;
-  if (!read_all(file, head.data(), {0, head_size})) return busy;
-  copied_ = wanted.whole ? std::vector<file_range>{{0, size}} : mapped_ranges(head.data(), size);
+  if (wanted.whole || size <= small_copy) {
+    copied_ = {{0, size}};
+  } else {
+    std::array<std::byte, head_size> head;
+    if (!read_all(file, head.data(), {0, head_size})) return somebody_writes(wanted.path, is);
+    copied_ = mapped_ranges(head.data(), size);
+  }
   if (auto no = begin_copy(wanted.path, size)) return no;
   for (const file_range& range : copied_) {
-    const int failure = large_->fill(file, range);
+    const int failure = room_->fill(file, range);
     if (failure == 0) continue;
-    return is_shortage(failure) || failure == EFBIG ? fail(failure) : busy;
+    return is_shortage(failure) || failure == EFBIG ? fail(failure) : somebody_writes(wanted.path, is);
   }
-  bytes_ = large_->bytes();
+  bytes_ = room_->bytes();
   if (bytes_.empty()) return fail(errno);
   return {};
 }
 
-// The size comes first, or what follows the last mapped part would be missing.
 std::optional<setback> snapshotter::begin_copy(const std::string& path, std::uint64_t size) {
   result<copy_room> made = new_room(path);
   if (!made) return setback{setback_kind::shortage, std::move(made.error())};
-  large_ = *std::move(made);
-  if (!large_->fit(size)) return setback{setback_kind::shortage, cant_be_written(path, errno)};
+  room_ = *std::move(made);
+  if (!room_->fit(size)) return setback{setback_kind::shortage, cant_be_written(path, errno)};
   return {};
 }
 
@@ -132,33 +144,30 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   struct stat status {};
   if (fstat(file.get(), &status) != 0) return fail("the file's status can't be read", errno);
   const file_identity identity = file_identity::of(status);
-  // Unless all of it can be read in one state:
-  outcome.no = {
-      setback_kind::busy,
-      error(stage::snapshot, wanted.path, "somebody is writing the file").advise("it is loaded when they are done"),
-      identity};
-  if (replaced) return outcome;
+  const auto busy = [&] {
+    outcome.no = somebody_writes(wanted.path, identity);
+    return std::move(outcome);
+  };
+  if (replaced) return busy();
   // Without a lease the file's own time must tell, or ours if its clock is ahead.
   const bool in_doubt = lease.writer() || (!lease.granted() && !identity.settled(without_lease));
   writer_patience::file* const waited =
       in_doubt && wanted.patience != nullptr ? &wanted.patience->about(identity) : nullptr;
-  if (in_doubt && (waited == nullptr || std::chrono::steady_clock::now() - waited->since < held_open)) return outcome;
+  if (in_doubt && (waited == nullptr || std::chrono::steady_clock::now() - waited->since < held_open)) return busy();
 
   drop();
   tidy();
   const auto size = static_cast<std::size_t>(identity.size);
-  if (auto no = size <= small ? read_small(file.get(), size, *outcome.no)
-                              : copy_large(file.get(), wanted, size, *outcome.no)) {
-    outcome.no = std::move(no);
-    return outcome;
-  }
+  // A small one that has no room yet is read first: most of what is looked at in vain is small.
+  const bool has_room = size > small_copy || (size != 0 && ready_ && ready_->holds(size));
+  outcome.no = has_room ? read_into_copy(file.get(), wanted, identity) : read_into_buffer(file.get(), wanted, identity);
+  if (outcome.no) return outcome;
   // Without the lease its times must tell; with it they may change: by a rename over its name, say.
-  if (!lease.kept() && (fstat(file.get(), &status) != 0 || !(file_identity::of(status) == identity))) return outcome;
-  if (lease.writer() && !lies_still(*waited)) return outcome;
+  if (!lease.kept() && (fstat(file.get(), &status) != 0 || !(file_identity::of(status) == identity))) return busy();
+  if (lease.writer() && !lies_still(*waited)) return busy();
   outcome.unfinished_for = lease.writer() ? finished : rest_until_finished(identity, lease.granted(), wanted.patience);
   lease.give_back();
 
-  outcome.no.reset();
   outcome.bytes = bytes_;
   outcome.image.source = identity;
   outcome.image.size = size;
@@ -195,7 +204,7 @@ result<copy_file> snapshotter::place_for(snapshot& image, const naming& how) {
                    (made.error().system().empty() ? "" : " (" + made.error().system() + ")") + "; " +
                    made.error().advice();
   }
-  if (large_ && large_->file.file.still_ours()) return std::move(large_->file);
+  if (room_ && room_->file.file.still_ours()) return std::move(room_->file);
   result<copy_room> made = new_room(image.path);
   if (!made) return made.error();
   return std::move(made->file);
@@ -210,9 +219,11 @@ result<void> snapshotter::keep(snapshot& image, const naming& how) {
   image.load_path = into.load_path;
   image.named = std::move(into.name);
   image.stays_named = into.stays_named;
-  const bool copied = large_ && !large_->file.file;  // it was handed out
-  if (copied) image.view = large_->bytes();
-  if (into.size != image.size && ftruncate(into.file.get(), static_cast<off_t>(image.size)) != 0) return fail();
+  const bool copied = room_ && !room_->file.file;  // it was handed out
+  if (copied) image.view = room_->bytes();
+  // One that was got ahead is longer; it is cut when nobody waits for that.
+  if (into.size > image.size) image.cut_to = image.size;
+  if (into.size < image.size && ftruncate(into.file.get(), static_cast<off_t>(image.size)) != 0) return fail();
   file_range head{0, 0};
   if (!image.later.empty()) {
     // Until complete() has brought the sections there are none, or a debugger would read zeros as debug information.

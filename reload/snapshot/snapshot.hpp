@@ -35,6 +35,7 @@ struct snapshot {
   std::string remark;        ///< what the user should know of the name that it got
   file_identity source;      ///< what was copied
   std::uint64_t size = 0;    ///< bytes
+  std::uint64_t cut_to = 0;  ///< bytes that the copy's file is to have, if it has more as yet; or 0
   unique_fd origin;          ///< the library's file, until complete() has run
   struct change {
     std::uint64_t offset;
@@ -78,8 +79,8 @@ class snapshotter {
     writer_patience* patience = nullptr;  ///< take it although somebody may write, once it has lain still for a while
   };
 
-  /// Takes the file's bytes and checks that nobody changed it meanwhile: those of a small file into a buffer, those of
-  /// a large one into the copy at once.
+  /// Takes the file's bytes and checks that nobody changed it meanwhile: into the copy at once, or those of a small
+  /// file, for which prepare() has made no room, into a buffer.
   [[nodiscard]] snapshot_outcome take(const request& wanted);
 
   /// Reads a snapshot that is kept, as its file was: to load it again from a copy of its own.
@@ -109,17 +110,16 @@ class snapshotter {
   [[nodiscard]] bool prepare(const snapshot& last, std::uint64_t most);
 
  private:
-  [[nodiscard]] std::optional<setback> read_small(int file, std::size_t size, const setback& busy);
-  [[nodiscard]] std::optional<setback> copy_large(int file, const request& wanted, std::size_t size,
-                                                  const setback& busy);
+  [[nodiscard]] std::optional<setback> read_into_buffer(int file, const request& wanted, const file_identity& is);
+  [[nodiscard]] std::optional<setback> read_into_copy(int file, const request& wanted, const file_identity& is);
   [[nodiscard]] std::optional<setback> begin_copy(const std::string& path, std::uint64_t size);
   [[nodiscard]] result<copy_room> new_room(const std::string& path);
   [[nodiscard]] result<copy_file> place_for(snapshot& image, const naming& how);
   [[nodiscard]] bool lies_still(writer_patience::file& known) const;
 
-  std::vector<std::byte> small_;
-  std::optional<copy_room> large_;  // what bytes_ shows; its file is handed out by keep()
-  std::optional<copy_room> left_;   // the mapping of what was handed out
+  std::vector<std::byte> buffer_;
+  std::optional<copy_room> room_;  // what bytes_ shows; its file is handed out by keep()
+  std::optional<copy_room> left_;  // the mapping of what was handed out
   std::span<const std::byte> bytes_;
   std::vector<file_range> copied_;
   std::optional<copy_room> ready_;  // by prepare()

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "elf/view.hpp"
@@ -44,6 +45,7 @@ bool add_stack_header(snapshot& image, std::span<const std::byte> bytes) {
   const Elf64_Off place = (image.size + largest_page - 1) & ~(largest_page - 1);
   const std::size_t size = entries.size() * sizeof(Elf64_Phdr);
   const auto count = static_cast<Elf64_Half>(entries.size());
+  if (image.cut_to != 0) image.cut_to = std::max(image.cut_to, place + size);
   return pwrite(image.memory.get(), entries.data(), size, static_cast<off_t>(place)) == static_cast<ssize_t>(size) &&
          image.patch(offsetof(Elf64_Ehdr, e_phoff), raw(header.e_phoff), raw(place)) &&
          image.patch(offsetof(Elf64_Ehdr, e_phnum), raw(header.e_phnum), raw(count));

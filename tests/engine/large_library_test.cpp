@@ -220,7 +220,31 @@ TEST(CopyRoom, HoldsAFileOfAnySizeWhateverItWasMadeFor) {
     EXPECT_EQ(room.fill(from.get(), {0, 5000}), 0);
     EXPECT_EQ(room.fill(from.get(), {5000, size}), 0);
     EXPECT_EQ(text_of(room.bytes()), content);
-    EXPECT_EQ(contents(room.file.file.get()), content);
+    const std::string copy = contents(room.file.file.get());
+    EXPECT_EQ(copy.substr(0, size), content);
+    EXPECT_EQ(copy.find_first_not_of('\0', size), std::string::npos) << "what is longer is empty";
+  }
+}
+
+// Room is made for a somewhat larger build. What it has too much is cut away when the copy is completed.
+TEST(CopyRoom, OfAnotherSizeIsCutToTheFilesLengthInTheEnd) {
+  const support::temp_directory directory;
+  const std::string path = build(directory, "lib.so", 4);
+  const autoreload::trust_policy trust;
+  autoreload::snapshotter reader;
+  std::uint64_t size = std::filesystem::file_size(path);
+  for (int build = 0; build != 4; ++build) {
+    autoreload::snapshot_outcome taken = reader.take({path, trust});
+    ASSERT_FALSE(taken.no) << taken.no->why->what();
+    ASSERT_TRUE(reader.keep(taken.image, {autoreload::loader_name::descriptor, trust}));
+    reader.drop();
+    reader.tidy();
+    autoreload::complete(taken.image);
+    EXPECT_EQ(contents(taken.image.memory.get()), support::read_file(path)) << build;
+    while (!reader.prepare(taken.image, UINT64_MAX)) {
+    }
+    size += build == 1 ? 5000 : 10;  // as a linker's digest or padding
+    std::filesystem::resize_file(path, size);
   }
 }
 
