@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <system_error>
@@ -28,16 +29,17 @@ bool is_systems(const std::string& path) {
   return std::any_of(systems.begin(), systems.end(), [&](const char* directory) { return lies_in(path, directory); });
 }
 
+constexpr std::size_t piece_size = 65536;
+
 // Quick rather than strong: two saves of one file must not look the same by accident. Four sums side by side, since a
-// processor multiplies several numbers at once: a source may have ten megabytes (SQLite's), and the build waits for
-// this.
-std::uint64_t hash(std::string_view bytes, std::uint64_t from) {
+// processor multiplies several numbers at once.
+std::uint64_t hash(std::string_view bytes) {
   constexpr std::uint64_t factor = 0x9fb21c651e98df25;
   const auto mix = [](std::uint64_t sum, std::uint64_t word) {
     sum = (sum ^ word) * factor;
     return sum ^ sum >> 29;
   };
-  std::array<std::uint64_t, 4> sums{from ^ bytes.size() * factor, 1, 2, 3};
+  std::array<std::uint64_t, 4> sums{bytes.size() * factor, 1, 2, 3};
   std::array<std::uint64_t, 4> words{};
   for (; bytes.size() >= sizeof words; bytes.remove_prefix(sizeof words)) {
     std::memcpy(words.data(), bytes.data(), sizeof words);
@@ -56,10 +58,6 @@ bool same_look(const struct stat& a, const struct stat& b) {
 bool before(const timespec& a, const timespec& b) {
   return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
 }
-
-}  // namespace
-
-namespace {
 
 bool there(const std::string& path) {
   std::error_code problem;
@@ -107,18 +105,46 @@ std::vector<std::string> users_files(const file_choice& from) {
   return {found.begin(), found.end()};
 }
 
-bool source_states::look(const std::string& path, state& into) {
+namespace {
+
+// The sum of a piece of a file; nothing at its end, or when it can't be read.
+std::optional<std::uint64_t> sum_of_piece(int file, std::size_t index) {
+  std::array<char, piece_size> piece;
+  std::size_t size = 0;
+  for (ssize_t got = 0; size < piece.size(); size += static_cast<std::size_t>(got)) {
+    got = ::pread(file, piece.data() + size, piece.size() - size, static_cast<off_t>(index * piece_size + size));
+    if (got <= 0) break;
+  }
+  if (size == 0 && index != 0) return std::nullopt;  // an empty file has one piece
+  return hash(std::string_view(piece.data(), size));
+}
+
+}  // namespace
+
+bool source_states::look(const std::string& path, state& into, reading how) {
   const unique_fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat now {};
   if (!file || ::fstat(file.get(), &now) != 0 || !S_ISREG(now.st_mode)) return false;
-  std::uint64_t sum = 0;
-  std::array<char, 65536> piece;
-  for (ssize_t size = 0; (size = ::read(file.get(), piece.data(), piece.size())) > 0;) {
-    sum = hash(std::string_view(piece.data(), static_cast<std::size_t>(size)), sum);
-  }
   into.look = now;
-  into.content = sum;
   into.known = true;
+  into.content.clear();
+  const auto differs = [&](std::size_t index, std::optional<std::uint64_t> sum) {
+    return index < into.built.size() ? sum != into.built[index] : sum.has_value();
+  };
+  const bool may_stop = how == reading::until_it_differs && !into.built.empty();
+  if (may_stop && differs(into.edited, sum_of_piece(file.get(), into.edited))) return true;
+  bool same = !into.built.empty();
+  while (const auto sum = sum_of_piece(file.get(), into.content.size())) {
+    if (same && differs(into.content.size(), sum)) {
+      same = false;
+      into.edited = into.content.size();
+      if (may_stop) {
+        into.content.clear();
+        return true;
+      }
+    }
+    into.content.push_back(*sum);
+  }
   return true;
 }
 
@@ -128,8 +154,8 @@ void source_states::watch(const std::vector<std::string>& files, timespec since)
     state& one = kept[path];
     if (const auto known = files_.find(path); known != files_.end()) {
       one = known->second;
-    } else if (look(path, one)) {
-      one.built = before(one.look.st_mtim, since) ? one.content : ~one.content;
+    } else if (look(path, one, reading::all) && before(one.look.st_mtim, since)) {
+      one.built = one.content;
     }
   }
   files_ = std::move(kept);
@@ -142,7 +168,7 @@ std::vector<std::string> source_states::changed() {
     struct stat now {};
     if (::stat(path.c_str(), &now) != 0) continue;
     if (!one.known || !same_look(now, one.look)) {
-      if (!look(path, one)) continue;
+      if (!look(path, one, reading::until_it_differs)) continue;
       touched_.push_back(path);
     }
     if (forgotten_ || one.content != one.built) found.push_back(path);
@@ -153,6 +179,14 @@ std::vector<std::string> source_states::changed() {
 void source_states::accept() {
   for (auto& [path, one] : files_) one.built = one.content;
   forgotten_ = false;
+}
+
+void source_states::complete() {
+  for (auto& [path, one] : files_) {
+    if (!one.known || !one.content.empty()) continue;
+    const struct stat accepted = one.look;
+    if (look(path, one, reading::all) && same_look(one.look, accepted)) one.built = one.content;
+  }
 }
 
 void source_states::make_newer_than(const std::vector<std::string>& files, timespec from, timespec to) {

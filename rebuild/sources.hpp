@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // sources: which files are watched, and which of them were really changed.
+//
+// A source may have ten megabytes (SQLite's), and the build waits for the answer. So a file is compared by pieces: the
+// one that was edited last comes first, and a difference is an answer. The rest is read when the build has begun.
 #pragma once
 
 #include <sys/stat.h>
@@ -36,8 +39,11 @@ class source_states {
   [[nodiscard]] std::vector<std::string> changed();
   /// The files that were written since the last call, whatever their content.
   [[nodiscard]] const std::vector<std::string>& touched() const noexcept { return touched_; }
-  /// What is there now is what the next build is made from.
+  /// What was there at the last changed() is what the next build is made from. complete() is to follow.
   void accept();
+  /// Reads what changed() could do without, once nobody waits for it. A file that was written since is not taken for
+  /// what the build is made from: the next changed() names it.
+  void complete();
   /// Sets a file's time to now when a build could take it for older than what was made from it before it was saved:
   /// the time of a file has steps of some milliseconds. Its content stays.
   /// @param from, to  a build that ran while it was saved (CLOCK_REALTIME)
@@ -47,12 +53,14 @@ class source_states {
 
  private:
   struct state {
-    struct stat look {};        // at the last look
-    std::uint64_t content = 0;  // then
-    std::uint64_t built = 0;    // the content that was accepted
+    struct stat look {};                 // at the last look
+    std::vector<std::uint64_t> content;  // then, a sum for each piece; none if it differs and was not read to the end
+    std::vector<std::uint64_t> built;    // of what was accepted
+    std::size_t edited = 0;              // the piece in which they differed last
     bool known = false;
   };
-  static bool look(const std::string& path, state& into);
+  enum class reading { until_it_differs, all };
+  static bool look(const std::string& path, state& into, reading how);
 
   std::map<std::string, state> files_;
   std::vector<std::string> touched_;

@@ -200,6 +200,7 @@ void rebuilder::worker::look_at_sources() {
     refresh_due_ = true;
     if (tool_->kind == tool_kind::compiler) {  // perhaps by another command
       built_library_.accept();
+      built_library_.complete();
       find_tool();
     }
   }
@@ -241,6 +242,10 @@ void rebuilder::worker::start() {
   sources_.make_newer_than(due_files_, build_started_, build_ended_);
   build_started_ = file_time_now(-time_step);
   sources_.accept();
+  struct read_the_rest {
+    building::source_states& of;
+    ~read_the_rest() { of.complete(); }
+  } const once_it_runs{sources_};
   choose_way();
   due_ = follow_up_due_ = false;
   cut_ = cut::none;
@@ -290,6 +295,7 @@ void rebuilder::worker::finish(const ending& ended) {
     became = outcome::same_content;
   }
   built_library_.accept();
+  built_library_.complete();
   if (ended.start_error == ECHILD) runner_.reset();
   rebuild_event event = judge({ended, *tool_, options_, cut_, became, building_files_});
   event.build = build_;

@@ -130,9 +130,61 @@ TEST(source_states, differ_by_content_and_not_by_time) {
   support::write_file(file, "three");
   EXPECT_EQ(states.changed(), std::vector<std::string>{file});
   states.accept();
+  states.complete();
   EXPECT_TRUE(states.changed().empty());
   states.forget();
   EXPECT_EQ(states.changed(), std::vector<std::string>{file});
+}
+
+TEST(source_states, compare_a_long_file_from_where_it_was_edited_last) {
+  const temp_directory directory;
+  const std::string file = directory / "long.c";
+  std::string text(1'000'000, 'x');
+  const auto save = [&](std::size_t at, char letter) {
+    text[at] = letter;
+    support::write_file(file, text);
+  };
+  save(0, 'a');
+  source_states states;
+  states.watch({file}, long_after());
+  const auto build = [&] {
+    states.accept();
+    states.complete();
+  };
+  for (const std::size_t at : {std::size_t{0}, text.size() - 1, std::size_t{500'000}, std::size_t{500'001}}) {
+    save(at, 'b');
+    EXPECT_EQ(states.changed(), std::vector<std::string>{file}) << at;
+    build();
+    EXPECT_TRUE(states.changed().empty()) << at;
+    save(at, 'b');
+    EXPECT_TRUE(states.changed().empty()) << "it holds what it held";
+  }
+  text += "one line more\n";
+  save(0, 'b');
+  EXPECT_EQ(states.changed(), std::vector<std::string>{file}) << "longer";
+  build();
+  text.resize(text.size() / 2);
+  save(0, 'b');
+  EXPECT_EQ(states.changed(), std::vector<std::string>{file}) << "shorter";
+  build();
+  EXPECT_TRUE(states.changed().empty());
+}
+
+TEST(source_states, name_a_file_again_that_was_saved_before_it_was_read_to_its_end) {
+  const temp_directory directory;
+  const std::string file = directory / "a.c";
+  support::write_file(file, "one");
+  source_states states;
+  states.watch({file}, long_after());
+  support::write_file(file, "two");
+  EXPECT_EQ(states.changed(), std::vector<std::string>{file});
+  states.accept();
+  support::write_file(file, "three");
+  states.complete();
+  EXPECT_EQ(states.changed(), std::vector<std::string>{file}) << "the build may have read either";
+  states.accept();
+  states.complete();
+  EXPECT_TRUE(states.changed().empty());
 }
 
 TEST(source_states, take_a_new_file_for_changed_when_it_was_written_since_the_build) {
