@@ -18,6 +18,8 @@ namespace {
 
 constexpr GElf_Word packed_by_zlib = 1;
 constexpr GElf_Word packed_by_zstd = 2;  // ELFCOMPRESS_ZSTD: older headers have no name for it
+// A damaged header may name any size. Debug information becomes three times smaller, perhaps ten times.
+constexpr GElf_Xword most_that_a_byte_unpacks_to = 4096;
 
 // @return why not, or nothing
 std::string unpack([[maybe_unused]] const Elf_Data& packed, [[maybe_unused]] std::size_t header,
@@ -56,6 +58,10 @@ std::vector<std::unique_ptr<char[]>> inflate_sections(Elf* elf, std::vector<std:
     Elf_Data* const data = elf_getdata(s, nullptr);
     const std::size_t own = gelf_fsize(elf, ELF_T_CHDR, 1, EV_CURRENT);
     if (data == nullptr || data->d_buf == nullptr || data->d_size < own) continue;
+    if (packing.ch_size / most_that_a_byte_unpacks_to > data->d_size) {
+      refuse("is compressed and damaged");
+      continue;
+    }
     std::unique_ptr<char[]> plain(new (std::nothrow) char[packing.ch_size]);
     const std::string why = plain ? unpack(*data, own, plain.get(), packing.ch_size) : "is too large to unpack";
     if (!why.empty()) {
