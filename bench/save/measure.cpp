@@ -156,8 +156,7 @@ feel_row measure(const row& of, int rounds, const std::string& sources) {
     words = {"/bin/sh", "-c", beside->compile + " && exec " + beside->link.substr(beside->link.find(" && ") + 4)};
   const std::string made_by_hand = quick ? (by_hand_place.path() / "libvalue.so").string() : beside->library;
   const auto hand = [&](int value) {
-    beside->save(value);  // the editor's time, here and below
-    const auto start = steady::now();
+    const auto start = beside->save(value);  // the editor's time, here and below
     const bool right = by_hand(words) > 0 && value_of_copy(made_by_hand) == value;
     return right ? microseconds(steady::now() - start) : 0.0;
   };
@@ -175,8 +174,7 @@ feel_row measure(const row& of, int rounds, const std::string& sources) {
       seen.armed = true;
       seen.ended = {};
     }
-    on->save(i);
-    const auto start = steady::now();
+    const auto start = on->save(i);
     // Woken by what happens, not by a clock: the processors are the compiler's.
     std::unique_lock lock(seen.mutex);
     const auto wait_until = [&](auto true_now) {

@@ -161,8 +161,10 @@ std::vector<row> all_rows(const std::string& sources) {
   return rows;
 }
 
-void project::save(int value) const {
-  write(source, text + "int value(void) {\n  return " + std::to_string(value) + ";\n}\n");
+std::chrono::steady_clock::time_point project::save(int value) const {
+  const std::string all = text + "int value(void) {\n  return " + std::to_string(value) + ";\n}\n";
+  write(source, all);
+  return std::chrono::steady_clock::now();
 }
 
 std::optional<project> make_project(const row& of, const fs::path& directory, const std::string& sources) {

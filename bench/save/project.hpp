@@ -2,6 +2,7 @@
 // project: a C library with one way to build it, for the rows of save.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -41,7 +42,8 @@ struct project {
   autoreload::rebuild_options options;
 
   /// Saves the source so that value() returns this.
-  void save(int value) const;
+  /// @return when it was done; to forget a text of some megabytes takes a millisecond more
+  std::chrono::steady_clock::time_point save(int value) const;
 
   std::filesystem::path source;  // the one that is saved
   std::string text;              // all of it but value()

@@ -13,7 +13,7 @@ RELOAD_P99 = 4.0
 FRAME_MEDIAN = 1.5
 QUIET_US = 50
 MEGABYTES_MS = 10
-SAVES = (("CMake's Makefiles", "cmake-direct", 38), ("gcc, linked without driver and libraries", "fast", 30),
+SAVES = (("CMake's Makefiles, the linker alone first", "cmake-linker", 38), ("gcc, linked without driver and libraries", "fast", 30),
          ("tcc first", "ninja-tcc", 10))
 
 SAFE, RAW = "call/reloadable", "call/raw_pointer"
