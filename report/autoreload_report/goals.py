@@ -90,7 +90,7 @@ def _of_frames_and_handovers(results):
     waited, without = "reload/handover/waited", "reload/handover/without"
     megabytes = "state/10_megabytes/waited"
     with_handover, alone = results.get(waited, "p50_us"), results.get(without, "p50_us")
-    more = None if with_handover is None or alone is None else with_handover - alone
+    more = None if with_handover is None or alone is None else max(0.0, with_handover - alone)
     return [_goal("reload in a frame loop / its floor, median", FRAME_MEDIAN, quotient(results, frame, frame_floor, "p50_us"),
                   text.ratio, f"`p50_us` of `{frame}` over `{frame_floor}`"),
             _goal("a quiet moment with nothing to hand over, in µs", QUIET_US, more, text.count,
