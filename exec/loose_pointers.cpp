@@ -2,9 +2,8 @@
 // loose_pointers: finds words that lead into the old build, and exchanges them.
 //
 // SHARED  the program's memory. Its threads go on, outside of the library. They may copy a pointer from where the
-// search
-//         has not looked to where it has: so it is repeated until it finds nothing. They may unmap memory: so a child
-//         that borrows the memory makes the exchanges, and a fault ends the child alone.
+//         search has not looked to where it has: so it is repeated until it finds nothing. They may unmap memory: so a
+//         child that borrows the memory makes the exchanges, and a fault ends the child alone.
 #include "exec/loose_pointers.hpp"
 
 #include <sys/mman.h>

@@ -2,8 +2,7 @@
 // outbox: the events that are to be told, and who tells them.
 //
 // SHARED  all members, guarded by the mutex, which is never held while an observer runs. Any thread posts; one at a
-// time
-//         delivers, which keeps the order; who comes meanwhile leaves its events to that one.
+//         time delivers, which keeps the order; who comes meanwhile leaves its events to that one.
 #pragma once
 
 #include <chrono>

@@ -16,6 +16,7 @@
 #include "digest/digest.hpp"
 #include "reload/inspect/inspect.hpp"
 #include "support.hpp"
+#include "system/sanitizers.hpp"
 
 extern "C" int value(void);
 
@@ -323,15 +324,7 @@ TEST_F(NoWordOnTheStack, OfAnObjectBecomesAWishForWhichTheAdviceHelps) {
 // ---- built for a sanitizer
 // -------------------------------------------------------------------------------------------
 
-#if !defined(__has_feature)
-#define __has_feature(name) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer) || \
-    __has_feature(thread_sanitizer)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
+constexpr bool sanitized = autoreload::address_sanitizer || autoreload::thread_sanitizer;
 
 struct sanitizer {
   const char* name;

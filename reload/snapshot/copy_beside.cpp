@@ -2,8 +2,7 @@
 // copy_beside: a hidden file in the library's directory, locked while its process lives.
 //
 // SHARED  the list of directories that were tidied, guarded by a flag that nobody waits for: who finds it set leaves
-// the
-//         tidying to another time, as a forked child does for good that was made while it was set.
+//         the tidying to another time, as a forked child does for good that was made while it was set.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // copy_room: a private copy's memory, got and mapped before there is anything to copy.
 //
-// What a copy of some hundred kilobytes costs is getting its pages: from the system, and into the process for whoever
-// looks at the copy. Both are done ahead, while nobody waits. Then the file's bytes are read right into the pages.
+// The larger part of what a copy costs is getting its pages: from the system, and into the process for whoever looks at
+// the copy. Both are done ahead, while nobody waits. Then the file's bytes are read right into the pages.
 #pragma once
 
 #include <cstdint>

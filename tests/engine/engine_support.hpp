@@ -24,19 +24,15 @@
 #include "../counters.hpp"
 #include "../support.hpp"
 #include "libraries.hpp"
+#include "system/sanitizers.hpp"
 #include "worker.h"
 
 #if !defined(__has_feature)
 #define __has_feature(name) 0
 #endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-#define THREAD_SANITIZED 1
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-#define ADDRESS_SANITIZED 1
-#endif
-#if defined(THREAD_SANITIZED) || defined(ADDRESS_SANITIZED)
-#define SANITIZED 1
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || __has_feature(thread_sanitizer) || \
+    __has_feature(address_sanitizer)
+#define SANITIZED 1  // for what only the preprocessor can leave out
 #endif
 
 namespace support {
@@ -50,21 +46,13 @@ inline const bool sanitized =
     std::string_view::npos;
 #endif
 
-#ifdef THREAD_SANITIZED
-inline constexpr bool thread_sanitized = true;
-#else
-inline constexpr bool thread_sanitized = false;
-#endif
+inline constexpr bool thread_sanitized = autoreload::thread_sanitizer;
 /// For GTEST_SKIP of tests that it can't run.
 inline constexpr const char* no_threads_after_fork = "the thread sanitizer allows a forked child no threads";
 
 /// The address sanitizer of g++ 12 does not hold its allocator's locks over a fork. A child that allocates waits for
 /// ever if another thread of its parent was allocating at that moment.
-#ifdef ADDRESS_SANITIZED
-inline constexpr bool allocates_after_fork = false;
-#else
-inline constexpr bool allocates_after_fork = true;
-#endif
+inline constexpr bool allocates_after_fork = !autoreload::address_sanitizer;
 /// For GTEST_SKIP of tests whose child works as its parent's threads do.
 inline constexpr const char* no_memory_after_fork = "the address sanitizer's allocator may be locked in a forked child";
 
