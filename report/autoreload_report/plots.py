@@ -65,11 +65,18 @@ def _svg(canvas, name):
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(<svg [^>]*?)\s(width|height)="[^"]*"', r"\1", svg)
     svg = re.sub(r'(<svg [^>]*?)\s(width|height)="[^"]*"', r"\1", svg)
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
+    used = set(re.findall(r'(?:xlink:href="#|url\(#)([^")]+)', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in used else "", svg)
     svg = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{name}-", svg)
     svg = _GEOMETRY.sub(lambda found: _NUMBER.sub(lambda number: f"{float(number[0]):.2f}", found[0].replace("\n", " ")), svg)
-    svg = svg.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
-    return theme.with_variables(re.sub(r">\s+<", "><", svg)).strip()
+    svg = re.sub(r' transform="rotate\(-?0(?:\.0+)? [^"]*\)"', "", svg)  # no turn at all
+    # The family once, for all.
+    svg = re.sub(r"font: (\d+) ([\d.]+px) 'DejaVu Sans'", r"font-weight: \1; font-size: \2", svg)
+    svg = re.sub(r"font: ([\d.]+px) 'DejaVu Sans'", r"font-size: \1", svg)
+    svg = svg.replace("<svg ", """<svg style="font-family: 'DejaVu Sans', Verdana, sans-serif" """, 1)
+    svg = re.sub(r">\s+<", "><", svg)
+    svg = re.sub(r"<g>(<\w+ [^<>]*/>|<text [^<>]*>[^<>]*</text>)</g>", r"\1", svg)  # a group of one, with nothing to say
+    return theme.with_variables(svg).strip()
 
 
 def _figure(name, caption, description, draw):
