@@ -2,8 +2,6 @@
 // engine_series: reloads by the engine, with each backend, each way of watching and each way of driving.
 #pragma once
 
-#include <poll.h>
-
 #include <array>
 #include <autoreload/autoreload.hpp>
 #include <cstddef>
@@ -33,10 +31,7 @@ class watched_callee {
     const auto limit = steady::now() + patience;
     while (library_->build() != number) {
       if (steady::now() > limit) give_up();
-      if (!manual_) continue;
-      pollfd readable{library_.descriptor(), POLLIN, 0};
-      ::poll(&readable, 1, 1000);
-      library_.poll(std::chrono::milliseconds(1));  // as a frame loop does
+      if (manual_) library_.poll(std::chrono::milliseconds(1));  // as a frame loop does
     }
     return steady::now();
   }

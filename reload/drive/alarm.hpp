@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 // alarm: manual drive, where the host calls poll(). Its descriptor is readable when that has something to do: at a
 // time, or when another one is readable.
+//
+// A frame loop calls poll() anyway and asks for no descriptor. Until somebody does, nothing is told to it: that would
+// take some system calls of each frame.
+//
+// SHARED  whether the descriptor was asked for, what it is to tell until then, and the bell, guarded by a mutex. The
+//         rest is the working thread's.
 #pragma once
 
 #include <fcntl.h>
@@ -37,26 +43,33 @@ class alarm_clock final : public driver {
     return added ? made : added.error();
   }
   [[nodiscard]] bool collect(change_source& source) override {
-    const bool lost = renew_if_closed();  // first, while its number may be free
-    if (source.drain(lost) || lost) (void)add_readable(source.readable());
-    hush();
+    const bool heard = is_heard();
+    bool lost = heard && renew_if_closed();  // first, while its number may be free
+    const bool renewed = source.drain(lost);
+    if (renewed && !heard) lost = renew_if_closed();
+    if (renewed || lost) (void)add_readable(source.readable());
+    if (heard) hush();
     return true;
   }
   /// `never`: not because of the time.
   void set(time_point then) override {
-    // At once is the bell's: a timer that is due when it is set costs a virtual machine an interrupt, up to 30 us.
-    if ((then == time_point{} && rung()) || !timer_.still_ours()) return;
-    itimerspec when{};
-    if (then != never) {
-      const auto since = std::max(then.time_since_epoch(), time_point::duration{1});
-      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
-      when.it_value = {seconds.count(), std::chrono::nanoseconds(since - seconds).count()};
+    const std::lock_guard lock(mutex_);
+    if (heard_) {
+      tell(then);
+    } else {
+      untold_ = then;
     }
-    timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
   }
   /// Readable from now on, until hush().
-  void ring() noexcept override { (void)rung(); }
-  [[nodiscard]] int descriptor() const noexcept override { return epoll_.get(); }
+  void ring() noexcept override {
+    const std::lock_guard lock(mutex_);
+    if (!heard_ || !rung()) untold_ = {};
+  }
+  [[nodiscard]] int descriptor() noexcept override {
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(heard_, true)) tell(untold_);
+    return epoll_.get();
+  }
 
  private:
   /// Makes anew what somebody has closed, under the same number if that is free. What was added has to be added again.
@@ -79,9 +92,22 @@ class alarm_clock final : public driver {
         .system(std::generic_category().message(errno))
         .advise("raise fs.epoll.max_user_watches, or watch by polling");
   }
-  [[nodiscard]] bool rung() noexcept {
-    const std::lock_guard lock(bell_mutex_);
-    return bell_.still_ours() && eventfd_write(bell_.get(), 1) == 0;
+  [[nodiscard]] bool is_heard() {
+    const std::lock_guard lock(mutex_);
+    return heard_;
+  }
+  // These two under the mutex.
+  [[nodiscard]] bool rung() noexcept { return bell_.still_ours() && eventfd_write(bell_.get(), 1) == 0; }
+  void tell(time_point then) noexcept {
+    // At once is the bell's: a timer that is due when it is set costs a virtual machine an interrupt, up to 30 us.
+    if ((then == time_point{} && rung()) || !timer_.still_ours()) return;
+    itimerspec when{};
+    if (then != never) {
+      const auto since = std::max(then.time_since_epoch(), time_point::duration{1});
+      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
+      when.it_value = {seconds.count(), std::chrono::nanoseconds(since - seconds).count()};
+    }
+    timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
   }
   /// The bell was just seen to be ours.
   void hush() noexcept {
@@ -99,7 +125,7 @@ class alarm_clock final : public driver {
     return epoll_ && timer_ ? add_readable(timer_.get()) : no_descriptor();
   }
   result<void> open_bell() {
-    const std::lock_guard lock(bell_mutex_);
+    const std::lock_guard lock(mutex_);
     bell_ = unique_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     return bell_ ? add_readable(bell_.get()) : no_descriptor();
   }
@@ -109,7 +135,9 @@ class alarm_clock final : public driver {
 
   unique_fd epoll_;
   unique_fd timer_;
-  std::mutex bell_mutex_;  // between ring() and who makes it anew
+  std::mutex mutex_;  // of what follows
+  bool heard_ = false;
+  time_point untold_ = never;
   unique_fd bell_;
 };
 

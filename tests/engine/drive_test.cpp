@@ -128,6 +128,22 @@ TEST_F(ManualDrive, TheDescriptorIsQuietWhenThereIsNothingToDo) {
   EXPECT_TRUE(grows_quiet());
 }
 
+// Until then nothing is told to it.
+TEST_F(ManualDrive, TheDescriptorTellsALoopThatAsksForItLate) {
+  put(path_, 1);
+  library lib(path_, manual());
+  for (std::uint64_t build = 2; build < 5; ++build) {
+    put(path_, build);
+    lib.poll(1us);  // what is left to do is not told
+  }
+  EXPECT_TRUE(loops_until(lib, [&] { return lib->stamp() == 4; }));
+  std::uint64_t unloaded = 0;
+  EXPECT_TRUE(loops_until(lib, [&] {
+    while (const auto one = events_.next()) unloaded += one->kind == event_kind::unloaded;
+    return unloaded + 1 == lib.generation();
+  }));
+}
+
 TEST_F(ManualDrive, TheDescriptorJoinsAnEpoll) {
   put(path_, 1);
   library lib(path_, manual());
