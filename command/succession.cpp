@@ -66,7 +66,7 @@ guest_functions guest_of(const loaded_build& build) {
         return 1;
       },
       &wanted);
-  return find_guest_functions(build.handle, wanted.base, segments, handover_options{}.functions);
+  return find_guest_functions(build.handle, wanted.base, {{}, segments, 0}, handover_options{}.functions);
 }
 
 // One for the process and all that are copied from it: it remembers what it read of the running build.

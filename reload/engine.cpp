@@ -192,8 +192,8 @@ std::optional<setback> engine_core::hand_over(candidate& next, bool forced, star
   generation* const old = history_.running();
   made.number = history_.next();
   made.base = next.base;
-  made.guest =
-      find_guest_functions(made.module->handle(), made.base, made.facts.segments, wanted_.chosen.handover.functions);
+  made.guest = find_guest_functions(made.module->handle(), made.base, {next.bytes, made.facts.segments, 0},
+                                    wanted_.chosen.handover.functions);
   answers_.make_room();
   struct known_to_crash_reports {
     generation& made;

@@ -7,21 +7,22 @@
 
 #include <exception>
 
+#include "elf/symbol_filter.hpp"
 #include "system/cancellation.hpp"
 #include "system/host_signals.hpp"
 
 namespace autoreload {
 
-guest_functions find_guest_functions(void* handle, std::uintptr_t base, std::span<const load_segment> segments,
+guest_functions find_guest_functions(void* handle, std::uintptr_t base, const elf_view& file,
                                      const handover_options::names& names) {
+  const symbol_filter defined(file);
   const auto find = [&](const std::string& name) -> void* {
-    void* const found = name.empty() ? nullptr : dlsym(handle, name.c_str());
-    const std::uintptr_t at = reinterpret_cast<std::uintptr_t>(found) - base;
-    for (const load_segment& one : segments) {
-      const bool inside = at >= one.address && at - one.address < one.memory_size;
-      if (found != nullptr && inside && (one.flags & PF_X) != 0) return found;
-    }
-    return nullptr;
+    // dlsym takes most of a microsecond to find out that neither the library nor any that it needs has a name.
+    if (name.empty() || !defined.may_have(name.c_str())) return nullptr;
+    void* const found = dlsym(handle, name.c_str());
+    if (found == nullptr) return nullptr;
+    const load_segment* const segment = file.holding(reinterpret_cast<std::uintptr_t>(found) - base, 1);
+    return segment != nullptr && (segment->flags & PF_X) != 0 ? found : nullptr;
   };
   guest_functions all;
   all.save = reinterpret_cast<void* (*)()>(find(names.save));

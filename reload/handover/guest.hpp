@@ -4,12 +4,11 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 
 #include <autoreload/handover.hpp>
 
-#include "elf/load_segment.hpp"
+#include "elf/view.hpp"
 #include "system/cancellation.hpp"
 
 namespace autoreload {
@@ -25,8 +24,8 @@ struct guest_functions {
 /// Those that the library itself defines: not its dependencies', which dlsym would find, too.
 /// @param handle  dlopen's
 /// @param base    what the loader added to its addresses
-[[nodiscard]] guest_functions find_guest_functions(void* handle, std::uintptr_t base,
-                                                   std::span<const load_segment> segments,
+/// @param file    what was loaded, inspected
+[[nodiscard]] guest_functions find_guest_functions(void* handle, std::uintptr_t base, const elf_view& file,
                                                    const handover_options::names& names);
 
 /// Calls one that takes and returns nothing; null is none. @return what it threw, in words, or empty
