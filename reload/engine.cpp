@@ -125,6 +125,7 @@ std::optional<setback> engine_core::examine(bool forced, start from, spare_time&
       .trial_ended = trial_ended,
       .self = offered_.get(),
       .reader = reader_,
+      .watched = source_.get(),
       .time = time,
       .usual = usual_.stages};
   std::optional<setback> no = run_stages(here, *next);

@@ -29,7 +29,7 @@ answer read_file(const context& here, candidate& next) {
                                ? here.reader.take_again(*here.again)
                                : here.reader.take({wanted.file, wanted.chosen.trust,
                                                    wanted.chosen.guard != nullptr || wanted.chosen.state != nullptr,
-                                                   &here.reader.patience()});
+                                                   &here.reader.patience(), here.watched});
   if (taken.no) {
     taken.no->why->rename(wanted.path);
     return std::move(taken.no);

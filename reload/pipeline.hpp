@@ -51,7 +51,8 @@ struct context {
   const std::function<void()>& trial_ended;  ///< called on a thread of the trial's, if nobody waits for it here
   const running_library* self;               ///< the engine's entry, for libraries that need one another
   snapshotter& reader;
-  spare_time& time;  ///< when it is over, the candidate goes on with a later call
+  change_source* watched = nullptr;  ///< of what is at the path
+  spare_time& time;                  ///< when it is over, the candidate goes on with a later call
   std::array<usual_duration, stage_count>& usual;
 };
 

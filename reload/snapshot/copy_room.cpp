@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "system/file_limit.hpp"
+
 namespace autoreload {
 namespace {
 
@@ -45,6 +47,7 @@ void copy_room::map(std::uint64_t size) {
 
 bool copy_room::lengthen(std::uint64_t size) {
   if (file.size >= size) return true;
+  const quiet_file_limit quiet;
   if (ftruncate(file.file.get(), static_cast<off_t>(size)) != 0) return false;
   file.size = size;
   return true;
@@ -77,7 +80,9 @@ int copy_room::fill(int from, file_range range) {
     if (got <= 0) break;  // copy_range() finds out why, or can do it: for want of memory for a page, say
     range.begin += static_cast<std::uint64_t>(got);
   }
-  return range.begin == range.end ? 0 : copy_range(from, file.file.get(), range);
+  if (range.begin == range.end) return 0;
+  const quiet_file_limit quiet;
+  return copy_range(from, file.file.get(), range);
 }
 
 std::span<std::byte> copy_room::bytes() {

@@ -15,7 +15,6 @@
 
 #include "reload/snapshot/direct_copy.hpp"
 #include "reload/snapshot/stack_header.hpp"
-#include "reload/trust/trust.hpp"
 #include "system/file_limit.hpp"
 
 namespace autoreload {
@@ -81,7 +80,6 @@ std::optional<setback> snapshotter::read_into_buffer(int file, const request& wa
 
 std::optional<setback> snapshotter::read_into_copy(int file, const request& wanted, const file_identity& is) {
   const auto size = static_cast<std::size_t>(is.size);
-  const quiet_file_limit quiet;
   const auto fail = [&](int number) { return setback{setback_kind::shortage, cant_be_written(wanted.path, number)}; };
   if (wanted.whole || size <= small_copy) {
     copied_ = {{0, size}};
@@ -111,44 +109,24 @@ std::optional<setback> snapshotter::begin_copy(const std::string& path, std::uin
 
 snapshot_outcome snapshotter::take(const request& wanted) {
   snapshot_outcome outcome;
-  const auto fail = [&](const char* reason, int number) {
-    outcome.no = {is_shortage(number) ? setback_kind::shortage : setback_kind::refused_elsewhere,
-                  error(stage::snapshot, wanted.path, reason).system(system_text(number))};
-    return std::move(outcome);
-  };
-
-  // Replaced while the way to it is judged, it is another file: then once more from the start.
-  unique_fd file;
-  bool replaced = true;
-  for (int attempts = 16; attempts > 0 && replaced; --attempts) {
-    // O_NONBLOCK: a FIFO in its place must not hang the host.
-    file = unique_fd(open(wanted.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    if (!file) {
-      if (errno == ENOENT || errno == ENOTDIR) {
-        outcome.no = {
-            setback_kind::unfinished,
-            error(stage::snapshot, wanted.path, "there is no such file").advise("it is loaded as soon as it is there")};
-        return outcome;
-      }
-      return fail("the file can't be opened", errno);
-    }
-    const result<void> trusted = check_trust(file.get(), wanted.path, wanted.trust);
-    replaced = !trusted && trusted.error().reason() == replaced_meanwhile;
-    if (!trusted && !replaced) {
-      outcome.no = {setback_kind::refused_elsewhere, trusted.error()};
-      return outcome;
-    }
-  }
+  trusted_opener::outcome opened = opener_.open(wanted.path, wanted.trust, wanted.watched);
+  outcome.no = std::move(opened.no);
+  if (outcome.no) return outcome;
+  unique_fd file = std::move(opened.file);
 
   read_lease lease(file.get());
   struct stat status {};
-  if (fstat(file.get(), &status) != 0) return fail("the file's status can't be read", errno);
+  if (fstat(file.get(), &status) != 0) {
+    const error why = error(stage::snapshot, wanted.path, "the file's status can't be read").system(system_text(errno));
+    outcome.no = {setback_kind::refused_elsewhere, why};
+    return outcome;
+  }
   const file_identity identity = file_identity::of(status);
   const auto busy = [&] {
     outcome.no = somebody_writes(wanted.path, identity);
     return std::move(outcome);
   };
-  if (replaced) return busy();
+  if (opened.replaced) return busy();
   // Without a lease the file's own time must tell, or ours if its clock is ahead.
   const bool in_doubt = lease.writer() || (!lease.granted() && !identity.settled(without_lease));
   writer_patience::file* const waited =
@@ -211,7 +189,6 @@ result<copy_file> snapshotter::place_for(snapshot& image, const naming& how) {
 }
 
 result<void> snapshotter::keep(snapshot& image, const naming& how) {
-  const quiet_file_limit quiet;
   const auto fail = [&]() -> result<void> { return cant_be_written(image.path, errno); };
   result<copy_file> place = place_for(image, how);
   if (!place) return place.error();
@@ -221,6 +198,8 @@ result<void> snapshotter::keep(snapshot& image, const naming& how) {
   image.stays_named = into.stays_named;
   const bool copied = room_ && !room_->file.file;  // it was handed out
   if (copied) image.view = room_->bytes();
+  std::optional<quiet_file_limit> quiet;
+  if (!copied || !image.later.empty() || into.size < image.size) quiet.emplace();
   // One that was got ahead is longer; it is cut when nobody waits for that.
   if (into.size > image.size) image.cut_to = image.size;
   if (into.size < image.size && ftruncate(into.file.get(), static_cast<off_t>(image.size)) != 0) return fail();

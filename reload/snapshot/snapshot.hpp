@@ -21,6 +21,7 @@
 #include "reload/snapshot/copy_room.hpp"
 #include "reload/snapshot/file_identity.hpp"
 #include "reload/snapshot/stable_file.hpp"
+#include "reload/trust/trust.hpp"
 #include "system/unique_fd.hpp"
 
 namespace autoreload {
@@ -77,6 +78,7 @@ class snapshotter {
     const trust_policy& trust;
     bool whole = false;                   ///< copy debug information at once, for a guard that reads it
     writer_patience* patience = nullptr;  ///< take it although somebody may write, once it has lain still for a while
+    change_source* watched = nullptr;     ///< tells whether the way to it is still the one that was judged
   };
 
   /// Takes the file's bytes and checks that nobody changed it meanwhile: into the copy at once, or those of a small
@@ -117,6 +119,7 @@ class snapshotter {
   [[nodiscard]] result<copy_file> place_for(snapshot& image, const naming& how);
   [[nodiscard]] bool lies_still(writer_patience::file& known) const;
 
+  trusted_opener opener_;
   std::vector<std::byte> buffer_;
   std::optional<copy_room> room_;  // what bytes_ shows; its file is handed out by keep()
   std::optional<copy_room> left_;  // the mapping of what was handed out

@@ -67,7 +67,7 @@ class examination {
   examination(int file, const std::string& path, const trust_policy& policy)
       : file_(file), path_(path), policy_(policy), user_(::geteuid()), group_(::getegid()) {}
 
-  result<void> run() {
+  result<void> run(bool way_is_known) {
     if (::getauxval(AT_SECURE) != 0 && !policy_.allow_set_user_id) {
       return refuse(
           "this program runs with more rights than its user has (set-user-ID, set-group-ID or file capabilities)",
@@ -92,7 +92,7 @@ class examination {
       }
     }
     if (auto judged = judge(path_, status, file_); !judged) return judged;
-    return policy_.check_directories ? walk(status) : result<void>{};
+    return policy_.check_directories && !way_is_known ? walk(status) : result<void>{};
   }
 
  private:
@@ -222,8 +222,8 @@ class examination {
 
 }  // namespace
 
-result<void> check_trust(int file, const std::string& path, const trust_policy& policy) {
-  return examination(file, path, policy).run();
+result<void> check_trust(int file, const std::string& path, const trust_policy& policy, bool way_is_known) {
+  return examination(file, path, policy).run(way_is_known);
 }
 
 }  // namespace autoreload

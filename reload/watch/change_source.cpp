@@ -48,6 +48,7 @@ class inotify_source final : public change_source {
     return false;
   }
   [[nodiscard]] int readable() const override { return hub_->readable(); }
+  [[nodiscard]] std::optional<std::uint64_t> way() override { return watch_.way(); }
   [[nodiscard]] watch_mode mode() const noexcept override { return watch_mode::inotify; }
   void stop() noexcept override { watch_.detach(); }
 

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,10 @@ class change_source {
   [[nodiscard]] virtual bool drain([[maybe_unused]] bool lost) { return false; }
   /// A descriptor that is readable when drain() has something to do, or -1.
   [[nodiscard]] virtual int readable() const { return -1; }
+  /// A number that is another one once a directory or link on the way leads elsewhere, or once its owner, mode or
+  /// access list is another. The library's own name is no part of the way.
+  /// @return nothing when such a change could remain unseen, or there are events that nobody has read yet
+  [[nodiscard]] virtual std::optional<std::uint64_t> way() { return std::nullopt; }
   /// How it watches at the moment.
   [[nodiscard]] virtual watch_mode mode() const noexcept = 0;
   /// Watches nothing from now on.

@@ -68,6 +68,7 @@ class fallback_source final : public change_source {
   [[nodiscard]] time_point due() const noexcept override { return polls_ ? polling_.due() : better_->due(); }
   [[nodiscard]] bool drain(bool lost) override { return better_->drain(lost); }
   [[nodiscard]] int readable() const override { return better_->readable(); }
+  [[nodiscard]] std::optional<std::uint64_t> way() override { return polls_ ? std::nullopt : better_->way(); }
   [[nodiscard]] watch_mode mode() const noexcept override { return polls_ ? polling_.mode() : better_->mode(); }
   void stop() noexcept override { better_->stop(); }
 

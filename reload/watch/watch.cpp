@@ -3,6 +3,7 @@
 #include "reload/watch/watch.hpp"
 
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,8 +72,7 @@ void watch_hub::shake_all_locked() {
   for (auto& [directory, watches] : watches_of_) {
     for (watch* const one : watches) {
       one->renewed_.store(true, std::memory_order_release);
-      one->moved_.store(true, std::memory_order_release);
-      one->changed_.store(true, std::memory_order_release);
+      one->shake();
     }
   }
 }
@@ -88,13 +88,13 @@ void watch_hub::tell_renewed() {
 }
 
 bool watch_hub::drain() {
-  if (renew_if_closed()) return true;
+  const std::lock_guard lock(mutex_);
+  if (renew_if_closed_locked()) return true;
   alignas(inotify_event) std::array<char, 16384> buffer;
   constexpr ssize_t longest_event = sizeof(inotify_event) + NAME_MAX + 1;
-  const int inotify = readable();
   ssize_t length = 0;
   do {
-    length = read(inotify, buffer.data(), buffer.size());
+    length = read(inotify_.get(), buffer.data(), buffer.size());
     for (ssize_t at = 0; at < length;) {
       const auto* const event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
       tell(event->wd, event->mask, event->len > 0 ? std::string_view(event->name) : std::string_view());
@@ -105,26 +105,22 @@ bool watch_hub::drain() {
 }
 
 void watch_hub::tell(int directory, std::uint32_t what, std::string_view name) {
-  const std::lock_guard lock(mutex_);
-  const auto shake = [](watch& one) {
-    one.moved_.store(true, std::memory_order_release);
-    one.changed_.store(true, std::memory_order_release);
-  };
   if ((what & IN_Q_OVERFLOW) != 0) {  // events were lost: everybody looks for themselves
     for (auto& [wd, watches] : watches_of_)
-      std::for_each(watches.begin(), watches.end(), [&](watch* one) { shake(*one); });
+      std::for_each(watches.begin(), watches.end(), [](watch* one) { one->shake(); });
     return;
   }
   const auto found = watches_of_.find(directory);
   if (found == watches_of_.end()) return;
   for (watch* const one : found->second) {
     if (name.empty()) {  // it happened to the directory itself
-      shake(*one);
+      one->shake();
       continue;
     }
     for (const watch::interest& interest : one->interests_) {
       if (interest.directory != directory || interest.name != name) continue;
       if (!interest.last && (what & directory_events) == 0) continue;
+      if (!interest.last) one->lose_way();
       if (!interest.last || (what & directory_events) != 0) one->moved_.store(true, std::memory_order_release);
       one->changed_.store(true, std::memory_order_release);
     }
@@ -138,6 +134,22 @@ void watch_hub::tell(int directory, std::uint32_t what, std::string_view name) {
 }
 
 watch::~watch() { detach(); }
+
+// Anything may have happened.
+void watch::shake() {
+  lose_way();
+  moved_.store(true, std::memory_order_release);
+  changed_.store(true, std::memory_order_release);
+}
+
+std::optional<std::uint64_t> watch::way() {
+  if (hub_ == nullptr) return std::nullopt;
+  const std::lock_guard lock(hub_->mutex_);
+  int unread = 0;  // to be read by who waits for them
+  const bool all_is_known = sees_all_of_it_ && hub_->inotify_.still_ours() &&
+                            ioctl(hub_->inotify_.get(), FIONREAD, &unread) == 0 && unread == 0;
+  return all_is_known ? std::optional(way_) : std::nullopt;
+}
 
 void watch::detach() {
   if (hub_ == nullptr) return;
@@ -211,6 +223,7 @@ result<bool> watch::arm(const std::vector<std::string>& paths) {
     const std::lock_guard lock(hub_->mutex_);
     if (hub_->renew_if_closed_locked()) renewed_.store(true, std::memory_order_release);
     std::optional<error> failure;
+    bool sees_all = true;
     for (const std::string& path : paths) {
       const std::vector<step> way = way_to(path);
       if (wary_ && !way.empty() && hides_changes(way.back().directory).value_or(false)) {
@@ -220,10 +233,12 @@ result<bool> watch::arm(const std::vector<std::string>& paths) {
       std::string watched;  // the directory that tells itself when it is moved
       for (auto at = way.rbegin(); at != way.rend(); ++at) {
         const step& one = *at;
+        sees_all &= !hides_changes(one.directory).value_or(true);
         const std::uint32_t events = (one.last ? file_events : directory_events) | own_events | IN_MASK_ADD |
                                      (one.name.empty() ? IN_DONT_FOLLOW : IN_ONLYDIR);
         const int directory = inotify_add_watch(hub_->inotify_.get(), one.directory.c_str(), events);
         if (directory < 0) {
+          sees_all = false;
           const int reason = errno;
           const bool replaceable = std::exchange(watched, {}) != join(one.directory, one.name);
           // No directory (any more): the next round will find another way, or one that ends before it.
@@ -244,6 +259,8 @@ result<bool> watch::arm(const std::vector<std::string>& paths) {
       }
     }
     const bool same = wanted == interests_;
+    if (!same) ++way_;
+    sees_all_of_it_ = sees_all;
     forget_directories(wanted);
     interests_ = std::move(wanted);
     if (failure) return *failure;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // watch: notices that something happened to a path, wherever on the way to it.
 //
-// SHARED  a hub's table and its watches' interests, guarded by the hub's mutex: the thread that drains the hub reads
-//         them, the thread that runs a library's pipeline changes them. `changed_`, `moved_` and `renewed_` are flags
-//         between the two: set by the drainer after the event is in, taken (exchange) by the pipeline before it looks
-//         at the file, so an event that arrives while the pipeline looks makes it look again. Acquire and release order
-//         nothing but themselves here: what the pipeline then sees comes from the file system.
+// SHARED  a hub's table and its watches' interests and ways, guarded by the hub's mutex, under which events are read,
+//         too: the thread that drains the hub reads the interests and counts the ways up, the thread that runs a
+//         library's pipeline changes the interests. `changed_`, `moved_` and `renewed_` are flags between the two: set
+//         by the drainer after the event is in, taken (exchange) by the pipeline before it looks at the file, so an
+//         event that arrives while the pipeline looks makes it look again. Acquire and release order nothing but
+//         themselves here: what the pipeline then sees comes from the file system.
 #pragma once
 
 #include <atomic>
@@ -13,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +50,7 @@ class watch_hub {
  private:
   friend class watch;
   explicit watch_hub(unique_fd inotify) : inotify_(std::move(inotify)) {}
+  // All of these under the mutex.
   void tell(int directory, std::uint32_t what, std::string_view name);
   bool renew_if_closed_locked();
   void shake_all_locked();
@@ -85,6 +88,9 @@ class watch {
   /// Whether somebody closed the hub's descriptor since the last call, so that it was made again.
   [[nodiscard]] bool take_renewed() noexcept { return renewed_.exchange(false, std::memory_order_acq_rel); }
 
+  /// See change_source::way().
+  [[nodiscard]] std::optional<std::uint64_t> way();
+
   /// The same without taking it.
   [[nodiscard]] bool has_changed() const noexcept { return changed_.load(std::memory_order_acquire); }
   /// As if something had happened.
@@ -108,11 +114,19 @@ class watch {
     bool last;
   };
   static std::vector<step> way_to(const std::string& path);
+  void shake();
+  // Under the hub's mutex. It is watched again, as it is then, by the next arm().
+  void lose_way() noexcept {
+    ++way_;
+    sees_all_of_it_ = false;
+  }
   void forget_directories(const std::vector<interest>& still_used);
 
   std::shared_ptr<watch_hub> hub_;
   const bool wary_;
   std::vector<interest> interests_;
+  std::uint64_t way_ = 0;        // changes of the way; guarded by the hub's mutex, as the next
+  bool sees_all_of_it_ = false;  // as far as it goes
   std::atomic<bool> changed_{false};
   std::atomic<bool> moved_{false};
   std::atomic<bool> renewed_{false};

@@ -557,6 +557,84 @@ TEST_F(Watch, TheOwnerTheModeAndTheAccessListOfEachDirectoryOnTheWayCount) {
   }
 }
 
+// It need not be judged again as long as it is the same.
+TEST_F(Watch, TheWayIsAnotherWhenSomethingOnItIsButNotWhenTheLibraryIs) {
+  const fs::path at = root_ / "link" / "inner" / "lib.so";
+  make(root_ / "real" / "inner" / "lib.so", 1);
+  make(root_ / "other" / "inner" / "lib.so", 1);
+  link("real", root_ / "link");
+  const auto hub = *watch_hub::make();
+  watch watched(hub);
+  EXPECT_FALSE(watched.way()) << "nothing is watched yet";
+  ASSERT_TRUE(watched.arm({at}));
+  std::optional<std::uint64_t> before = watched.way();
+  ASSERT_TRUE(before);
+  put(at, 2);
+  fs::permissions(at, fs::perms(0700));
+  support::write_file(at.parent_path() / "another", "file");
+  EXPECT_FALSE(watched.way()) << "nobody has read what happened";
+  hub->drain();
+  EXPECT_EQ(watched.way(), before);
+  ASSERT_TRUE(watched.arm({at}));
+  EXPECT_EQ(watched.way(), before);
+  const auto expect_another = [&](const std::string& what) {
+    EXPECT_FALSE(watched.way()) << what << " changed, and nobody has read it";
+    hub->drain();
+    EXPECT_FALSE(watched.way()) << what << " is not watched as it is now";
+    ASSERT_TRUE(watched.arm({at}));
+    hub->drain();  // that the former directories are watched no more
+    EXPECT_TRUE(watched.way()) << what;
+    EXPECT_NE(watched.way(), before) << what;
+    before = watched.way();
+  };
+  for (const fs::path& directory : {root_, root_ / "real", root_ / "real" / "inner"}) {
+    ASSERT_EQ(chmod(directory.c_str(), 0750), 0);
+    expect_another("the mode of " + directory.string());
+    if (set_access_list(directory)) expect_another("the access list of " + directory.string());
+  }
+  link("other", root_ / "link");
+  expect_another("the link");
+  fs::rename(root_ / "other" / "inner", root_ / "other" / "gone");
+  make(root_ / "other" / "inner" / "lib.so", 1);
+  expect_another("the directory");
+  ASSERT_EQ(close(hub->readable()), 0);
+  EXPECT_FALSE(watched.way()) << "the descriptor is closed: nobody tells";
+  expect_another("the watch");
+}
+
+// Not only when it is judged for the first time.
+TEST_P(Watch, AWayThatOthersMayChangeSinceTheLastBuild) {
+  const fs::path at = root_ / "current" / "lib.so";
+  make(root_ / "one" / "lib.so", 1);
+  make(root_ / "open" / "lib.so", 2);
+  fs::permissions(root_ / "open", fs::perms(0777));
+  link("one", root_ / "current");
+  const library lib(at, watching());
+  expect_build(lib, 1);
+  const auto expect_refusal = [&](const fs::path& directory) {
+    EXPECT_TRUE(support::comes_true([&] {
+      const auto why = lib.last_failure();
+      return why && why->advice().starts_with("chmod o-w \"" + directory.string() + "\"");
+    })) << directory;
+  };
+  fs::permissions(root_ / "one", fs::perms(0777));
+  put(at, 3);
+  expect_refusal(root_ / "one");
+  fs::permissions(root_ / "one", fs::perms(0755));
+  expect_build(lib, 3);
+  link("open", root_ / "current");
+  expect_refusal(root_ / "open");
+  link("one", root_ / "current");
+  EXPECT_TRUE(support::comes_true([&] { return !lib.last_failure(); }));
+  put(at, 4);
+  expect_build(lib, 4);
+  link("../open/lib.so", at);
+  expect_refusal(root_ / "open");
+  put(at, 5);
+  expect_build(lib, 5);
+  EXPECT_EQ(lib->stamp(), 5U);
+}
+
 // /tmp, say, is on many ways, and much happens in it.
 TEST_F(Watch, WhatHappensToOtherNamesOfADirectoryOnTheWayIsNobodysBusiness) {
   make(root_ / "outer" / "inner" / "lib.so", 1);
