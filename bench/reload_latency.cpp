@@ -72,7 +72,7 @@ void add_backend(interleaved& events, interleaved& polling) {
   const std::string name = "reload/total/" + std::string(Backend::name);
   events.add(name + "/background", "inotify on the engine's thread, a caller that never stops calling",
              &by_engine<Backend, watch_mode::inotify, drive_mode::background>);
-  events.add(name + "/manual", "inotify and its descriptor, one thread that waits, reloads and calls",
+  events.add(name + "/manual", "inotify, one thread that polls, reloads and calls",
              &by_engine<Backend, watch_mode::inotify, drive_mode::manual>);
   polling.add(name + "/polling", "a look every 10 ms on the engine's thread, a caller that never stops calling",
               &by_engine<Backend, watch_mode::polling, drive_mode::background>);
