@@ -24,13 +24,13 @@ trial_beside::trial_beside(int snapshot, const std::string& path, trial_options 
       answer_ = trial_load(snapshot, path, how);
     } catch (const std::bad_alloc&) {  // then the answer is what was prepared for that
     }
-    ended_.store(true, std::memory_order_release);
-    ended();
+    if (progress_.exchange(progress::ended, std::memory_order_acq_rel) == progress::awaited) ended();
   });
 }
 
 trial_beside::~trial_beside() {
-  if (!has_ended() && cancel_.still_ours()) eventfd_write(cancel_.get(), 1);
+  if (progress_.load(std::memory_order_relaxed) != progress::ended && cancel_.still_ours())
+    eventfd_write(cancel_.get(), 1);
   thread_.join();
 }
 

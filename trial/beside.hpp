@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // beside: a trial load that nobody waits for.
 //
-// SHARED  the answer, which the trial's thread writes before it sets `ended_` (release), and which is read after that
-//         was seen (acquire).
+// SHARED  the answer, which the trial's thread writes before it says that it has ended (release), and which is read
+//         after that was seen (acquire). Of the two that change `progress_`, the later one knows of the other: so
+//         either the owner finds the answer, or the thread tells of it.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <thread>
@@ -19,7 +21,7 @@ namespace autoreload {
 class trial_beside {
  public:
   /// @param snapshot  descriptor of the complete file; must stay open as long as this lives
-  /// @param ended     called on the trial's thread once answer() is there; must not throw
+  /// @param ended     called on the trial's thread once answer() is there, if the owner asked for it; must not throw
   /// @throws std::system_error when there is no thread or no descriptor for it
   trial_beside(int snapshot, const std::string& path, trial_options how, std::function<void()> ended);
   /// Gives the trial up, if it has not ended, and waits until its helper is gone.
@@ -27,14 +29,20 @@ class trial_beside {
   trial_beside(const trial_beside&) = delete;
   trial_beside& operator=(const trial_beside&) = delete;
 
-  [[nodiscard]] bool has_ended() const noexcept { return ended_.load(std::memory_order_acquire); }
+  /// Asks to be told, unless it has ended already. @return whether that is to come
+  [[nodiscard]] bool will_tell() noexcept {
+    progress before = progress::runs;
+    return progress_.compare_exchange_strong(before, progress::awaited, std::memory_order_acq_rel) ||
+           before == progress::awaited;
+  }
   /// See trial_load. Once it has ended.
   [[nodiscard]] trial_outcome answer() const { return answer_; }
 
  private:
   const unique_fd cancel_;
   trial_outcome answer_;
-  std::atomic<bool> ended_{false};
+  enum class progress : std::uint8_t { runs, awaited, ended };
+  std::atomic<progress> progress_{progress::runs};
   std::thread thread_;
 };
 

@@ -61,7 +61,8 @@ std::optional<setback> try_in_helper(const context& here, candidate& next) {
           error(stage::trial, path, "no thread or descriptor for a trial load").system(failure.code().message())};
     }
   }
-  if (!next.trial->has_ended()) return setback{setback_kind::on_trial};
+  // One that has ended by now tells nobody: else it would be looked at, and tried, again.
+  if (next.trial->will_tell()) return setback{setback_kind::on_trial};
   trial_outcome came = next.trial->answer();
   next.trial.reset();
   return decide(std::move(came));
