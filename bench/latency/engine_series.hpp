@@ -38,8 +38,16 @@ class watched_callee {
 
   /// Waits until the old generation is gone and the engine has nothing left to do. @return the new one's timings
   autoreload::timings settle() {
-    const auto news = next(autoreload::event_kind::loaded);
-    if (news.generation > 1) (void)next(autoreload::event_kind::unloaded);
+    const auto is_news = [](const autoreload::event& one) { return one.kind == autoreload::event_kind::loaded; };
+    const auto news = next(is_news, "no build was loaded");
+    if (news.generation == 1) return news.times;
+    // A word that lies about on this thread's stack may look like the old table's address: then it is retained, and
+    // leaves after a later reload.
+    const auto has_left = [&](const autoreload::event& one) {
+      return one.generation + 1 == news.generation &&
+             (one.kind == autoreload::event_kind::unloaded || one.kind == autoreload::event_kind::retained);
+    };
+    (void)next(has_left, "the old build was never unloaded");
     return news.times;
   }
 
@@ -57,13 +65,16 @@ class watched_callee {
     return chosen;
   }
 
-  autoreload::event next(autoreload::event_kind kind) {
+  template <class Predicate>
+  autoreload::event next(Predicate is_it, const char* otherwise) {
     const auto limit = steady::now() + patience;
     while (steady::now() < limit) {
       if (manual_) library_.poll();
-      if (auto found = events_.next(kind, std::chrono::milliseconds(manual_ ? 1 : 1000))) return *std::move(found);
+      while (auto found = events_.next(std::chrono::milliseconds(manual_ ? 1 : 1000))) {
+        if (is_it(*found)) return *std::move(found);
+      }
     }
-    give_up(kind == autoreload::event_kind::unloaded ? "the old build was never unloaded" : "no build was loaded");
+    give_up(otherwise);
   }
 
   [[noreturn]] void give_up(const char* of_what = "the engine never loaded the build") {
