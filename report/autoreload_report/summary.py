@@ -56,6 +56,17 @@ def read(path):
     return results
 
 
+def fill_up(results, earlier):
+    """Adds what programs measured that did not run this time, from an earlier report of the same machine. The report says
+    when that was; their histograms are not kept."""
+    programs = results.machine.setdefault("programs", {})
+    for name, state in earlier.machine.get("programs", {}).items():
+        if programs.get(name, {"state": "absent"})["state"] != "measured" and state["state"] == "measured":
+            programs[name] = {"why": f"on {earlier.machine.get('started', 'an unknown day')[:10]}", **state}
+    for name, row in earlier.rows.items():
+        results.rows.setdefault(name, row)
+
+
 def results_in(directory):
     """The results in a report's directory: of a summary when there is one, else of the JSON files of the programs."""
     if (directory / NAME).exists():

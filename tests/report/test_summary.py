@@ -49,6 +49,19 @@ class Summary(unittest.TestCase):
         rows = summary.results_in(kept).rows
         self.assertEqual((len(rows["call/once/threads:1"].cpu_ns), len(rows["call/equal/threads:1"].cpu_ns)), (1, 5))
 
+    def test_a_program_that_did_not_run_is_taken_from_the_report_before_which_is_said(self):
+        _, kept = self.written("old", calls=spread(2.0), saves=[support.entry("feel/slow/threads:1", cpu=9.0)])
+        earlier = summary.results_in(kept)
+        earlier.machine.update(started="2024-05-06T07:08:09", programs={"calls": {"state": "measured", "seconds": 5},
+                                                                         "saves": {"state": "measured", "seconds": 900}})
+        now, _ = self.written("new", calls=spread(4.0))
+        now.machine.update(programs={"calls": {"state": "measured", "seconds": 4}, "saves": {"state": "absent"}})
+        summary.fill_up(now, earlier)
+        self.assertGreater(now.get("call/raw_pointer/threads:1"), 3.0)
+        self.assertEqual(now.get("feel/slow/threads:1", "cpu_ns"), 9.0)
+        self.assertEqual(now.machine["programs"], {"calls": {"state": "measured", "seconds": 4},
+                                                   "saves": {"state": "measured", "seconds": 900, "why": "on 2024-05-06"}})
+
     def test_a_failed_row_stays_failed(self):
         failed = support.entry("call/broken/threads:1")
         failed.update(error_occurred=True, error_message="no such library")
