@@ -72,7 +72,7 @@ class engine_core : public std::enable_shared_from_this<engine_core> {
   [[nodiscard]] std::vector<generation_record> records();
   void pause() { answers_.pause(true); }
   void resume();
-  [[nodiscard]] int readable() const noexcept { return driver_->descriptor(); }
+  [[nodiscard]] int readable() const { return driver_->descriptor(); }
   [[nodiscard]] std::uint64_t number() const noexcept { return answers_.number(); }
   [[nodiscard]] std::uint64_t number_of(const void* table) const { return answers_.number_of(table); }
   [[nodiscard]] std::optional<error> failure() const { return answers_.failure(); }

@@ -220,6 +220,28 @@ TEST(ClosedDescriptors, OfManualDriveAreMadeAgainUnderTheSameNumberIfItIsFree) {
   });
 }
 
+TEST(ClosedDescriptors, OfManualDriveAreMadeAgainWhenTheOneOfTheLoopIsAskedForAfterwards) {
+  in_a_child([]() -> std::string {
+    subject it(3);
+    autoreload::options polling = it.options(autoreload::drive_mode::manual);
+    polling.watch = autoreload::watch_mode::polling;
+    polling.poll_interval = std::chrono::milliseconds(5);
+    reloadable library(it.path, polling);
+    close_all_from_3();
+    const strangers theirs;
+    library.poll();
+    it.next();
+    while (library->number() != it.version) {
+      pollfd waiting{library.descriptor(), POLLIN, 0};
+      if (::poll(&waiting, 1, static_cast<int>(patience.count()) * 1000) != 1 || waiting.revents != POLLIN) {
+        return "the descriptor doesn't tell";
+      }
+      library.poll();
+    }
+    return theirs.harm();
+  });
+}
+
 TEST(ClosedDescriptors, OfManualDriveLeaveTheHostsAlone) {
   in_a_child([]() -> std::string {
     subject it(3);

@@ -44,9 +44,9 @@ class alarm_clock final : public driver {
   }
   [[nodiscard]] bool collect(change_source& source) override {
     const bool heard = is_heard();
-    bool lost = heard && renew_if_closed();  // first, while its number may be free
+    const bool lost = heard && renew_if_closed();  // first, while its number may be free
     const bool renewed = source.drain(lost);
-    if (renewed && !heard) lost = renew_if_closed();
+    if (renewed && !heard) (void)renew_if_closed();
     if (renewed || lost) (void)add_readable(source.readable());
     if (heard) hush();
     return true;
@@ -63,9 +63,15 @@ class alarm_clock final : public driver {
   /// Readable from now on, until hush().
   void ring() noexcept override {
     const std::lock_guard lock(mutex_);
-    if (!heard_ || !rung()) untold_ = {};
+    if (heard_) {
+      (void)rung();
+    } else {
+      untold_ = {};
+    }
   }
-  [[nodiscard]] int descriptor() noexcept override {
+  /// Nobody has looked after what is asked for first: it may be closed.
+  [[nodiscard]] int descriptor() override {
+    if (!is_heard()) (void)renew_if_closed();
     const std::lock_guard lock(mutex_);
     if (!std::exchange(heard_, true)) tell(untold_);
     return epoll_.get();

@@ -15,7 +15,8 @@ namespace detail {
 class engine_core;
 }  // namespace detail
 
-/// wake(), ring() and descriptor(): any thread; the others: the thread that works on the engine.
+/// wake() and ring(): any thread; descriptor(): any, the first time the thread that works; the others: the thread that
+/// works on the engine.
 class driver {
  public:
   virtual ~driver() = default;
@@ -33,7 +34,7 @@ class driver {
   /// Manual drive: gets in what happened. @return whether the caller, who is in poll(), has to call step()
   [[nodiscard]] virtual bool collect(change_source&) { return false; }
   /// A descriptor that is readable when poll() has something to do, or -1.
-  [[nodiscard]] virtual int descriptor() noexcept { return -1; }
+  [[nodiscard]] virtual int descriptor() { return -1; }
 };
 
 /// @throws error of stage use when there is no thread or descriptor for it
