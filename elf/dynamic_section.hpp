@@ -10,6 +10,7 @@ namespace autoreload {
 struct dynamic_section {
   table<Elf64_Dyn> entries;  ///< up to its end mark
   std::uint64_t symbols = 0;
+  std::uint64_t gnu_hash = 0;
   std::uint64_t strings = 0, strings_size = 0;
   std::uint64_t relocations = 0, relocations_size = 0;
   std::uint64_t relative_relocations = 0;  ///< how many of them, the first, only add the load base
@@ -30,6 +31,7 @@ struct dynamic_section {
       ++count;
       switch (entry.d_tag) {
         case DT_SYMTAB: found.symbols = entry.d_un.d_ptr; break;
+        case DT_GNU_HASH: found.gnu_hash = entry.d_un.d_ptr; break;
         case DT_STRTAB: found.strings = entry.d_un.d_ptr; break;
         case DT_STRSZ: found.strings_size = entry.d_un.d_val; break;
         case DT_RELA: found.relocations = entry.d_un.d_ptr; break;

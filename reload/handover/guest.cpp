@@ -7,7 +7,8 @@
 
 #include <exception>
 
-#include "elf/symbol_filter.hpp"
+#include "elf/dynamic_section.hpp"
+#include "elf/gnu_hash_table.hpp"
 #include "system/cancellation.hpp"
 #include "system/host_signals.hpp"
 
@@ -15,10 +16,11 @@ namespace autoreload {
 
 guest_functions find_guest_functions(void* handle, std::uintptr_t base, const elf_view& file,
                                      const handover_options::names& names) {
-  const symbol_filter defined(file);
+  const std::uint64_t at = dynamic_section_of(file).gnu_hash;
+  const auto hashes = at != 0 ? gnu_hash_table::read(file, at) : std::nullopt;
   const auto find = [&](const std::string& name) -> void* {
     // dlsym takes most of a microsecond to find out that neither the library nor any that it needs has a name.
-    if (name.empty() || !defined.may_have(name.c_str())) return nullptr;
+    if (name.empty() || (hashes && !hashes->may_have(gnu_hash(name.c_str())))) return nullptr;
     void* const found = dlsym(handle, name.c_str());
     if (found == nullptr) return nullptr;
     const load_segment* const segment = file.holding(reinterpret_cast<std::uintptr_t>(found) - base, 1);

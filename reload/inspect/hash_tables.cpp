@@ -2,37 +2,11 @@
 // inspect_hash_tables: the passes over the hash tables, by which the loader finds a symbol's name.
 #include <algorithm>
 
-#include "elf/gnu_hash.hpp"
+#include "elf/gnu_hash_table.hpp"
 #include "reload/inspect/passes.hpp"
 
 namespace autoreload::inspecting {
 namespace {
-
-// DT_GNU_HASH: four words, the Bloom filter, the first symbol of each bucket, and the hash of every symbol from
-// first_hashed on, whose lowest bit ends a bucket.
-struct gnu_hash_table {
-  std::uint32_t first_symbol = 0;
-  std::uint32_t shift = 0;
-  table<std::uint64_t> bloom;
-  table<std::uint32_t> buckets;
-  std::uint64_t chains = 0;  // address
-
-  [[nodiscard]] static std::optional<gnu_hash_table> read(const image& lib, std::uint64_t address) {
-    const auto words = lib.table_at<std::uint32_t>(address, 4);
-    if (!words) return std::nullopt;
-    gnu_hash_table hash;
-    hash.first_symbol = (*words)[1];
-    hash.shift = (*words)[3];
-    const std::uint64_t buckets_at = address + 16 + std::uint64_t{(*words)[2]} * sizeof(std::uint64_t);
-    hash.chains = buckets_at + std::uint64_t{(*words)[0]} * sizeof(std::uint32_t);
-    const auto bloom = lib.table_at<std::uint64_t>(address + 16, (*words)[2]);
-    const auto buckets = lib.table_at<std::uint32_t>(buckets_at, (*words)[0]);
-    if (!bloom || !buckets) return std::nullopt;
-    hash.bloom = *bloom;
-    hash.buckets = *buckets;
-    return hash;
-  }
-};
 
 // DT_HASH: the numbers of buckets and symbols, the first symbol of each bucket, and each symbol's successor.
 struct sysv_hash_table {
@@ -75,8 +49,7 @@ struct hashed_symbol {
     return symbol.st_shndx != SHN_UNDEF && ELF64_ST_BIND(symbol.st_info) != STB_LOCAL;
   }
   [[nodiscard]] bool is_counted_right(const gnu_hash_table& table) const noexcept {
-    const std::uint64_t bits = std::uint64_t{1} << (hash % 64) | std::uint64_t{1} << ((hash >> table.shift) % 64);
-    return ((word ^ hash) & ~1u) == 0 && ((table.bloom[(hash / 64) & (table.bloom.size() - 1)] & bits) == bits);
+    return ((word ^ hash) & ~1u) == 0 && table.may_have(hash);
   }
 };
 
