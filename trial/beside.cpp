@@ -29,8 +29,8 @@ trial_beside::trial_beside(int snapshot, const std::string& path, trial_options 
 }
 
 trial_beside::~trial_beside() {
-  if (progress_.load(std::memory_order_relaxed) != progress::ended && cancel_.still_ours())
-    eventfd_write(cancel_.get(), 1);
+  const bool runs = progress_.load(std::memory_order_relaxed) != progress::ended;
+  if (runs && cancel_.still_ours()) eventfd_write(cancel_.get(), 1);
   thread_.join();
 }
 

@@ -117,8 +117,9 @@ snapshot_outcome snapshotter::take(const request& wanted) {
   read_lease lease(file.get());
   struct stat status {};
   if (fstat(file.get(), &status) != 0) {
-    const error why = error(stage::snapshot, wanted.path, "the file's status can't be read").system(system_text(errno));
-    outcome.no = {setback_kind::refused_elsewhere, why};
+    const int number = errno;
+    outcome.no = {is_shortage(number) ? setback_kind::shortage : setback_kind::refused_elsewhere,
+                  error(stage::snapshot, wanted.path, "the file's status can't be read").system(system_text(number))};
     return outcome;
   }
   const file_identity identity = file_identity::of(status);

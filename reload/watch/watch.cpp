@@ -226,14 +226,15 @@ result<bool> watch::arm(const std::vector<std::string>& paths) {
     bool sees_all = true;
     for (const std::string& path : paths) {
       const std::vector<step> way = way_to(path);
-      if (wary_ && !way.empty() && hides_changes(way.back().directory).value_or(false)) {
-        failure = error(stage::watch, path,
-                        "inotify doesn't see all changes on the file system of \"" + way.back().directory + "\"");
-      }
       std::string watched;  // the directory that tells itself when it is moved
       for (auto at = way.rbegin(); at != way.rend(); ++at) {
         const step& one = *at;
-        sees_all &= !hides_changes(one.directory).value_or(true);
+        const std::optional<bool> hides = hides_changes(one.directory);
+        sees_all &= !hides.value_or(true);
+        if (wary_ && at == way.rbegin() && hides.value_or(false)) {
+          failure = error(stage::watch, path,
+                          "inotify doesn't see all changes on the file system of \"" + one.directory + "\"");
+        }
         const std::uint32_t events = (one.last ? file_events : directory_events) | own_events | IN_MASK_ADD |
                                      (one.name.empty() ? IN_DONT_FOLLOW : IN_ONLYDIR);
         const int directory = inotify_add_watch(hub_->inotify_.get(), one.directory.c_str(), events);

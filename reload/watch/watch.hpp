@@ -80,6 +80,9 @@ class watch {
   ///         or an error of stage watch when a change on the way could remain unseen: then poll, and try again
   [[nodiscard]] result<bool> arm(const std::vector<std::string>& paths);
 
+  /// See change_source::way().
+  [[nodiscard]] std::optional<std::uint64_t> way();
+
   /// Whether something happened since the last call.
   [[nodiscard]] bool take_changed() noexcept { return changed_.exchange(false, std::memory_order_acq_rel); }
   /// Whether a directory or link on the way may lead elsewhere since the last call.
@@ -87,9 +90,6 @@ class watch {
 
   /// Whether somebody closed the hub's descriptor since the last call, so that it was made again.
   [[nodiscard]] bool take_renewed() noexcept { return renewed_.exchange(false, std::memory_order_acq_rel); }
-
-  /// See change_source::way().
-  [[nodiscard]] std::optional<std::uint64_t> way();
 
   /// The same without taking it.
   [[nodiscard]] bool has_changed() const noexcept { return changed_.load(std::memory_order_acquire); }
