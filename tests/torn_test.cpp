@@ -323,8 +323,7 @@ TEST(TornForAnother, NothingThatIsLoadedIsAMixtureWithoutALeaseEither) {
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "it ended with status " << status;
   record(seen);
   RecordProperty("stalled", stalled);
-  // One that is held up may be loaded again and again meanwhile.
-  EXPECT_TRUE(seen.torn == 0 || stalled > 0) << seen.torn << " torn";
+  EXPECT_LE(seen.torn, stalled);
   EXPECT_GT(seen.torn_plainly, 0) << "the writer was too harmless to prove anything";
   EXPECT_GT(seen.loaded, 0);
 }
