@@ -6,6 +6,7 @@
 #include <elf.h>
 
 #include <exception>
+#include <optional>
 
 #include "elf/dynamic_section.hpp"
 #include "elf/gnu_hash_table.hpp"
@@ -17,7 +18,8 @@ namespace autoreload {
 guest_functions find_guest_functions(void* handle, std::uintptr_t base, const elf_view& file,
                                      const handover_options::names& names) {
   const std::uint64_t at = dynamic_section_of(file).gnu_hash;
-  const auto hashes = at != 0 ? gnu_hash_table::read(file, at) : std::nullopt;
+  std::optional<gnu_hash_table> hashes;
+  if (at != 0) hashes = gnu_hash_table::read(file, at);
   const auto find = [&](const std::string& name) -> void* {
     // dlsym takes most of a microsecond to find out that neither the library nor any that it needs has a name.
     if (name.empty() || (hashes && !hashes->may_have(gnu_hash(name.c_str())))) return nullptr;
