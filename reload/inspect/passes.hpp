@@ -28,18 +28,21 @@ struct refusal {
 using outcome = std::optional<refusal>;
 inline constexpr std::nullopt_t passed = std::nullopt;
 
-/// `what` is not all in the file yet: whoever writes it will go on.
-[[nodiscard]] refusal unfinished(std::string what);
-/// The same, where it may also be what somebody meant: passed once the writing is over.
-[[nodiscard]] outcome perhaps_unfinished(const image& lib, std::string what);
-/// Everything is in the file, yet no linker writes it so.
-[[nodiscard]] refusal damaged(std::string what);
-/// A whole file that can't be loaded as it is.
-[[nodiscard]] refusal wrong(std::string what, std::string advice);
+// What is said of a refused file is cold: the compiler keeps the code of the passes together without it, so that a
+// sound one is looked at with fewer cache lines.
 
-[[nodiscard]] std::string grouped(std::uint64_t number);  ///< 92400 as "92,400"
-[[nodiscard]] std::string hex(std::uint64_t number);      ///< 0x168f0
-[[nodiscard]] std::string in_quotes(const char* name);    ///< "name", cut when it is long
+/// `what` is not all in the file yet: whoever writes it will go on.
+[[nodiscard, gnu::cold]] refusal unfinished(std::string what);
+/// The same, where it may also be what somebody meant: passed once the writing is over.
+[[nodiscard, gnu::cold]] outcome perhaps_unfinished(const image& lib, std::string what);
+/// Everything is in the file, yet no linker writes it so.
+[[nodiscard, gnu::cold]] refusal damaged(std::string what);
+/// A whole file that can't be loaded as it is.
+[[nodiscard, gnu::cold]] refusal wrong(std::string what, std::string advice);
+
+[[nodiscard, gnu::cold]] std::string grouped(std::uint64_t number);  ///< 92400 as "92,400"
+[[nodiscard, gnu::cold]] std::string hex(std::uint64_t number);      ///< 0x168f0
+[[nodiscard, gnu::cold]] std::string in_quotes(const char* name);    ///< "name", cut when it is long
 
 /// The dynamic section's entries, by tag. The loader keeps the last of each; a linker writes each but DT_NEEDED once.
 class dynamic_entries {
