@@ -24,6 +24,7 @@
 #include <new>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support.hpp"
@@ -186,17 +187,21 @@ struct count {
   int rewritten = 0, loaded = 0, put_off = 0, refused = 0, torn = 0, torn_plainly = 0;
 };
 
-// Reloads and plain reads, until there were enough of both rewrites and reloads.
+// Reloads and plain reads, until there were enough of both rewrites and reloads. A rewrite that stands still is loaded
+// again and again, as each of these reloads is asked for: it counts once.
 count compete(const std::string& path, const contents& all, const way& how, const std::function<int()>& rewritten,
               autoreload::reloadable<stamped_api>& library) {
   count seen;
+  int torn_last = -1;
   const auto least = clock::now() + how.at_least;
   for (int i = 0; i < rounds() || rewritten() < rounds() || clock::now() < least; ++i) {
+    const int rewrite = rewritten();
     const auto tried = library.reload();
     if (tried) {
       ++seen.loaded;
       const auto pin = library.pin();
-      if (pin->version() < 1 || pin->version() > versions || pin->witness() != pin->version()) ++seen.torn;
+      const bool is_torn = pin->version() < 1 || pin->version() > versions || pin->witness() != pin->version();
+      if (is_torn && std::exchange(torn_last, rewrite) != rewrite) ++seen.torn;
     } else if (tried.error().at() != autoreload::stage::snapshot) {
       if (++seen.refused == 1) std::printf("first refusal: %s\n", tried.error().what());
     } else {
