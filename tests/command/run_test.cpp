@@ -84,6 +84,12 @@ class running_command {
 
 class Run : public testing::Test {
  protected:
+  /// For a test that builds itself: the command would build from the same source, too, and replace what the test puts
+  /// in the place of the library.
+  static std::vector<std::string> by_hand(std::vector<std::string> words) {
+    words.emplace_back("--no-build");
+    return words;
+  }
   std::string library() const { return directory_ / "a library.so"; }
   void build(const std::string& source, const std::string& flags = "") const {
     support::build_library(library(), source, flags);
@@ -96,7 +102,7 @@ class Run : public testing::Test {
 
 TEST_F(Run, EvaluatesAtEachNewBuildAndSaysWhatChanged) {
   build("int foo(int n) { return n + 1; }");
-  running_command command({library(), "foo(1)", "--generations", "2"});
+  running_command command(by_hand({library(), "foo(1)", "--generations", "2"}));
   EXPECT_TRUE(command.says("loaded " + library() + ", generation 1"));
   EXPECT_TRUE(command.says("foo(1) = 2"));
   build("int foo(int n) { return n + 2; }");
@@ -107,7 +113,7 @@ TEST_F(Run, EvaluatesAtEachNewBuildAndSaysWhatChanged) {
 
 TEST_F(Run, GoesOnWhenTheLibraryCrashesHangsOrIsBroken) {
   build("int foo(void) { return *(volatile int *)0; }");
-  running_command command({library(), "foo()", "--limit", "500ms"});
+  running_command command(by_hand({library(), "foo()", "--limit", "500ms"}));
   EXPECT_TRUE(command.says("foo crashed: SIGSEGV in foo at a library.so.c:1, address NULL"));
   build("#include <unistd.h>\nint foo(void) { for (;;) pause(); }");
   EXPECT_TRUE(command.says("foo did not come back within 500 ms"));
@@ -123,7 +129,7 @@ TEST_F(Run, GoesOnWhenTheLibraryCrashesHangsOrIsBroken) {
 }
 
 TEST_F(Run, WaitsForALibraryThatIsNotThereYet) {
-  running_command command({library(), "foo()"});
+  running_command command(by_hand({library(), "foo()"}));
   EXPECT_TRUE(command.says("there is no such file"));
   build("int foo(void) { return 5; }");
   EXPECT_TRUE(command.says("foo() = 5"));
@@ -137,7 +143,7 @@ TEST_F(Run, FindsALibraryByTheNameThatTheLoaderKnows) {
 
 TEST_F(Run, EvaluatesInBetweenInTheSameProcess) {
   build("int count(void) { static int n; return ++n; }");
-  running_command command({library(), "count()", "--every", "20ms"});
+  running_command command(by_hand({library(), "count()", "--every", "20ms"}));
   EXPECT_TRUE(command.says("count() = 1"));
   EXPECT_TRUE(command.says("count() = 2"));
   EXPECT_TRUE(command.says("count() = 3"));
@@ -145,7 +151,7 @@ TEST_F(Run, EvaluatesInBetweenInTheSameProcess) {
 
 TEST_F(Run, SaysWhatNoLongerFitsAfterAnEdit) {
   build("int foo(int n) { return n; }");
-  running_command command({library(), "foo(1)"});
+  running_command command(by_hand({library(), "foo(1)"}));
   EXPECT_TRUE(command.says("foo(1) = 1"));
   build("int foo(int n, int m) { return n + m; }");
   EXPECT_TRUE(command.says("\"foo\" takes 2 arguments, not 1"));
@@ -188,7 +194,7 @@ TEST_F(Run, BuildsByAnyCommandThatAShellRuns) {
 
 TEST_F(Run, SaysNothingOfALibraryThatIsAwayForAMoment) {
   build("int foo(void) { return 1; }");
-  running_command command({library(), "foo()", "--every", "50ms"});
+  running_command command(by_hand({library(), "foo()", "--every", "50ms"}));
   EXPECT_TRUE(command.says("foo() = 1"));
   std::filesystem::rename(library(), library() + ".away");
   for (int i = 0; i < 4; ++i) EXPECT_TRUE(command.says("foo() = 1"));
@@ -219,7 +225,7 @@ std::string edited(std::string text, const std::string& from, const std::string&
 
 TEST_F(RunWithState, KeepsWhatTheLibraryRemembersAlsoWhenAStructGetsAField) {
   build(list_of_numbers);
-  running_command command({library(), "push(2)", "sum()"});
+  running_command command(by_hand({library(), "push(2)", "sum()"}));
   EXPECT_TRUE(command.says("sum() = 2"));
   build(edited(list_of_numbers, "s += n->value", "s += 10 * n->value"));
   EXPECT_TRUE(command.says("kept 2 of 2 variables"));
@@ -233,7 +239,7 @@ TEST_F(RunWithState, KeepsWhatTheLibraryRemembersAlsoWhenAStructGetsAField) {
 
 TEST_F(RunWithState, StartsEachBuildAnewWhenAskedTo) {
   build(list_of_numbers);
-  running_command command({library(), "push(2)", "--fresh", "--generations", "2"});
+  running_command command(by_hand({library(), "push(2)", "--fresh", "--generations", "2"}));
   EXPECT_TRUE(command.says("push(2) = 1"));
   build(edited(list_of_numbers, "s += n->value", "s += 10 * n->value"));
   EXPECT_TRUE(command.says("generation 2"));
@@ -247,7 +253,7 @@ TEST_F(RunWithState, KeepsOpenFilesAndGoesOnForManyBuilds) {
       "#include <stdio.h>\nstatic FILE *log_file;\n"
       "long note(void) { if (!log_file) log_file = tmpfile(); fputs(\"x\", log_file); return ftell(log_file) + 0; }";
   build(source);
-  running_command command({library(), "note()"});
+  running_command command(by_hand({library(), "note()"}));
   EXPECT_TRUE(command.says("note() = 1"));
   for (int i = 1; i <= 24; ++i) {  // more than are kept to roll back to
     build(edited(source, "+ 0", "+ " + std::to_string(1000 * i)));
@@ -258,7 +264,7 @@ TEST_F(RunWithState, KeepsOpenFilesAndGoesOnForManyBuilds) {
 TEST_F(RunWithState, SaysWhyABuildStartsAnew) {
   const std::string counted = "static int n; int count(void) { return ++n; }\n";
   build(counted);
-  running_command command({library(), "count()"});
+  running_command command(by_hand({library(), "count()"}));
   EXPECT_TRUE(command.says("count() = 1"));
   // What the host may hold can't be moved.
   build(
@@ -290,7 +296,7 @@ TEST_F(RunWithState, TheLibrarysOwnFunctionsTakePart) {
       "void autoreload_loaded(void) { told = 100; }\n"
       "int next(void) { if (!kept) kept = calloc(1, sizeof *kept); return ++*kept + told + 0; }";
   build(source);
-  running_command command({library(), "next()"});
+  running_command command(by_hand({library(), "next()"}));
   EXPECT_TRUE(command.says("next() = 101"));
   build(edited(source, "+ 0", "+ 1000"));
   EXPECT_TRUE(command.says("next() = 1102"));
