@@ -106,7 +106,15 @@ linked_library::linked_library(loaded_standin where, standin_facts facts, progra
       facts_(std::move(facts)),
       loading_(loading),
       current_(&nothing_loaded),
-      observer_(std::move(observer)) {}
+      observer_(std::move(observer)) {
+  remember(first_build());  // calls begin in it, whatever the engine finds first
+}
+
+linked_library::build linked_library::first_build() const {
+  build own;
+  own.inverted_table = ~reinterpret_cast<std::uintptr_t>(where_.header->first_table);
+  return own;
+}
 
 std::string linked_library::has(std::span<const std::byte> bytes) {
   elf_facts facts;
@@ -149,9 +157,7 @@ result<std::unique_ptr<autoreload::detail::erased_module>> linked_library::load(
   using module = std::unique_ptr<autoreload::detail::erased_module>;
   if (path == where_.file) {
     void* const again = dlopen(path, RTLD_NOLOAD | RTLD_NOW);
-    build own;
-    own.inverted_table = ~reinterpret_cast<std::uintptr_t>(where_.header->first_table);
-    return module(new loaded_build(*this, again, remember(std::move(own))));
+    return module(new loaded_build(*this, again, remember(first_build())));
   }
   result<void*> opened = error(stage::load, path, "it was not loaded");
   loading_.run([&] { opened = autoreload::detail::open_file(path, flags); });
@@ -278,16 +284,17 @@ std::optional<held_image> linked_library::leaving(const held_image& known) {
   return image;
 }
 
-// All functions of the build at once: each call after this store goes to it.
+// All functions of the build at once: each call after this store goes to it. A build that replaced the program's own
+// before the engine's first look waits for the boundary as each later one does.
 void linked_library::take_over() {
   const void* const record = current_.confirmed.load(std::memory_order_acquire);
   const std::lock_guard lock(mutex_);
   const auto found = std::find_if(builds_.begin(), builds_.end(), [&](const auto& one) { return one.get() == record; });
   if (found == builds_.end()) return;
-  const bool is_first = newest_ == nullptr;
+  const bool runs_already = newest_ == nullptr && (*found)->base == 0;
   newest_ = found->get();
   if (gate_.is_closed()) return;
-  if (!boundary_.empty() && !is_first) return lead_over_at_boundary();
+  if (!boundary_.empty() && !runs_already) return lead_over_at_boundary();
   where_.header->table.store(newest_->table(), std::memory_order_release);
 }
 

@@ -90,6 +90,7 @@ class linked_library final : public autoreload::detail::linked_host {
   linked_library(loaded_standin where, standin_facts facts, program_thread& loading,
                  std::function<void(const event&)> observer);
   void take_over();
+  [[nodiscard]] build first_build() const;
   void open_gate();
   [[nodiscard]] std::vector<std::uintptr_t> bases();
   build& remember(build made);

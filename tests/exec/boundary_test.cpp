@@ -2,6 +2,7 @@
 // boundary_test: with --at a build is taken over when a chosen function is called, and at no other call.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 
 #include "conversation.hpp"
@@ -40,6 +41,28 @@ TEST(ExecBoundary, OnlyACallOfTheFunctionTakesTheBuildOver) {
     EXPECT_EQ(app.ask("begin"), std::to_string(build)) << "the call that begins it sees the new build";
     EXPECT_EQ(app.ask("step"), std::to_string(10 * build + 5));
   }
+  EXPECT_EQ(WEXITSTATUS(app.finish()), 7) << app.said();
+}
+
+TEST(ExecBoundary, ABuildThatCameBeforeTheFirstLookWaitsForTheCallToo) {
+  workshop here;
+  here.library(two_steps(2));
+  std::filesystem::rename(here / "libfoo.so", here / "next.so");
+  here.library(two_steps(1));
+  // What stands in .preinit_array runs before the constructor in which the agent takes its first look.
+  here.program(
+      asked_program(std::string("static void replace(void) { rename(\"next.so\", \"libfoo.so\"); }\n"
+                                "static void (*const first)(void) __attribute__((section(\".preinit_array\"), used)) = "
+                                "replace;\n") +
+                    stepping_program));
+  conversation app({"--at", "begin", "--", "./app"}, here.directory());
+  app.hear("it is taken over by the next call of begin()");
+  EXPECT_EQ(app.ask("step"), "15") << "the build that it started with";
+  EXPECT_EQ(app.ask("begin"), "2");
+  EXPECT_EQ(app.ask("step"), "25");
+  build_comes(here, app, 3);
+  EXPECT_EQ(app.ask("step"), "25");
+  EXPECT_EQ(app.ask("begin"), "3");
   EXPECT_EQ(WEXITSTATUS(app.finish()), 7) << app.said();
 }
 
