@@ -220,6 +220,18 @@ TEST(ClosedDescriptors, OfManualDriveAreMadeAgainUnderTheSameNumberIfItIsFree) {
   });
 }
 
+// Calls poll() when the descriptor says so, and at no other time. @return "" once the newest version is called
+std::string loop(subject& it, reloadable& library) {
+  while (library->number() != it.version) {
+    pollfd waiting{library.descriptor(), POLLIN, 0};
+    if (::poll(&waiting, 1, static_cast<int>(patience.count()) * 1000) != 1 || waiting.revents != POLLIN) {
+      return "the descriptor doesn't tell";
+    }
+    library.poll();
+  }
+  return {};
+}
+
 TEST(ClosedDescriptors, OfManualDriveAreMadeAgainWhenTheOneOfTheLoopIsAskedForAfterwards) {
   in_a_child([]() -> std::string {
     subject it(3);
@@ -231,14 +243,43 @@ TEST(ClosedDescriptors, OfManualDriveAreMadeAgainWhenTheOneOfTheLoopIsAskedForAf
     const strangers theirs;
     library.poll();
     it.next();
-    while (library->number() != it.version) {
-      pollfd waiting{library.descriptor(), POLLIN, 0};
-      if (::poll(&waiting, 1, static_cast<int>(patience.count()) * 1000) != 1 || waiting.revents != POLLIN) {
-        return "the descriptor doesn't tell";
-      }
-      library.poll();
+    if (std::string bad = loop(it, library); !bad.empty()) return bad;
+    return theirs.harm();
+  });
+}
+
+TEST(ClosedDescriptors, OfManualDriveTellOfFilesThoughNobodyPolledBeforeTheOneOfTheLoopWasAskedFor) {
+  in_a_child([]() -> std::string {
+    subject it(3);
+    reloadable library(it.path, it.options(autoreload::drive_mode::manual));
+    close_all_from_3();
+    const strangers theirs;
+    pollfd waiting{library.descriptor(), POLLIN, 0};
+    if (::poll(&waiting, 1, static_cast<int>(patience.count()) * 1000) != 1) return "nothing asks for a poll()";
+    library.poll();
+    if (std::string bad = it.warned(); !bad.empty()) return bad;
+    for (int i = 0; i < 2; ++i) {
+      it.next();
+      if (std::string bad = loop(it, library); !bad.empty()) return bad;
     }
     return theirs.harm();
+  });
+}
+
+// The timer that is made anew has to be told what the old one knew.
+TEST(ClosedDescriptors, OfPollingInManualDriveTellOfTheNextLook) {
+  in_a_child([]() -> std::string {
+    subject it(2);
+    autoreload::options polling = it.options(autoreload::drive_mode::manual);
+    polling.watch = autoreload::watch_mode::polling;
+    polling.poll_interval = std::chrono::milliseconds(300);
+    reloadable library(it.path, polling);
+    (void)library.descriptor();
+    close_all_from_3();
+    library.poll();  // before the interval is over
+    it.next();
+    if (std::string bad = loop(it, library); !bad.empty()) return bad;
+    return it.warned();
   });
 }
 

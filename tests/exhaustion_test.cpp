@@ -28,6 +28,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "in_a_child.hpp"
 #include "reload/setback.hpp"
@@ -183,7 +184,9 @@ TEST(Exhaustion, OfAddressSpaceRefusesALargeLibraryAndTakesItWhenThereIsRoom) {
     build_library(directory / "large.so", "static const char filled[96 << 20] = {1};" + source(2) +
                                               "const char* at(int i) { return filled + i; }");
     event_queue events;
-    autoreload::reloadable<number_api> library(directory / "lib.so", watched_by(events));
+    autoreload::options alone = watched_by(events);
+    alone.drive = autoreload::drive_mode::manual;  // a thread that starts takes address space, and gives some back
+    autoreload::reloadable<number_api> library(directory / "lib.so", alone);
     std::ifstream pages("/proc/self/statm");
     rlim_t used = 0;
     pages >> used;
@@ -201,10 +204,14 @@ TEST(Exhaustion, OfAddressSpaceRefusesALargeLibraryAndTakesItWhenThereIsRoom) {
       if (library->number() != 1) return "the running generation was lost";
     }
     setrlimit(RLIMIT_AS, &limit);
-    if (!events.next(event_kind::loaded, patience) || !events.next(event_kind::loaded, patience)) {
-      return "it was not loaded when there was room again";
+    while (library->number() != 2) {
+      pollfd waiting{library.descriptor(), POLLIN, 0};
+      if (::poll(&waiting, 1, static_cast<int>(patience.count()) * 1000) != 1) {
+        return "it was not loaded when there was room again";
+      }
+      library.poll();
     }
-    return library->number() == 2 ? "" : "the wrong one was loaded";
+    return {};
   });
 }
 
@@ -301,6 +308,47 @@ TEST(Exhaustion, OfInotifyWatchesFallsBackToPollingAndGoesBackToInotify) {
     const auto back = events.next(event_kind::warning, patience);
     if (!back || library.watching() != autoreload::watch_mode::inotify) return "it went on polling";
     return library->number() == 2 ? "" : "the wrong one was loaded";
+  });
+}
+
+// No event tells of a mount. Whoever asks for a look brings it in, and then it is watched and judged like any other.
+TEST(Exhaustion, OfEventsAtAMountOnTheWayEndsWithTheLookThatFindsIt) {
+  in_a_child([]() -> std::string {
+    const support::temp_directory directory;
+    const std::filesystem::path build = directory.path() / "build";
+    std::filesystem::create_directory(build);
+    build_library(build / "lib.so", source(1));
+    std::vector<std::string> next;
+    for (int i = 2; i <= 4; ++i) {
+      next.push_back(directory / ("next" + std::to_string(i)));
+      build_library(next.back(), source(i));
+    }
+    const auto put = [&](int number) {
+      std::filesystem::copy_file(next.at(static_cast<std::size_t>(number - 2)), build / "new.so");
+      std::filesystem::rename(build / "new.so", build / "lib.so");
+    };
+    event_queue events;
+    autoreload::options chosen = watched_by(events);
+    chosen.drive = autoreload::drive_mode::manual;
+    chosen.watch = autoreload::watch_mode::inotify;
+    autoreload::reloadable<number_api> library(build / "lib.so", chosen);
+    library.poll();
+    if (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        mount("none", build.c_str(), "tmpfs", 0, "mode=0755") != 0) {
+      return "skip: file systems can't be mounted without root";
+    }
+    put(2);
+    const auto asked = library.reload();
+    if (!asked || library->number() != 2) return "reload() does not find what was mounted";
+    library.poll();
+    put(3);
+    for (int i = 0; i < 3; ++i) library.poll();
+    if (library->number() != 3) return "what is mounted is not watched";
+    std::filesystem::permissions(build, std::filesystem::perms(0777));
+    put(4);
+    const auto refused = library.reload();
+    if (refused) return "a directory that everybody may write to was not looked at";
+    return refused.error().reason().find("everybody may write") != std::string::npos ? "" : refused.error().what();
   });
 }
 

@@ -168,16 +168,17 @@ class reloadable {
   /// Does not block but for the work itself; a trial load runs beside, and a later poll() goes on with the build. In
   /// background mode it only delivers events that are due.
   ///
-  /// @param budget  for frame loops: how long this may take. What there is no time for comes with a later poll(), and
-  ///                what nobody waits for (unloading, debug information, memory for the next copy) never with the one
-  ///                that loads. The descriptor stays readable until all is done. Each call does at least one piece of
-  ///                the work that there is, so that it comes to its end; a further piece is begun if it would end in
-  ///                time, when it takes as long as usual. Pieces that can't be cut are the copy of the library, its
-  ///                check (together about 1 ms for each MB), dlopen with the library's constructors, the observer's own
-  ///                time, and a handover. Without a budget all is done at once
+  /// @param budget  for frame loops: how long this may take. What there is no time for comes with a later poll(). A
+  ///                poll() with a budget that loads a build does nothing else: unloading, debug information and memory
+  ///                for the next copy, for which nobody waits, come with later ones. The descriptor stays readable
+  ///                until all is done. Each call does at least one piece of the work that there is, so that it comes to
+  ///                its end; a further piece is begun if it would end in time, when it takes as long as usual. Pieces
+  ///                that can't be cut are the copy of the library, its check (together about 1 ms for each MB), dlopen
+  ///                with the library's constructors, the observer's own time, and a handover. Without a budget all is
+  ///                done at once
   void poll(std::chrono::nanoseconds budget = (std::chrono::nanoseconds::max)()) { engine_.poll(budget); }
   /// Manual drive: a descriptor for poll(2), epoll or an event loop, readable when poll() has something to do. Owned by
-  /// the engine: don't read or close it. -1 in background mode.
+  /// the engine: don't read or close it. -1 in background mode. Nothing is told to it before it is asked for first.
   [[nodiscard]] int descriptor() const { return engine_.descriptor(); }
 
   /// Loads what is at the path now, on the calling thread, also when paused and also when its content is what runs (so
@@ -205,7 +206,7 @@ class reloadable {
 
   /// The generations of this library that are still known, newest first: the one that runs, those that still have a
   /// caller inside, those that can run again (see options::history), and those that are quarantined. Waits for a reload
-  /// that is going on. Reads each one's snapshot: some 100 µs.
+  /// that is going on. Reads each one's snapshot: some 100 µs. Empty in a forked child.
   [[nodiscard]] std::vector<generation_record> history() { return engine_.history(); }
   /// Lets an older generation run again: the same, if it is still loaded, else a new one with its number and statics of
   /// its own, which is loaded from the copy that is kept. Its own private dependencies are taken as they are now. The

@@ -5,8 +5,8 @@
 // A frame loop calls poll() anyway and asks for no descriptor. Until somebody does, nothing is told to it: that would
 // take some system calls of each frame.
 //
-// SHARED  whether the descriptor was asked for, what it is to tell until then, and the bell, guarded by a mutex. The
-//         rest is the working thread's.
+// SHARED  all of it, guarded by a mutex: descriptor() and ring() are called on any thread, the rest on the one that
+//         works.
 #pragma once
 
 #include <fcntl.h>
@@ -39,26 +39,32 @@ class alarm_clock final : public driver {
   result<std::shared_ptr<watch_hub>> hub(const std::string&) override {
     auto made = watch_hub::make();
     if (!made) return made;
+    const std::lock_guard lock(mutex_);
     const result<void> added = add_readable((*made)->readable());
     return added ? made : added.error();
   }
   [[nodiscard]] bool collect(change_source& source) override {
-    const bool heard = is_heard();
-    const bool lost = heard && renew_if_closed();  // first, while its number may be free
+    bool lost = false;
+    {
+      const std::lock_guard lock(mutex_);
+      rung_ = false;
+      if (heard_) lost = renew_if_closed() || lost_;  // first, while its number may be free
+      lost_ = false;
+      if (lost) tell(then_);
+    }
     const bool renewed = source.drain(lost);
-    if (renewed && !heard) (void)renew_if_closed();
-    if (renewed || lost) (void)add_readable(source.readable());
-    if (heard) hush();
+    const std::lock_guard lock(mutex_);
+    to_add_ = to_add_ || renewed || lost;
+    if (!heard_) return true;
+    if (std::exchange(to_add_, false)) (void)add_readable(source.readable());
+    hush();
     return true;
   }
   /// `never`: not because of the time.
   void set(time_point then) override {
     const std::lock_guard lock(mutex_);
-    if (heard_) {
-      tell(then);
-    } else {
-      untold_ = then;
-    }
+    then_ = then;
+    if (heard_) tell(then);
   }
   /// Readable from now on, until hush().
   void ring() noexcept override {
@@ -66,29 +72,34 @@ class alarm_clock final : public driver {
     if (heard_) {
       (void)rung();
     } else {
-      untold_ = {};
+      rung_ = true;
     }
   }
-  /// Nobody has looked after what is asked for first: it may be closed.
+  /// Nobody has looked after what is asked for first: it may be closed. Then it is readable at once, so that collect()
+  /// comes and adds the rest.
   [[nodiscard]] int descriptor() override {
-    if (!is_heard()) (void)renew_if_closed();
     const std::lock_guard lock(mutex_);
-    if (!std::exchange(heard_, true)) tell(untold_);
+    if (!std::exchange(heard_, true)) {
+      lost_ = renew_if_closed();
+      tell(lost_ || to_add_ || rung_ ? time_point{} : then_);
+      number_ = epoll_.get();
+    }
     return epoll_.get();
   }
 
  private:
+  // All of these under the mutex, but where the constructor calls them.
+
   /// Makes anew what somebody has closed, under the same number if that is free. What was added has to be added again.
   /// @return whether anything was made; when there are no descriptors, not, and the next call tries again
   [[nodiscard]] bool renew_if_closed() {
-    const bool bell_lost = bell_ && !bell_.still_ours();
-    if (!epoll_ || (epoll_.still_ours() && timer_.still_ours() && !bell_lost)) return false;
+    const bool bell_lost = !bell_.still_ours();
+    if (epoll_.still_ours() && timer_.still_ours() && !bell_lost) return false;
     if (!epoll_.still_ours() || !timer_.still_ours()) {
-      if (!open_as(epoll_.still_ours() ? -1 : epoll_.get())) return false;  // the host's loop knows the number
-      if (bell_ && !bell_lost) (void)add_readable(bell_.get());
+      if (!open_as(epoll_.still_ours() ? -1 : number_)) return false;  // the host's loop knows the number
+      if (!bell_lost) (void)add_readable(bell_.get());
     }
-    if (bell_lost) (void)open_bell();
-    return true;
+    return !bell_lost || open_bell();
   }
   /// From now on readable when this descriptor is.
   result<void> add_readable(int descriptor) {
@@ -98,11 +109,6 @@ class alarm_clock final : public driver {
         .system(std::generic_category().message(errno))
         .advise("raise fs.epoll.max_user_watches, or watch by polling");
   }
-  [[nodiscard]] bool is_heard() {
-    const std::lock_guard lock(mutex_);
-    return heard_;
-  }
-  // These two under the mutex.
   [[nodiscard]] bool rung() noexcept { return bell_.still_ours() && eventfd_write(bell_.get(), 1) == 0; }
   void tell(time_point then) noexcept {
     // At once is the bell's: a timer that is due when it is set costs a virtual machine an interrupt, up to 30 us.
@@ -115,10 +121,9 @@ class alarm_clock final : public driver {
     }
     timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
   }
-  /// The bell was just seen to be ours.
   void hush() noexcept {
     eventfd_t rung = 0;
-    if (bell_) eventfd_read(bell_.get(), &rung);
+    if (bell_.still_ours()) eventfd_read(bell_.get(), &rung);
   }
   result<void> open_as(int number) {
     if (!epoll_.still_ours()) epoll_ = unique_fd(epoll_create1(EPOLL_CLOEXEC));
@@ -131,7 +136,6 @@ class alarm_clock final : public driver {
     return epoll_ && timer_ ? add_readable(timer_.get()) : no_descriptor();
   }
   result<void> open_bell() {
-    const std::lock_guard lock(mutex_);
     bell_ = unique_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     return bell_ ? add_readable(bell_.get()) : no_descriptor();
   }
@@ -139,12 +143,16 @@ class alarm_clock final : public driver {
     return error(stage::use, {}, "no descriptor for the event loop").system(std::generic_category().message(errno));
   }
 
+  std::mutex mutex_;  // of what follows
   unique_fd epoll_;
   unique_fd timer_;
-  std::mutex mutex_;  // of what follows
-  bool heard_ = false;
-  time_point untold_ = never;
   unique_fd bell_;
+  int number_ = -1;          // of epoll_, as the host knows it
+  bool heard_ = false;       // the descriptor was asked for
+  time_point then_ = never;  // what set() said last
+  bool rung_ = false;        // ring() was called, and nobody had asked for the descriptor
+  bool lost_ = false;        // descriptor() had to make something anew
+  bool to_add_ = false;      // the source's descriptor is another one, or the epoll is
 };
 
 }  // namespace autoreload

@@ -15,8 +15,7 @@ namespace detail {
 class engine_core;
 }  // namespace detail
 
-/// wake() and ring(): any thread; descriptor(): any, the first time the thread that works; the others: the thread that
-/// works on the engine.
+/// wake(), ring() and descriptor(): any thread; the others: the thread that works on the engine.
 class driver {
  public:
   virtual ~driver() = default;

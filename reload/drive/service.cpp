@@ -73,7 +73,12 @@ std::shared_ptr<service> service::get() {
 }
 
 service::service() {
-  if (auto made = watch_hub::make()) hub_ = *std::move(made);
+  result<std::shared_ptr<watch_hub>> made = watch_hub::make();
+  if (made) {
+    hub_ = *std::move(made);
+  } else {
+    no_hub_ = made.error();
+  }
   start();
 }
 

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -33,7 +34,7 @@ class service final : public driver {
   /// An error when the system grants no inotify instance: the engines poll.
   result<std::shared_ptr<watch_hub>> hub(const std::string& path) override {
     if (hub_ != nullptr) return hub_;
-    return error(stage::watch, path, "the system grants no inotify instance");
+    return error(*no_hub_).rename(path);
   }
   void add(const std::shared_ptr<detail::engine_core>& engine) override;
   void remove(const detail::engine_core* engine) override;
@@ -66,7 +67,8 @@ class service final : public driver {
   void replace_thread() noexcept;
 
   std::shared_ptr<watch_hub> hub_;
-  std::mutex mutex_;  // guards the next two
+  std::optional<error> no_hub_;  // why there is none
+  std::mutex mutex_;             // guards the next two
   std::shared_ptr<state> state_;
   std::thread thread_;
 };

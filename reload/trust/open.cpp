@@ -28,9 +28,14 @@ setback not_opened(const std::string& path, int number) {
 result<void> trusted_opener::judge(const unique_fd& file, const std::string& path, const trust_policy& policy,
                                    change_source* watched) {
   const std::optional<std::uint64_t> way = watched != nullptr ? watched->way() : std::nullopt;
-  const bool known = way && way == judged_ && file.device() == device_;
+  const bool elsewhere = device_ && file.device() != *device_;
+  const bool known = way && way == judged_ && !elsewhere;
   result<void> trusted = check_trust(file.get(), path, policy, known);
   if (!known) judged_ = trusted ? way : std::nullopt;
+  if (elsewhere && watched != nullptr) {  // until that is watched, it is judged each time
+    judged_.reset();
+    watched->doubt_way();
+  }
   device_ = file.device();
   return trusted;
 }

@@ -50,7 +50,7 @@ class trusted_opener {
                                    change_source* watched);
 
   std::optional<std::uint64_t> judged_;  // see change_source::way()
-  dev_t device_ = 0;                     // of the file: another one when something is mounted on the way
+  std::optional<dev_t> device_;          // of the last file: another one when something is mounted on the way
 };
 
 }  // namespace autoreload

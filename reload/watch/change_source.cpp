@@ -11,10 +11,6 @@
 namespace autoreload {
 namespace {
 
-constexpr const char* descriptors_closed =
-    "somebody closed descriptors of this library behind its back (closefrom, close_range, a loop over all numbers): "
-    "they were made again; with drive_mode::manual ask for descriptor() again";
-
 class inotify_source final : public change_source {
  public:
   inotify_source(const watch_order& wanted, std::shared_ptr<watch_hub> hub)
@@ -49,6 +45,7 @@ class inotify_source final : public change_source {
   }
   [[nodiscard]] int readable() const override { return hub_->readable(); }
   [[nodiscard]] std::optional<std::uint64_t> way() override { return watch_.way(); }
+  void doubt_way() override { watch_.doubt_way(); }
   [[nodiscard]] watch_mode mode() const noexcept override { return watch_mode::inotify; }
   void stop() noexcept override { watch_.detach(); }
 

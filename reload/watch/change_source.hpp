@@ -17,6 +17,11 @@
 
 namespace autoreload {
 
+/// What is warned of when drain() had to make anything anew, or `lost` was said.
+inline constexpr const char* descriptors_closed =
+    "somebody closed descriptors of this library behind its back (closefrom, close_range, a loop over all numbers): "
+    "they were made again; with drive_mode::manual ask for descriptor() again";
+
 /// Says when the file is worth a look. pending(), mode() and due(): any thread; the others: the thread that works.
 class change_source {
  public:
@@ -42,6 +47,9 @@ class change_source {
   /// access list is another. The library's own name is no part of the way.
   /// @return nothing when such a change could remain unseen, or there are events that nobody has read yet
   [[nodiscard]] virtual std::optional<std::uint64_t> way() { return std::nullopt; }
+  /// The file is on another file system than before: something may have been mounted on the way, which no event tells
+  /// of. The next arm() resolves the way anew.
+  virtual void doubt_way() {}
   /// How it watches at the moment.
   [[nodiscard]] virtual watch_mode mode() const noexcept = 0;
   /// Watches nothing from now on.

@@ -16,17 +16,23 @@ namespace {
 
 class polling_source final : public change_source {
  public:
-  polling_source(std::string file, std::chrono::milliseconds interval) : file_(std::move(file)), interval_(interval) {}
+  explicit polling_source(const watch_order& wanted)
+      : file_(wanted.file), interval_(wanted.interval), warn_(wanted.warn) {}
 
   result<bool> arm(const std::vector<std::string>&) override { return false; }
   bool take(time_point now, const memory& known) override {
     if (now < due_.load()) return false;
     rest();
+    if (std::exchange(lost_, false)) warn_(descriptors_closed);
     struct stat status {};
     if (stat(file_.c_str(), &status) != 0) return known.looked_at.has_value() || !known.awaited;
     return known.looked_at != file_identity::of(status) || state_of(known.needed) != known.needed_state;
   }
   [[nodiscard]] time_point due() const noexcept override { return due_; }
+  [[nodiscard]] bool drain(bool lost) override {
+    lost_ = lost_ || lost;
+    return false;
+  }
   [[nodiscard]] watch_mode mode() const noexcept override { return watch_mode::polling; }
   /// The next look is an interval away.
   void rest() noexcept { due_ = std::chrono::steady_clock::now() + interval_; }
@@ -34,6 +40,8 @@ class polling_source final : public change_source {
  private:
   const std::string file_;
   const std::chrono::milliseconds interval_;
+  const std::function<void(const std::string&)> warn_;
+  bool lost_ = false;  // of the driver's descriptors one was closed, which is not said yet
   std::atomic<time_point> due_ = std::chrono::steady_clock::now() + interval_;
 };
 
@@ -41,7 +49,7 @@ class polling_source final : public change_source {
 class fallback_source final : public change_source {
  public:
   fallback_source(watch_order wanted, std::unique_ptr<change_source> better)
-      : wanted_(std::move(wanted)), better_(std::move(better)), polling_(wanted_.file, wanted_.interval) {}
+      : wanted_(std::move(wanted)), better_(std::move(better)), polling_(wanted_) {}
 
   result<bool> arm(const std::vector<std::string>& needed) override {
     result<bool> armed = better_->arm(needed);
@@ -69,6 +77,7 @@ class fallback_source final : public change_source {
   [[nodiscard]] bool drain(bool lost) override { return better_->drain(lost); }
   [[nodiscard]] int readable() const override { return better_->readable(); }
   [[nodiscard]] std::optional<std::uint64_t> way() override { return polls_ ? std::nullopt : better_->way(); }
+  void doubt_way() override { better_->doubt_way(); }
   [[nodiscard]] watch_mode mode() const noexcept override { return polls_ ? polling_.mode() : better_->mode(); }
   void stop() noexcept override { better_->stop(); }
 
@@ -86,7 +95,7 @@ std::string polls_instead(const watch_order& wanted, watch_mode of) {
 }
 
 std::unique_ptr<change_source> make_polling(const watch_order& wanted) {
-  return std::make_unique<polling_source>(wanted.file, wanted.interval);
+  return std::make_unique<polling_source>(wanted);
 }
 
 std::unique_ptr<change_source> or_polling(watch_order wanted, std::unique_ptr<change_source> better) {

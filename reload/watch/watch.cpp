@@ -52,7 +52,7 @@ result<std::shared_ptr<watch_hub>> watch_hub::make() {
   if (inotify) return std::shared_ptr<watch_hub>(new watch_hub(std::move(inotify)));
   return error(stage::watch, {}, "the system grants no inotify instance")
       .system(std::generic_category().message(errno))
-      .advise("raise fs.inotify.max_user_instances, or watch by polling");
+      .advise("raise fs.inotify.max_user_instances and start the program anew, or watch by polling");
 }
 
 // The number of a closed descriptor may be another file's by now, which must be neither read nor closed. The kernel has
@@ -149,6 +149,13 @@ std::optional<std::uint64_t> watch::way() {
   const bool all_is_known = sees_all_of_it_ && hub_->inotify_.still_ours() &&
                             ioctl(hub_->inotify_.get(), FIONREAD, &unread) == 0 && unread == 0;
   return all_is_known ? std::optional(way_) : std::nullopt;
+}
+
+void watch::doubt_way() {
+  if (hub_ == nullptr) return;
+  const std::lock_guard lock(hub_->mutex_);
+  lose_way();
+  mark_moved();
 }
 
 void watch::detach() {

@@ -83,6 +83,9 @@ class watch {
   /// See change_source::way().
   [[nodiscard]] std::optional<std::uint64_t> way();
 
+  /// See change_source::doubt_way().
+  void doubt_way();
+
   /// Whether something happened since the last call.
   [[nodiscard]] bool take_changed() noexcept { return changed_.exchange(false, std::memory_order_acq_rel); }
   /// Whether a directory or link on the way may lead elsewhere since the last call.
