@@ -164,6 +164,7 @@ result<void> engine_core::reload(start from, const void* stack) {
 }
 
 std::vector<generation_record> engine_core::records() {
+  if (forked()) return {};
   const at_work here(*this, work_lock::how::wait);
   if (!here->held() && !here->inside()) return {};
   return history_.records();

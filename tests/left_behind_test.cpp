@@ -129,6 +129,57 @@ TEST(LeftBehind, AnExceptionOfTheLibrarysOwnKeepsItsGenerationAndItIsSaid) {
   }
 }
 
+// A library that it needs is a private copy, too, which may have to lie beside the library itself.
+TEST(LeftBehind, AnExceptionOfALibraryThatItNeedsKeepsThatOne) {
+  const support::temp_directory built;
+  const std::string needed =
+      "#include <exception>\nnamespace { struct own_error : std::exception { const char* what() const noexcept "
+      "override "
+      "{ return \"the needed library's\"; } }; }\nextern \"C\" int needed() { throw own_error(); }\n";
+  const std::string needing =
+      "extern \"C\" int needed();\nextern \"C\" int fail(int how) { return how != 0 ? needed() : 0; }\n"
+      "extern \"C\" int pass_on(void (*callback)()) { callback(); return 0; }\n";
+  for (const std::string version : {"1", "2"}) {
+    std::filesystem::create_directory(built / version);
+    const std::string there = built / version;
+    build_cpp(there + "/libneeded.so", needed + "int build" + version + ";", "-lstdc++ -Wl,-soname,libneeded.so");
+    build_cpp(there + "/lib.so", needing + "int build" + version + ";",
+              "'" + there + "/libneeded.so' -lstdc++ '-Wl,-rpath,$ORIGIN'");
+  }
+  for (const auto name : {autoreload::loader_name::descriptor, autoreload::loader_name::beside}) {
+    in_a_child([&]() -> std::string {
+      const support::temp_directory directory;
+      const auto put = [&](const std::string& version) {
+        for (const char* const file : {"libneeded.so", "lib.so"}) {
+          std::filesystem::copy_file(built.path() / version / file, directory / "new");
+          std::filesystem::rename(directory / "new", directory / file);
+        }
+      };
+      put("1");
+      autoreload::options chosen;
+      chosen.observer = autoreload::silent;
+      chosen.drive = autoreload::drive_mode::manual;
+      chosen.name = name;
+      autoreload::reloadable<thrower_api> library(directory / "lib.so", chosen);
+      std::exception_ptr held;
+      try {
+        (void)library->fail(1);
+      } catch (...) {
+        held = std::current_exception();
+      }
+      if (held == nullptr) return "nothing was thrown";
+      put("2");
+      for (int i = 0; i < 3; ++i) library.poll();
+      if (library.generation() != 2) return "no reload";
+      try {
+        std::rethrow_exception(std::exchange(held, nullptr));
+      } catch (const std::exception& one) {
+        return one.what() == std::string("the needed library's") ? "" : one.what();
+      }
+    });
+  }
+}
+
 TEST(LeftBehind, AStandardExceptionKeepsNothing) {
   (void)versions::get();
   for (const int how : {0, 4, 5}) {

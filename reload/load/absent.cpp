@@ -5,6 +5,7 @@
 // never destroyed: a thread may call into a library while the process's statics are being torn down.
 #include "reload/load/absent.hpp"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,6 +33,8 @@ struct table_list {
 };
 table_list& known() {
   static auto* const list = new table_list;
+  [[maybe_unused]] static const int registered =
+      pthread_atfork([] { known().mutex.lock(); }, [] { known().mutex.unlock(); }, [] { known().mutex.unlock(); });
   return *list;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "elf/view.hpp"
+#include "system/file_limit.hpp"
 
 namespace autoreload {
 namespace {
@@ -46,6 +47,7 @@ bool add_stack_header(snapshot& image, std::span<const std::byte> bytes) {
   const std::size_t size = entries.size() * sizeof(Elf64_Phdr);
   const auto count = static_cast<Elf64_Half>(entries.size());
   if (image.cut_to != 0) image.cut_to = std::max(image.cut_to, place + size);
+  const quiet_file_limit quiet;
   return pwrite(image.memory.get(), entries.data(), size, static_cast<off_t>(place)) == static_cast<ssize_t>(size) &&
          image.patch(offsetof(Elf64_Ehdr, e_phoff), raw(header.e_phoff), raw(place)) &&
          image.patch(offsetof(Elf64_Ehdr, e_phnum), raw(header.e_phnum), raw(count));

@@ -9,6 +9,7 @@
 #include <cxxabi.h>
 #include <dlfcn.h>
 #include <link.h>
+#include <pthread.h>
 
 #include <array>
 #include <autoreload/pin.hpp>
@@ -51,9 +52,11 @@ owner owner_of(const void* address) noexcept {
   return wanted;
 }
 
+// In memory, in a file, or beside the library: see reload/snapshot/.
 bool is_private_copy(std::string_view name) {
+  const std::string_view file = name.substr(name.rfind('/') + 1);
   return (name.starts_with("/proc/") && name.find("/fd/") != std::string_view::npos) ||
-         name.find("/autoreload-") != std::string_view::npos;
+         file.starts_with("autoreload-") || file.starts_with(".autoreload-");
 }
 
 // Whether the exception that is being handled has its type, or what a standard one points to, in the library.
@@ -149,12 +152,24 @@ std::string why_kept(const generation& one) {
 }
 
 void hold_system_libraries(const generation& one) {
-  static auto* const mutex = new std::mutex;
-  static auto* const all = new needs_keeper;
+  struct kept_needs {
+    std::mutex mutex;
+    needs_keeper all;
+  };
+  static auto* kept = new kept_needs;
+  // Whoever has the mutex may be waiting for the loader's lock, which whoever forks may have: so fork doesn't wait for
+  // it. A child in which nobody gives it back begins anew, and holds what it needs once more.
+  [[maybe_unused]] static const int registered = pthread_atfork(nullptr, nullptr, [] {
+    if (!kept->mutex.try_lock()) {
+      kept = new kept_needs;
+    } else {
+      kept->mutex.unlock();
+    }
+  });
   link_map* object = nullptr;
   if (dlinfo(one.module->handle(), RTLD_DI_LINKMAP, &object) != 0) return;
-  const std::lock_guard lock(*mutex);
-  all->hold_needs_of(*object);
+  const std::lock_guard lock(kept->mutex);
+  kept->all.hold_needs_of(*object);
 }
 
 }  // namespace autoreload

@@ -1128,6 +1128,7 @@ TEST_F(Reloadable, AForkWhileAnotherThreadAsksLeavesTheChildFree) {
     support::in_child([&] {
       EXPECT_EQ(lib.generation(lib.pin()), 1U);
       EXPECT_EQ(lib.last_failure(), std::nullopt);
+      EXPECT_TRUE(lib.history().empty());
     });
   }
   stop = true;

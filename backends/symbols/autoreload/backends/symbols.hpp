@@ -9,8 +9,9 @@
 /// A struct that is filled whole.
 namespace autoreload::symbols {
 
-/// A loaded library that *is* its API struct: `auto foo = symbols::module<FooApi>::load("libfoo.so"); foo->foo();`.
-/// All required symbols or nothing; every missing one is named at once. The library and its symbols have no other face.
+/// A loaded library that *is* its API struct: `auto foo = symbols::module<FooApi>::load("libfoo.so"); if (foo)
+/// (*foo)->foo();`. All required symbols or nothing; every missing one is named at once. The library and its symbols
+/// have no other face.
 template <class Api>
 using module = library_module<Api, unique_library>;
 
