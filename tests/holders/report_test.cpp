@@ -119,6 +119,21 @@ TEST(Report, WhereNothingMayBeTracedWhoSleepsIsSeenAndWhoRunsIsSaid) {
   }
 }
 
+// Of its own threads such a process may read their state, but not where they are.
+TEST(Report, AThreadOfAProcessThatCantBeDumpedIsNotTakenForOneThatEnded) {
+  for (const bool busy : {false, true}) {
+    in_a_child([busy]() -> std::string {
+      const loaded library(with_a_thread, "-pthread");
+      library.find<void(int)>("start")(busy ? 1 : 0);
+      if (geteuid() == 0 && (setgid(54328) != 0 || setuid(54328) != 0)) return "skip: root can't be given up";
+      if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return "skip: no prctl";
+      const std::string text = words_of(who_holds(library.image(), autoreload::unload_policy::threads));
+      library.find<void()>("stop")();
+      return text.find("can't be stopped (ptrace: ") != std::string::npos ? "" : "it says: " + text;
+    });
+  }
+}
+
 TEST(Report, WhereTheSystemCallThatReadsMemoryIsForbiddenItIsReadOtherwise) {
   in_a_child([]() -> std::string {
     const loaded library("int number(void) { return 1; }");
