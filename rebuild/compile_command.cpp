@@ -36,8 +36,10 @@ bool newer(const std::string& file, const std::string& than) {
 // A directory that is gone at the end.
 class proof_directory {
  public:
-  proof_directory() : path_((fs::temp_directory_path() / "autoreload-proof-XXXXXX").string()) {
-    if (::mkdtemp(path_.data()) == nullptr) path_.clear();
+  proof_directory() {
+    std::error_code problem;
+    path_ = (fs::temp_directory_path(problem) / "autoreload-proof-XXXXXX").string();
+    if (problem || ::mkdtemp(path_.data()) == nullptr) path_.clear();
   }
   proof_directory(const proof_directory&) = delete;
   proof_directory& operator=(const proof_directory&) = delete;
@@ -69,7 +71,7 @@ std::string missing_header(const diagnostic* of) {
 std::string tool_finder::prove(compile_candidate& one, const std::string& library, debug_file& debug) {
   debug_file before = read_elf_file(library);
   const proof_directory beside;
-  if (beside.path().empty()) return "there is no temporary directory to try its command in";
+  if (beside.path().empty()) return "there is no temporary directory to try its command in (TMPDIR)";
   const std::string made = beside.path() + "/" + fs::path(library).filename().string();
   std::set<std::string> named;
   for (;;) {

@@ -69,9 +69,11 @@ tool_inputs tool_finder::inputs(const build_tool& of) {
     }
   } else if (of.kind == tool_kind::cmake_make) {
     std::error_code problem;
-    for (const auto& entry : fs::recursive_directory_iterator(of.target_directory, problem)) {
-      if (entry.path().extension() != ".d") continue;
-      for (std::string& name : read_depfile(read_text(entry.path()))) found.sources.push_back(std::move(name));
+    // Somebody may remove the directory meanwhile.
+    for (auto at = fs::recursive_directory_iterator(of.target_directory, problem);
+         !problem && at != fs::recursive_directory_iterator(); at.increment(problem)) {
+      if (at->path().extension() != ".d") continue;
+      for (std::string& name : read_depfile(read_text(at->path()))) found.sources.push_back(std::move(name));
     }
     // The list of what its own Makefiles are made from.
     const std::string list = read_text(fs::path(directory) / "CMakeFiles/Makefile.cmake");

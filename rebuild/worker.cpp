@@ -132,7 +132,18 @@ void rebuilder::worker::tell_failure(error failure) {
   tell(std::move(event));
 }
 
+// What the standard library throws must not end the host.
 void rebuilder::worker::run() {
+  try {
+    work();
+  } catch (const std::exception& thrown) {
+    tell_failure(error(stage::build, named_, "building has stopped")
+                     .system(thrown.what())
+                     .advise("mend the cause, and make the rebuilder anew"));
+  }
+}
+
+void rebuilder::worker::work() {
   if (options_.watch != watch_mode::polling) {
     if (auto hub = watch_hub::make()) hub_ = *std::move(hub);
   }
@@ -198,11 +209,9 @@ void rebuilder::worker::look_at_sources() {
   const bool running = runner_ && runner_->running();
   if (!running && !built_library_.changed().empty()) {  // somebody else built it
     refresh_due_ = true;
-    if (tool_->kind == tool_kind::compiler) {  // perhaps by another command
-      built_library_.accept();
-      built_library_.complete();
-      find_tool();
-    }
+    built_library_.accept();
+    built_library_.complete();
+    if (tool_->kind == tool_kind::compiler) find_tool();  // perhaps by another command
   }
   if (moved) arm();
   if (!asked && changed.empty()) {

@@ -44,6 +44,7 @@ class [[gnu::visibility("hidden")]] rebuilder::worker {
 
  private:
   void run();
+  void work();
   void wait();
   void look_at_sources();
   bool reconfigures() const;

@@ -190,6 +190,18 @@ TEST_F(by_hand, a_library_that_its_command_does_not_make_again_is_left_alone) {
   EXPECT_TRUE(running.becomes(6));
 }
 
+TEST_F(by_hand, without_a_temporary_directory_that_is_said) {
+  NEEDS("gcc", "gcc");
+  in_directory("gcc -g -fPIC -Iinclude -shared -o libvalue.so lib.c part.c");
+  const char* const before = std::getenv("TMPDIR");
+  const std::string kept = before != nullptr ? before : "";
+  setenv("TMPDIR", path("gone").c_str(), 1);
+  session running(library());
+  const std::string said = to_string(running.told.next(rebuild_kind::failed));
+  EXPECT_TRUE(has(said, "there is no temporary directory")) << said;
+  before != nullptr ? setenv("TMPDIR", kept.c_str(), 1) : unsetenv("TMPDIR");
+}
+
 TEST_F(by_hand, a_source_that_was_saved_since_proves_nothing) {
   NEEDS("gcc", "gcc");
   in_directory("gcc -g -fPIC -Iinclude -shared -o libvalue.so lib.c part.c");

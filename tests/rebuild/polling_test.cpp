@@ -51,7 +51,8 @@ TEST(polling, finds_a_build_tool_that_appears_and_searches_only_then) {
   session running(directory / "libvalue.so", by_polling());
   (void)running.told.next(rebuild_kind::failed);
   // Whatever looks at the tool's files runs make, which counts.
-  support::write_file(directory / "Makefile", "$(shell echo asked >> asked)\nother.so:\n\ttrue\n");
+  support::write_file(directory / "new", "$(shell echo asked >> asked)\nother.so:\n\ttrue\n");
+  std::filesystem::rename(directory / "new", directory / "Makefile");
   const auto asked = [&] { return support::read_file(directory / "asked").size(); };
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (asked() == 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
@@ -62,6 +63,32 @@ TEST(polling, finds_a_build_tool_that_appears_and_searches_only_then) {
   support::write_file(directory / "Makefile",
                       "libvalue.so: lib.c\n\t" + support::c_compiler() + " -g -shared -fPIC -o $@ lib.c\n");
   EXPECT_TRUE(running.becomes(1));
+}
+
+TEST(polling, asks_the_tool_once_after_somebody_else_has_built) {
+  if (!installed("make")) GTEST_SKIP() << "make is not installed (Debian package make)";
+  const temp_directory directory;
+  support::write_file(directory / "lib.c", "int value(void) { return 1; }\n");
+  support::write_file(directory / "Makefile", "$(shell echo asked >> asked)\nlibvalue.so: lib.c\n\t" +
+                                                  support::c_compiler() + " -g -shared -fPIC -o $@ lib.c\n");
+  session running(directory / "libvalue.so", by_polling());
+  ASSERT_TRUE(running.becomes(1));
+  const auto asked = [&] { return support::read_file(directory / "asked").size(); };
+  // Until nothing has happened for so long that the next look would have come.
+  const auto comes_to_rest = [&] {
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    for (auto before = asked(); std::chrono::steady_clock::now() < deadline; before = asked()) {
+      std::this_thread::sleep_for(10 * by_polling().poll_interval);
+      if (asked() == before) return true;
+    }
+    return false;
+  };
+  ASSERT_TRUE(comes_to_rest());
+  const auto before = asked();
+  support::build_library(directory / "libvalue.so", "int value(void) { return 7; }");
+  ASSERT_TRUE(running.becomes(7));
+  EXPECT_TRUE(comes_to_rest()) << "it asks again and again";
+  EXPECT_GT(asked(), before);
 }
 
 // A FUSE mount whose files are changed from the other side, as a network file system's by another machine.
