@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // exec: becomes the program, with stand-ins in front of its libraries.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -17,6 +18,7 @@
 #include "exec/words.hpp"
 #include "exec_builder.hpp"
 #include "options.hpp"
+#include "system/unique_fd.hpp"
 #include "terminal.hpp"
 
 namespace autoreload::command {
@@ -44,6 +46,13 @@ int give_up(const exec::launch_plan& plan, const std::string& why) {
   return failed;
 }
 
+// Whoever says something in the program has nowhere to say that its log can't be written.
+std::string why_not_written(const std::string& log) {
+  if (log.empty()) return {};
+  const unique_fd file(open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666));
+  return file ? std::string() : std::strerror(errno);
+}
+
 bool builds(const exec_options& options) { return options.rebuild || !options.build_command.empty(); }
 
 result<void> start_building(const exec_options& options, const exec::launch_plan& plan) {
@@ -57,6 +66,10 @@ result<void> start_building(const exec_options& options, const exec::launch_plan
 }  // namespace
 
 int run_exec(const exec_options& options) {
+  if (const std::string why = why_not_written(options.log); !why.empty()) {
+    say_error(options.log + ": the log can't be written: " + why);
+    return failed;
+  }
 #ifndef AUTORELOAD_EXEC_CARRIES_STATE
   if (options.state) {
     say_error("this program was built without what --state needs: configure it with -Dstate=enabled -Dholders=enabled");
@@ -81,7 +94,12 @@ int run_exec(const exec_options& options) {
   std::string list;
   for (const std::string& path : plan->taken) list += (list.empty() ? "\"" : ", \"") + path + "\"";
   if (!list.empty()) note("reloads " + list);
-  if (list.empty()) note("no library of yours is among those that it starts with; those that it opens are reloaded");
+  if (list.empty()) {
+    note(options.libraries.empty()
+             ? "no library of yours is among those that it starts with; those that it opens are reloaded"
+             : "none of the libraries that --lib names is among those that it starts with; they are reloaded when it "
+               "opens them");
+  }
   if (builds(options)) {
     if (result<void> started = start_building(options, *plan); !started) {
       return give_up(*plan, lines_of(started.error()));

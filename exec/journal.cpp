@@ -30,13 +30,14 @@ void say(const std::string& text) {
   int to = STDERR_FILENO;
   const std::string& name = journal_file();
   if (!name.empty()) to = open(name.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
-  if (to < 0) return;
+  const bool opened = !name.empty() && to >= 0;
+  if (to < 0) to = STDERR_FILENO;  // better there than nowhere
   {
     const held_signal no_sigpipe(SIGPIPE);
     const quiet_file_limit no_sigxfsz;
     [[maybe_unused]] const ssize_t written = write(to, line.data(), line.size());
   }
-  if (!name.empty()) close(to);
+  if (opened) close(to);
 }
 
 }  // namespace autoreload::exec

@@ -59,6 +59,16 @@ result<std::string> make_directory() {
       .advise("set TMPDIR to one, without spaces and colons in its name");
 }
 
+// The program may go to another directory before it opens one of them.
+std::vector<std::string> named_from_anywhere(std::vector<std::string> libraries) {
+  for (std::string& name : libraries) {
+    std::error_code failure;
+    if (name.find('/') != std::string::npos)
+      name = std::filesystem::absolute(name, failure).lexically_normal().string();
+  }
+  return libraries;
+}
+
 class planning {
  public:
   explicit planning(const launch_wish& wish) : wish_(wish) {}
@@ -152,7 +162,7 @@ class planning {
                         .keep_old = wish_.keep_old,
                         .state = wish_.state,
                         .guard = wish_.guard,
-                        .libraries = wish_.libraries,
+                        .libraries = named_from_anywhere(wish_.libraries),
                         .remarks = plan_.remarks};
     if (!wish_.journal.empty()) orders.journal = std::filesystem::absolute(wish_.journal, failure).string();
     if (result<void> written = write_orders(orders); !written) return written.error();

@@ -3,7 +3,10 @@
 // that it started with.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,10 +19,15 @@ struct exported_name {
   bool function = true;
 };
 
-/// @param guard   compares two builds
-/// @param exports  of the build that the program started with, which is the first that is checked
+/// The build that the program started with.
+struct first_build {
+  std::string file;  ///< that has its debug information, as long as the program runs
+  std::vector<exported_name> exports{};
+  std::function<bool(std::span<const std::byte>)> is{};  ///< whether these are its bytes
+};
+
+/// @param guard  compares two builds
 /// @throws std::bad_alloc
-[[nodiscard]] std::shared_ptr<abi_checker> program_guard(std::shared_ptr<abi_checker> guard,
-                                                         std::vector<exported_name> exports);
+[[nodiscard]] std::shared_ptr<abi_checker> program_guard(std::shared_ptr<abi_checker> guard, first_build first);
 
 }  // namespace autoreload::exec

@@ -49,12 +49,7 @@ TEST(ExecBoundary, ABuildThatCameBeforeTheFirstLookWaitsForTheCallToo) {
   here.library(two_steps(2));
   std::filesystem::rename(here / "libfoo.so", here / "next.so");
   here.library(two_steps(1));
-  // What stands in .preinit_array runs before the constructor in which the agent takes its first look.
-  here.program(
-      asked_program(std::string("static void replace(void) { rename(\"next.so\", \"libfoo.so\"); }\n"
-                                "static void (*const first)(void) __attribute__((section(\".preinit_array\"), used)) = "
-                                "replace;\n") +
-                    stepping_program));
+  here.program(asked_program(stepping_program) + support::replacing_at_start);
   conversation app({"--at", "begin", "--", "./app"}, here.directory());
   app.hear("it is taken over by the next call of begin()");
   EXPECT_EQ(app.ask("step"), "15") << "the build that it started with";

@@ -2,6 +2,7 @@
 // guard_test: a build that the program was not compiled for is refused, and the program goes on with what it has.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 
 #include "conversation.hpp"
@@ -36,6 +37,21 @@ TEST(ExecGuard, AFunctionWithAnotherPrototypeIsRefused) {
   app.hear("autoreload: loaded: ");
   EXPECT_EQ(app.ask("?"), "3");
   EXPECT_EQ(WEXITSTATUS(app.finish()), 7) << app.said();
+}
+
+// A large program is loaded for a while, and a build that is made meanwhile is the first that is looked at.
+TEST(ExecGuard, ABuildThatCameBeforeTheFirstLookIsComparedToo) {
+  workshop here;
+  here.library("int foo(int times) { return 2 * times; }\n");
+  std::filesystem::rename(here / "libfoo.so", here / "next.so");
+  here.library(number_library(1));
+  here.program(number_program() + support::replacing_at_start);
+  conversation app({"--", "./app"}, here.directory());
+  app.hear("refused: ");
+  EXPECT_EQ(app.ask("?"), "1");
+  here.library(number_library(3));
+  app.hear("autoreload: loaded: ");
+  EXPECT_EQ(app.ask("?"), "3");
 }
 
 const char* const point_program =

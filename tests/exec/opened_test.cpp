@@ -52,6 +52,21 @@ TEST(OpenedByName, ALibraryOfLdLibraryPathIsOne) {
   EXPECT_EQ(app.ask("?"), "5 2 2");
 }
 
+TEST(OpenedElsewhere, ALibraryThatWasNamedByARelativePathIsOneInAnyDirectory) {
+  workshop here;
+  here.library(library_of(4));
+  here.program(
+      asked_program("#include <unistd.h>\n#include <dlfcn.h>\n__attribute__((constructor)) static void leave(void) { "
+                    "if (chdir(\"/\") != 0) _exit(1); }\n#define OPENED \"" +
+                    here.directory() + "/libfoo.so\"\n#define FLAGS 0\n" + opening_program),
+      "", "");
+  conversation app({"--lib", "./libfoo.so", "--", "./app"}, here.directory());
+  EXPECT_EQ(app.ask("?"), "4 1 1");
+  here.library(library_of(5));
+  app.hear("autoreload: loaded: ");
+  EXPECT_EQ(app.ask("?"), "5 2 2");
+}
+
 TEST(OpenedByAWrapper, AProgramThatHasADlopenOfItsOwnOpensItsLibraryOnce) {
   workshop here;
   here.library(library_of(4));

@@ -15,6 +15,7 @@ namespace {
 
 using support::autoreload;
 using support::conversation;
+using support::number_library;
 using support::number_program;
 using support::ran;
 using support::workshop;
@@ -81,6 +82,14 @@ TEST(ExecRefuses, AScriptOfAShells) {
 TEST(ExecRefuses, AProgramThatIsNotThere) {
   workshop here;
   expect_refusal(autoreload({"exec", "--", "./absent"}, here.directory()), "no such program", "PATH");
+}
+
+TEST(ExecRefuses, ALogThatCantBeWritten) {
+  workshop here;
+  here.library(number_library(1));
+  here.program(number_program());
+  expect_refusal(autoreload({"exec", "--log", "absent/said.txt", "--", "./app"}, here.directory()),
+                 "absent/said.txt: the log can't be written", "No such file or directory");
 }
 
 TEST(ExecRefuses, ALibraryThatExportsClassesUnlessItIsAskedFor) {

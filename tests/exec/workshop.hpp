@@ -38,6 +38,12 @@ class workshop {
   temp_directory place_;
 };
 
+/// A part of a program: it puts next.so in the place of libfoo.so when it starts. What stands in .preinit_array runs
+/// before the constructor in which the agent takes its first look.
+inline const char* const replacing_at_start =
+    "static void replace(void) { extern int rename(const char*, const char*); rename(\"next.so\", \"libfoo.so\"); }\n"
+    "static void (*const first)(void) __attribute__((section(\".preinit_array\"), used)) = replace;\n";
+
 /// The frame of a program that prints a line for each that it reads: `answer(line)` does it.
 inline std::string asked_program(const std::string& body) {
   return "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n" + body +
