@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // api: a header that a C++ host includes as it is.
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
@@ -13,7 +11,6 @@
 #include "library_types.hpp"
 #include "options.hpp"
 #include "terminal.hpp"
-#include "worker_wire.hpp"
 
 namespace autoreload::command {
 
@@ -107,7 +104,7 @@ int run_api(const api_options& options) {
                                               : "the header does not declare them"));
   }
   if (options.output.empty()) {
-    write_all(STDOUT_FILENO, text.data(), text.size());
+    write_output(text);
     return good;
   }
   std::ofstream file(options.output, std::ios::binary | std::ios::trunc);

@@ -6,6 +6,8 @@
 
 #include <filesystem>
 
+#include "terminal.hpp"
+
 namespace autoreload::command {
 
 namespace {
@@ -64,7 +66,7 @@ build_notice notice_of(const rebuild_event& happened, const build_options& optio
   if (happened.kind == rebuild_kind::failed && happened.failure) {  // not what(): the library's name is known
     made.text = "can't build: " + happened.failure->reason();
     if (!happened.failure->system().empty()) made.text += ": " + happened.failure->system();
-    if (!happened.failure->advice().empty()) made.text += "\n  " + happened.failure->advice();
+    if (const std::string advice = advice_of(*happened.failure); !advice.empty()) made.text += "\n  " + advice;
   }
   if (happened.kind == rebuild_kind::building && !happened.files.empty()) {
     made.saved = found_file(happened.files.front(), options);

@@ -110,6 +110,7 @@ result<builder> builder::start(const build_options& options) {
   fcntl(made.notices_.get(), F_SETFL, O_NONBLOCK);
   if (made.child_ == 0) {
     made.life_ = unique_fd();  // or it would wait for itself
+    made.notices_ = unique_fd();
     build_until_told(options, write_end.get(), read_end.get(), parent);
   }
   return made;
@@ -128,6 +129,7 @@ builder::~builder() {
   if (child_ <= 0) return;
   // A byte, and not only the end of the pipe: a child of the library's may hold the other copies of the descriptor.
   write_all(life_.get(), "", 1);
+  notices_ = unique_fd();  // or it would wait for somebody to read them
   while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
   }
 }

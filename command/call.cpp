@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // call: checks all expressions, then evaluates them in a process of their own.
-#include <unistd.h>
-
 #include <cstdio>
 
 #include "library.hpp"
@@ -45,10 +43,7 @@ void explain_unknown(const complaint& wrong, const std::string& expression, cons
   }
 }
 
-void print(const shown_result& shown, bool json) {
-  const std::string line = (json ? shown.json : shown.text) + "\n";
-  write_all(STDOUT_FILENO, line.data(), line.size());
-}
+void print(const shown_result& shown, bool json) { write_output((json ? shown.json : shown.text) + "\n"); }
 
 }  // namespace
 

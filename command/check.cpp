@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // check: the inspector's verdict, a load in another process, the prototypes, and the comparison with an older build.
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <string>
@@ -24,7 +22,7 @@ namespace {
 finding refusal(const error& failure) {
   std::string text = failure.reason();
   if (!failure.system().empty()) text += ": " + failure.system();
-  return {text, failure.advice()};
+  return {text, advice_of(failure)};
 }
 
 void inspect_file(const library& opened, check_report& into) {
@@ -44,7 +42,7 @@ void try_to_load(const library& opened, check_report& into) {
 void describe_exports(const library& opened, const result<types::description>& types, check_report& into) {
   if (!types) {
     into.notes.push_back(types.error().reason() +
-                         (types.error().advice().empty() ? "" : ": " + types.error().advice()));
+                         (advice_of(types.error()).empty() ? "" : ": " + advice_of(types.error())));
     for (const exported_name& e : opened.exports()) into.exports.push_back({e.name, ""});
     return;
   }
@@ -122,8 +120,7 @@ int run_check(const check_options& options) {
                                                    : compare_builds(*old, *opened, *types, options.library, report);
     if (!compared) return say_error(compared.error()), failed;
   }
-  const std::string text = options.json ? to_json(report) : to_text(report);
-  write_all(STDOUT_FILENO, text.data(), text.size());
+  write_output(options.json ? to_json(report) : to_text(report));
   return report.refused || !report.differences.empty() ? failed : good;
 }
 

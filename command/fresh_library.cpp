@@ -26,28 +26,42 @@ look no_look(setback no) {
 
 }  // namespace
 
-result<fresh_library> fresh_library::watch(const std::string& path) {
-  fresh_library made;
-  made.path_ = path;
-  result<std::shared_ptr<watch_hub>> hub = watch_hub::make();
-  if (!hub) return hub.error();
-  made.hub_ = *std::move(hub);
-  made.watch_ = std::make_unique<autoreload::watch>(made.hub_);
-  made.reader_ = std::make_unique<snapshotter>();
-  made.patience_ = std::make_unique<writer_patience>();
-  const result<bool> armed = made.watch_->arm({path});
-  if (!armed) return armed.error();
-  return made;
+fresh_library::fresh_library(const std::string& path)
+    : path_(path),
+      source_(make_change_source({.file = path,
+                                  .interval = std::chrono::milliseconds(250),
+                                  .hub = [] { return watch_hub::make(); },
+                                  .warn = [notes = notes_](const std::string& text) { notes->push_back(text); }})),
+      reader_(std::make_unique<snapshotter>()),
+      patience_(std::make_unique<writer_patience>()) {
+  (void)source_->arm({});
 }
 
 look fresh_library::look_again(bool anyway) {
-  hub_->drain();
-  const bool changed = watch_->take_changed();
-  if (watch_->take_moved()) static_cast<void>(watch_->arm({path_}));
-  if (!changed && !anyway) return {};
+  (void)source_->drain(false);
+  const bool changed = source_->take(std::chrono::steady_clock::now(), known_);
+  look seen;
+  if (changed || anyway) seen = look_at_file();
+  const result<bool> armed = source_->arm({});
+  if (armed && *armed) seen.again_in = std::chrono::milliseconds(0);  // another way leads to it now
+  seen.notes = std::exchange(*notes_, {});
+  return seen;
+}
 
+void fresh_library::remember(const snapshot_outcome& seen) {
+  known_.looked_at.reset();
+  known_.awaited.reset();
+  if (!seen.no) {
+    known_.looked_at = seen.image.source;
+  } else if (seen.no->kind == setback_kind::unfinished && seen.no->why) {
+    known_.awaited = {*seen.no->why, std::chrono::steady_clock::now()};
+  }
+}
+
+look fresh_library::look_at_file() {
   const trust_policy trust;
   snapshot_outcome taken = reader_->take({path_, trust, true, patience_.get()});
+  remember(taken);
   if (taken.no) return no_look(*std::move(taken.no));
   if (last_ && reader_->same_content(*last_)) return {.is = look::end::unchanged};
   inspection seen = inspect(taken.bytes, this_machine, writing_of(taken.unfinished_for));

@@ -11,7 +11,7 @@
 #include <autoreload/error.hpp>
 
 #include "reload/snapshot/snapshot.hpp"
-#include "reload/watch/watch.hpp"
+#include "reload/watch/change_source.hpp"
 
 namespace autoreload::command {
 
@@ -28,27 +28,33 @@ struct look {
   std::shared_ptr<const snapshot> image{};  ///< its load_path is for dlopen, as long as somebody has it
   std::optional<error> why{};
   std::vector<std::string> warnings{};
+  std::vector<std::string> notes{};                     ///< of the watch: that it polls, say
   std::optional<std::chrono::milliseconds> again_in{};  ///< look again then, without any event
 };
 
 /// The engine's watch, snapshot and inspect stages. Thread-safety: one thread at a time.
 class fresh_library {
  public:
-  /// @return an error when changes can't be watched
-  [[nodiscard]] static result<fresh_library> watch(const std::string& path);
+  /// By inotify, or by polling where that doesn't see all changes.
+  explicit fresh_library(const std::string& path);
 
-  /// Readable when look_again() has something to do.
-  [[nodiscard]] int readable() const { return hub_->readable(); }
+  /// Readable when look_again() has something to do, or -1.
+  [[nodiscard]] int readable() const { return source_->readable(); }
+  /// When it has something to do in any case.
+  [[nodiscard]] std::chrono::steady_clock::time_point due() const { return source_->due(); }
   /// Looks at the file if something happened to it.
   /// @param anyway  also when nothing did
   [[nodiscard]] look look_again(bool anyway);
 
  private:
-  fresh_library() = default;
+  [[nodiscard]] look look_at_file();
+  // What polling compares with.
+  void remember(const snapshot_outcome& seen);
 
   std::string path_;
-  std::shared_ptr<watch_hub> hub_;
-  std::unique_ptr<autoreload::watch> watch_;
+  std::shared_ptr<std::vector<std::string>> notes_ = std::make_shared<std::vector<std::string>>();
+  std::unique_ptr<change_source> source_;
+  memory known_;
   std::unique_ptr<snapshotter> reader_;
   std::unique_ptr<writer_patience> patience_;
   std::shared_ptr<const snapshot> last_;  // what was handed out

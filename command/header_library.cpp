@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -102,8 +104,13 @@ ran_command compile_what_can_be(const std::vector<std::string>& command, const s
 result<header_library> header_library::compile(const types_wanted& wanted, const std::vector<std::string>& names,
                                                const std::string& library) {
   header_library made;
-  std::string directory = (std::filesystem::temp_directory_path() / "autoreload-header-XXXXXX").string();
-  if (mkdtemp(directory.data()) == nullptr) return error(stage::use, directory, "no temporary directory could be made");
+  std::error_code problem;
+  std::string directory = (std::filesystem::temp_directory_path(problem) / "autoreload-header-XXXXXX").string();
+  if (problem || mkdtemp(directory.data()) == nullptr) {
+    return error(stage::use, directory, "no temporary directory could be made")
+        .system(problem ? problem.message() : std::strerror(errno))
+        .advise("let TMPDIR name a directory that can be written to");
+  }
   made.directory_ = directory;
   made.path_ = directory + "/types.so";
   const std::string source = directory + "/types.c";

@@ -35,9 +35,7 @@ result<live_library> live_library::open(const live_options& how, run_observer& t
   const std::string& path = how.run.library.path;
   made.state_.library = path;
   for (const std::string& text : how.run.expressions) made.state_.calls.push_back({.text = text});
-  result<fresh_library> source = fresh_library::watch(place_of(path));
-  if (!source) return source.error();
-  made.source_.emplace(*std::move(source));
+  made.source_.emplace(place_of(path));
   if (how.catch_output) {
     std::array<int, 2> ends{};
     if (pipe2(ends.data(), O_CLOEXEC) != 0) return error(stage::use, path, "no pipe could be made");
@@ -64,7 +62,8 @@ result<void> live_library::start_building(bool asked) {
 }
 
 std::vector<int> live_library::descriptors() const {
-  std::vector<int> list{source_->readable()};
+  std::vector<int> list;
+  if (source_->readable() >= 0) list.push_back(source_->readable());
   if (building_) list.push_back(building_->readable());
   if (output_read_) list.push_back(output_read_.get());
   const bool next = candidate_ && !call_goes_first();
@@ -82,6 +81,7 @@ std::optional<live_library::clock::time_point> live_library::due() const {
   const auto also = [&](clock::time_point at) {
     if (!first || at < *first) first = at;
   };
+  if (source_->due() != never) also(source_->due());
   if (every_at_) also(*every_at_);
   if (say_at_) also(*say_at_);
   if (worker_ && worker_->busy()) also(worker_->deadline());
@@ -154,6 +154,7 @@ void live_library::look() {
 void live_library::take(autoreload::command::look seen) {
   using end = autoreload::command::look::end;
   if (seen.again_in) look_at_ = clock::now() + *seen.again_in;
+  for (const std::string& note : seen.notes) observer_->noted(note);
   switch (seen.is) {
     case end::nothing: return;
     case end::unchanged: say_at_.reset(); return;  // it was away for a moment

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // main: the command line's words become a subcommand's options.
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 
 #include "command_app.hpp"
 #include "generate.hpp"
+#include "terminal.hpp"
 
 int main(int count, char** words) {
   using namespace autoreload::command;
@@ -34,6 +37,13 @@ int main(int count, char** words) {
     if (*line.exec_command) return run_exec(line.exec);
 #endif
     if (*line.generate_command) return generate(line.app, line.generate);
+  } catch (const lost_output& lost) {
+    if (lost.reason == EPIPE) {  // as any program ends whose reader has left
+      std::signal(SIGPIPE, ignored ? SIG_IGN : SIG_DFL);
+      std::raise(SIGPIPE);
+    } else {
+      say_error(std::string("standard output can't be written: ") + std::strerror(lost.reason));
+    }
   } catch (const std::exception& thrown) {
     say_error(std::string("this should not have happened: ") + thrown.what());
   }

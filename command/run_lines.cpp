@@ -2,19 +2,16 @@
 // run_lines: one event is one line, or more for an error.
 #include "run_lines.hpp"
 
-#include <unistd.h>
-
 #include <cstdio>
 #include <filesystem>
 
 #include "terminal.hpp"
-#include "worker_wire.hpp"
 
 namespace autoreload::command {
 
 namespace {
 
-void print(const std::string& line) { write_all(STDOUT_FILENO, (line + "\n").data(), line.size() + 1); }
+void print(const std::string& line) { write_output(line + "\n"); }
 
 }  // namespace
 

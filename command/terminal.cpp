@@ -2,11 +2,15 @@
 // terminal: https://no-color.org: NO_COLOR counts when it is there and not empty.
 #include "terminal.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "worker_wire.hpp"
 
@@ -56,14 +60,49 @@ std::string paint(ink colour, std::string_view text, int descriptor) {
   return std::string(code_of(colour)) + std::string(text) + "\033[0m";
 }
 
+void write_output(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t put = write(STDOUT_FILENO, text.data(), text.size());
+    if (put >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(put));
+    } else if (errno == EAGAIN) {  // somebody else made it so
+      pollfd room{STDOUT_FILENO, POLLOUT, 0};
+      poll(&room, 1, -1);
+    } else if (errno != EINTR) {
+      throw lost_output{errno};
+    }
+  }
+}
+
 void say_error(std::string_view text) { say(ink::red, "error", text); }
 void say_error(const error& failure) { say_error(std::string_view(lines_of(failure))); }
+
+std::string advice_of(const error& failure) {
+  constexpr std::pair<std::string_view, std::string_view> options[] = {
+      {"rebuild_options::command", "--build-command"}, {"rebuild_options::directory", "--build-directory"}};
+  std::string text = failure.advice();
+  for (const auto& [field, option] : options) {
+    for (std::size_t at = 0; (at = text.find(field, at)) != std::string::npos;) text.replace(at, field.size(), option);
+  }
+  constexpr std::string_view either = ", or ";
+  std::string kept;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(either, at), text.size());
+    const std::string one = text.substr(at, end - at);
+    if (one.find("_policy::") == std::string::npos && one.find("options::") == std::string::npos) {
+      kept += (kept.empty() ? "" : either);
+      kept += one;
+    }
+    at = end + either.size();
+  }
+  return kept;
+}
 
 // Not what(): that the command is used is no news.
 std::string lines_of(const error& failure) {
   std::string text = failure.path().empty() ? failure.reason() : failure.path() + ": " + failure.reason();
   if (!failure.system().empty()) text += ": " + failure.system();
-  if (!failure.advice().empty()) text += "\n  " + failure.advice();
+  if (const std::string advice = advice_of(failure); !advice.empty()) text += "\n  " + advice;
   return text;
 }
 

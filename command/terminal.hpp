@@ -18,9 +18,19 @@ void choose_colours(colour_choice choice);
 /// The text in a colour, if the descriptor takes colours.
 [[nodiscard]] std::string paint(ink colour, std::string_view text, int descriptor);
 
+/// What was written to standard output did not arrive: its reader is gone, or the disk is full. Ends the program.
+struct lost_output {
+  int reason;  ///< errno
+};
+/// Writes all of it to standard output. @throws lost_output
+void write_output(std::string_view text);
+
 /// `error: …` on standard error. The first line is the sentence, the others explain it.
 void say_error(std::string_view text);
 void say_error(const error& failure);
+/// An error's advice without what only a program in C++ can do: the fields of its options become this command's
+/// options, and alternatives that have none are left out.
+[[nodiscard]] std::string advice_of(const error& failure);
 /// An error as lines, as they stand after `error: `.
 [[nodiscard]] std::string lines_of(const error& failure);
 /// `note: …` on standard error.

@@ -55,6 +55,8 @@ class running_command {
     return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   }
   void signal(int number) const { kill(process_, number); }
+  /// Nobody reads what it says from now on.
+  void leave() { output_ = autoreload::unique_fd(); }
   const std::string& all() const { return all_; }
 
  private:
@@ -141,6 +143,35 @@ TEST_F(Run, FindsALibraryByTheNameThatTheLoaderKnows) {
   EXPECT_EQ(command.wait(), 0);
 }
 
+// A FUSE mount whose files are changed from the other side, as a network file system's by another machine.
+TEST_F(Run, PollsWhereTheKernelTellsOfNothing) {
+  if (std::system("command -v bindfs > /dev/null 2>&1") != 0)
+    GTEST_SKIP() << "bindfs is not installed (Debian package)";
+  const std::filesystem::path there = directory().path() / "there", here = directory().path() / "here";
+  std::filesystem::create_directory(there);
+  std::filesystem::create_directory(here);
+  support::build_library(there / "lib.so", "int foo(void) { return 1; }");
+  if (std::system(("bindfs '" + there.string() + "' '" + here.string() + "' 2> /dev/null").c_str()) != 0) {
+    GTEST_SKIP() << "no FUSE file system can be mounted here";
+  }
+  {
+    running_command command(by_hand({here / "lib.so", "foo()"}));
+    EXPECT_TRUE(command.says("foo() = 1"));
+    support::build_library(there / "lib.so", "int foo(void) { return 2; }");
+    EXPECT_TRUE(command.says("foo() = 2 (was 1)"));
+  }
+  support::shell("fusermount -u -z '" + here.string() + "' || umount -l '" + here.string() + "'");
+}
+
+// As in `autoreload run --lines lib.so 'f()' | head -1`.
+TEST_F(Run, EndsWhenNobodyReadsItsLinesAnyMore) {
+  build("int foo(void) { return 1; }");
+  running_command command(by_hand({library(), "foo()", "--every", "20ms", "--lines"}));
+  EXPECT_TRUE(command.says("foo() = 1"));
+  command.leave();
+  EXPECT_EQ(command.wait(), -SIGPIPE);
+}
+
 TEST_F(Run, EvaluatesInBetweenInTheSameProcess) {
   build("int count(void) { static int n; return ++n; }");
   running_command command(by_hand({library(), "count()", "--every", "20ms"}));
@@ -179,6 +210,18 @@ TEST_F(Run, RebuildsWhenASourceIsSavedAndShowsTheCompilersErrors) {
   EXPECT_EQ(command.wait(), 0);
 }
 
+TEST_F(Run, AdvisesWhatACommandLineCanSay) {
+  if (std::getenv("AUTORELOAD_WITH_REBUILD") == nullptr) GTEST_SKIP() << "built without rebuilding";
+  build("int foo(void) { return 1; }", "-g0");
+  running_command command({library(), "foo()", "--header", "absent.h", "--build"});
+  EXPECT_TRUE(command.says("name the command and its directory by --build-command and --build-directory"));
+  std::filesystem::permissions(library(), std::filesystem::perms(0777));
+  running_command untrusting(by_hand({library(), "foo()"}));
+  EXPECT_TRUE(untrusting.says("everybody may write to it"));
+  EXPECT_TRUE(untrusting.says("chmod o-w"));
+  EXPECT_EQ(untrusting.all().find("::"), std::string::npos) << untrusting.all();
+}
+
 TEST_F(Run, BuildsByAnyCommandThatAShellRuns) {
   if (std::getenv("AUTORELOAD_WITH_REBUILD") == nullptr) GTEST_SKIP() << "built without rebuilding";
   build("int foo(void) { return 1; }");
@@ -197,9 +240,12 @@ TEST_F(Run, SaysNothingOfALibraryThatIsAwayForAMoment) {
   running_command command(by_hand({library(), "foo()", "--every", "50ms"}));
   EXPECT_TRUE(command.says("foo() = 1"));
   std::filesystem::rename(library(), library() + ".away");
+  const auto left = std::chrono::steady_clock::now();
   for (int i = 0; i < 4; ++i) EXPECT_TRUE(command.says("foo() = 1"));
-  std::filesystem::rename(library() + ".away", library());              // as a build that makes the same again
+  std::filesystem::rename(library() + ".away", library());  // as a build that makes the same again
+  const bool briefly = std::chrono::steady_clock::now() - left < std::chrono::milliseconds(900);
   for (int i = 0; i < 40; ++i) EXPECT_TRUE(command.says("foo() = 1"));  // two seconds: it is said after one
+  if (!briefly) GTEST_SKIP() << "this machine took more than that second itself";
   EXPECT_EQ(command.all().find("there is no such file"), std::string::npos) << command.all();
 }
 
