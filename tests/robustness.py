@@ -333,7 +333,7 @@ Made by `./dev robustness` on {datetime.date.today().isoformat()}; nothing here 
   {percent(crashed(every['dlopen']), sum(every['dlopen'].values()))} crash or hang. Libraries of the usual size: {share['engine']} with the engine,
   {share['trial']} with a trial load. With a trial load {every['trial']['crashed in loading']} crashed while being loaded,
   {every['trial']['crashed in unloading']} while being unloaded; the others crashed when the program *called* them: no check knows what code should
-  be, and a trial calls nothing. A [digest](safety.md#digest) made at build time knows: where the engine requires one, {crashed(every['digest'])} crashed and
+  be, and the trial of this study calls nothing. A [digest](safety.md#digest) made at build time knows: where the engine requires one, {crashed(every['digest'])} crashed and
   {every['digest']['loaded and wrong']} gave a wrong answer, of {number(sum(every['digest'].values()))}. A program that refused a damaged library was never the worse for it: {every['engine']['worse for a refusal']} of \
 {number(sum(every['engine'][k] for k in every['engine'] if k.startswith('refused') or k == 'waiting'))}.
 - **{number(survey['files'])} installed files**: of the {number(survey['accepted_and_loads'] + survey['refused_unfit'] + survey['refused_wrongly'])} that dlopen takes,
@@ -396,10 +396,11 @@ Every file below /usr/lib, given to `inspect` and, in a child process, to dlopen
   the rest. Where the program may take no lease (the file belongs to another user), a file that lies still for 300 ms is taken to be done, and who writes
   through a mapping on a file system that does not update the file's time (tmpfs) is not seen.
 - A change of the mounts on the way (another file system mounted over a directory of it) is no event; nor is a write in place through a second hard
-  link that was made after the file was last looked at. `reload()` or a `touch` of the library brings them in; polling sees both.
+  link that was made after the file was last looked at. `reload()` brings both in, and from then on what was mounted is watched; a `touch` of the library brings in the second; polling sees both.
 - A library whose code has a table of zeros is loaded three seconds after its last change, if nobody has it open: the same goes for a damaged one. The
   damaged libraries above are of that age, so that none is only waited for on that account.
-- A trial load knows the constructors, the destructors of an unused library and the resolvers of indirect functions, no calls.
+- A trial load here has neither the library's own test nor recorded calls ([safety.md](safety.md#trial-load)). It tries constructors, destructors and the
+  resolvers of indirect functions.
 - aarch64: the inspector's rules are tested on aarch64 libraries, nothing is run there. Network file systems: polled, not tried here.
 """
 
