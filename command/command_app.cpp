@@ -78,8 +78,7 @@ void add_build_command(CLI::App* to, Options& into) {
 }
 
 void add_building(CLI::App* to, run_options& into) {
-  to->add_flag("--build", into.build,
-               "Build at the start, too; it is an error when no way to build is found");
+  to->add_flag("--build", into.build, "Build at the start, too; it is an error when no way to build is found");
   to->add_flag("--no-build", into.no_build, "Don't build when a source is saved");
   add_build_command(to, into);
 }

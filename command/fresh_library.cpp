@@ -41,28 +41,34 @@ look fresh_library::look_again(bool anyway) {
   (void)source_->drain(false);
   const bool changed = source_->take(std::chrono::steady_clock::now(), known_);
   look seen;
-  if (changed || anyway) seen = look_at_file();
-  const result<bool> armed = source_->arm({});
-  if (armed && *armed) seen.again_in = std::chrono::milliseconds(0);  // another way leads to it now
+  if (changed || anyway) {
+    seen = look_at_file();
+    const result<bool> armed = source_->arm({});
+    if (armed && *armed) seen.again_in = std::chrono::milliseconds(0);  // another way leads to it now
+  }
   seen.notes = std::exchange(*notes_, {});
   return seen;
 }
 
-void fresh_library::remember(const snapshot_outcome& seen) {
+// What polling compares with: the file that a verdict was about, if any later change would show.
+look fresh_library::look_at_file() {
   known_.looked_at.reset();
   known_.awaited.reset();
-  if (!seen.no) {
-    known_.looked_at = seen.image.source;
-  } else if (seen.no->kind == setback_kind::unfinished && seen.no->why) {
-    known_.awaited = {*seen.no->why, std::chrono::steady_clock::now()};
-  }
-}
-
-look fresh_library::look_at_file() {
   const trust_policy trust;
   snapshot_outcome taken = reader_->take({path_, trust, true, patience_.get()});
-  remember(taken);
-  if (taken.no) return no_look(*std::move(taken.no));
+  if (taken.no) {
+    if (taken.no->kind == setback_kind::unfinished && taken.no->why) {
+      known_.awaited = {*taken.no->why, std::chrono::steady_clock::now()};
+    }
+    return no_look(*std::move(taken.no));
+  }
+  look seen = look_at_copy(taken);
+  if (seen.is != look::end::waiting && taken.image.source.settled()) known_.looked_at = taken.image.source;
+  return seen;
+}
+
+look fresh_library::look_at_copy(snapshot_outcome& taken) {
+  const trust_policy trust;
   if (last_ && reader_->same_content(*last_)) return {.is = look::end::unchanged};
   inspection seen = inspect(taken.bytes, this_machine, writing_of(taken.unfinished_for));
   if (std::optional<setback> no = setback_of(seen, false, taken.unfinished_for)) return no_look(*std::move(no));

@@ -48,8 +48,7 @@ class fresh_library {
 
  private:
   [[nodiscard]] look look_at_file();
-  // What polling compares with.
-  void remember(const snapshot_outcome& seen);
+  [[nodiscard]] look look_at_copy(snapshot_outcome& taken);
 
   std::string path_;
   std::shared_ptr<std::vector<std::string>> notes_ = std::make_shared<std::vector<std::string>>();

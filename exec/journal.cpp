@@ -30,14 +30,13 @@ void say(const std::string& text) {
   int to = STDERR_FILENO;
   const std::string& name = journal_file();
   if (!name.empty()) to = open(name.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0666);
-  const bool opened = !name.empty() && to >= 0;
-  if (to < 0) to = STDERR_FILENO;  // better there than nowhere
+  if (to < 0) return;  // whose standard error is, nobody knows by now
   {
     const held_signal no_sigpipe(SIGPIPE);
     const quiet_file_limit no_sigxfsz;
     [[maybe_unused]] const ssize_t written = write(to, line.data(), line.size());
   }
-  if (opened) close(to);
+  if (!name.empty()) close(to);
 }
 
 }  // namespace autoreload::exec

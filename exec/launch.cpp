@@ -63,8 +63,7 @@ result<std::string> make_directory() {
 std::vector<std::string> named_from_anywhere(std::vector<std::string> libraries) {
   for (std::string& name : libraries) {
     std::error_code failure;
-    if (name.find('/') != std::string::npos)
-      name = std::filesystem::absolute(name, failure).lexically_normal().string();
+    if (name.find('/') != std::string::npos) name = std::filesystem::absolute(name, failure).string();
   }
   return libraries;
 }

@@ -116,15 +116,11 @@ linked_library::build linked_library::first_build() const {
   return own;
 }
 
-bool linked_library::is_first_build(std::span<const std::byte> bytes) const {
+std::string linked_library::has(std::span<const std::byte> bytes) {
   elf_facts facts;
   facts.segments = segments_of(bytes);
-  return contents_of(bytes, facts) == where_.header->contents;
-}
-
-std::string linked_library::has(std::span<const std::byte> bytes) {
   planned_.reset();
-  return is_first_build(bytes) ? where_.file : std::string();
+  return contents_of(bytes, facts) == where_.header->contents ? where_.file : std::string();
 }
 
 std::optional<error> linked_library::too_many() const {

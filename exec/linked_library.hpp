@@ -12,7 +12,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -70,8 +69,6 @@ class linked_library final : public autoreload::detail::linked_host {
   [[nodiscard]] const loaded_standin& standin() const { return where_; }
   /// The exported variables, which all builds share. Any thread.
   [[nodiscard]] shared_variables shared() const;
-  /// Whether these are the bytes of the build that the program started with. Any thread.
-  [[nodiscard]] bool is_first_build(std::span<const std::byte> bytes) const;
   /// What the program may know of the build that it started with. Any thread.
   [[nodiscard]] std::vector<exported_name> exports() const;
 

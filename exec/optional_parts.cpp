@@ -28,9 +28,7 @@ void add_optional_parts([[maybe_unused]] options& to, [[maybe_unused]] linked_li
     abi_guard_options checking;
     checking.helper = orders.helper;
     checking.orphan_helper = true;
-    to.guard = program_guard(make_abi_guard(checking), {of.standin().file, of.exports(), [self = &of](auto bytes) {
-                                                          return self->is_first_build(bytes);
-                                                        }});
+    to.guard = program_guard(make_abi_guard(checking), of.standin().file, of.exports());
   }
 #endif
 }

@@ -3,10 +3,7 @@
 // that it started with.
 #pragma once
 
-#include <cstddef>
-#include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -19,15 +16,11 @@ struct exported_name {
   bool function = true;
 };
 
-/// The build that the program started with.
-struct first_build {
-  std::string file;  ///< that has its debug information, as long as the program runs
-  std::vector<exported_name> exports{};
-  std::function<bool(std::span<const std::byte>)> is{};  ///< whether these are its bytes
-};
-
-/// @param guard  compares two builds
+/// @param guard    compares two builds
+/// @param first    the file of the build that the program started with, with its debug information
+/// @param exports  of that build
 /// @throws std::bad_alloc
-[[nodiscard]] std::shared_ptr<abi_checker> program_guard(std::shared_ptr<abi_checker> guard, first_build first);
+[[nodiscard]] std::shared_ptr<abi_checker> program_guard(std::shared_ptr<abi_checker> guard, const std::string& first,
+                                                         std::vector<exported_name> exports);
 
 }  // namespace autoreload::exec

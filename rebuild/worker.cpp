@@ -137,9 +137,12 @@ void rebuilder::worker::run() {
   try {
     work();
   } catch (const std::exception& thrown) {
-    tell_failure(error(stage::build, named_, "building has stopped")
-                     .system(thrown.what())
-                     .advise("mend the cause, and make the rebuilder anew"));
+    runner_.reset();  // nobody reads what it says
+    try {
+      tell_failure(
+          error(stage::build, named_, "building has stopped").system(thrown.what()).advise("start the program anew"));
+    } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): there is no memory for the words
+    }
   }
 }
 

@@ -62,6 +62,7 @@ answer inspect_bytes(const context& here, candidate& next) {
   }
   next.facts = std::move(seen.facts);
   next.warnings = std::move(seen.warnings);
+  if (here.wanted.api.host != nullptr) next.hosts = here.wanted.api.host->has(next.bytes);
   return {};
 }
 
@@ -119,7 +120,7 @@ answer load_module(const context& here, candidate& next) {
   // A debugger reads debug information once, while dlopen maps the library: for its sake it has to be there by then.
   if (!made.image.later.empty() && is_traced()) complete(made.image);
   if (wanted.api.host != nullptr) {
-    if (answer no = fit_to_host(wanted, made.image, next.bytes)) return no;
+    if (answer no = fit_to_host(wanted, made.image, next)) return no;
   }
   auto loaded = load(wanted.api, wanted.path, made.image, next.bytes, wanted.chosen.load_flags);
   if (!loaded) return setback_of_dlopen(std::move(loaded.error()), made.image.memory.get());

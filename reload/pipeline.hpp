@@ -72,6 +72,7 @@ struct candidate {
   std::chrono::nanoseconds unfinished_for{};  // see snapshot_outcome
   bool is_running = false;                    // its own contents are what runs; its dependencies may not be
   elf_facts facts;
+  std::string hosts;  // where a host that is linked with the library has this very build, or empty
   std::string alias;  // see generation
   dependencies needs;
   std::unique_ptr<trial_beside> trial;  // while it runs

@@ -26,7 +26,7 @@ namespace {
 
 constexpr int timed_runs = 11;
 
-void print(const std::string& text) { write_all(STDOUT_FILENO, text.data(), text.size()); }
+void print(const std::string& text) { write_output(text); }
 
 // The place that the XDG base directory specification has for it. Empty when there is none.
 std::string usual_history() {

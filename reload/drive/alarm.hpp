@@ -55,7 +55,7 @@ class alarm_clock final : public driver {
     const bool renewed = source.drain(lost);
     const std::lock_guard lock(mutex_);
     to_add_ = to_add_ || renewed || lost;
-    if (!heard_) return true;
+    if (!heard_ || lost_) return true;  // lost_: descriptor() has just rung the bell, for the next call
     if (std::exchange(to_add_, false)) (void)add_readable(source.readable());
     hush();
     return true;
@@ -82,8 +82,8 @@ class alarm_clock final : public driver {
     if (!std::exchange(heard_, true)) {
       lost_ = renew_if_closed();
       tell(lost_ || to_add_ || rung_ ? time_point{} : then_);
-      number_ = epoll_.get();
     }
+    if (epoll_) number_ = epoll_.get();
     return epoll_.get();
   }
 

@@ -11,6 +11,7 @@
 namespace autoreload {
 
 std::optional<setback> ask_guard(const context& here, candidate& next) {
+  if (!next.hosts.empty()) return {};  // for this one its callers were compiled
   const order& wanted = here.wanted;
   const auto refuse = [&](const std::string& reason) {
     return setback{setback_kind::refused_content, error(stage::guard, wanted.path, reason)};
@@ -45,12 +46,12 @@ std::optional<setback> ask_guard(const context& here, candidate& next) {
   return {};
 }
 
-std::optional<setback> fit_to_host(const order& wanted, snapshot& image, std::span<const std::byte> bytes) {
-  if (std::string name = wanted.api.host->has(bytes); !name.empty()) {
-    image.load_path = std::move(name);
+std::optional<setback> fit_to_host(const order& wanted, snapshot& image, const candidate& next) {
+  if (!next.hosts.empty()) {
+    image.load_path = next.hosts;
     return {};
   }
-  auto edits = wanted.api.host->edits(bytes);
+  auto edits = wanted.api.host->edits(next.bytes);
   if (!edits) return setback{setback_kind::refused_content, std::move(edits.error().rename(wanted.path))};
   for (const detail::copy_edit& one : *edits) {
     if (image.patch(one.offset, one.original, one.text)) continue;

@@ -2,9 +2,7 @@
 // host_steps: the steps in which a host has a say, if it wants one.
 #pragma once
 
-#include <cstddef>
 #include <optional>
-#include <span>
 
 #include "reload/pipeline.hpp"
 
@@ -14,7 +12,6 @@ namespace autoreload {
 [[nodiscard]] std::optional<setback> ask_guard(const context& here, candidate& next);
 
 /// What of the private copy is the own of a host that is linked with the library. There is one.
-[[nodiscard]] std::optional<setback> fit_to_host(const order& wanted, snapshot& image,
-                                                 std::span<const std::byte> bytes);
+[[nodiscard]] std::optional<setback> fit_to_host(const order& wanted, snapshot& image, const candidate& next);
 
 }  // namespace autoreload

@@ -87,8 +87,9 @@ class examination {
     if (policy_.honour_noexec) {
       struct statvfs mount {};
       if (::fstatvfs(file_, &mount) == 0 && (mount.f_flag & ST_NOEXEC) != 0) {
-        return refuse("it is on a file system mounted noexec",
-                      "build it elsewhere, mount with exec and build it again, or unset trust_policy::honour_noexec");
+        return refuse(
+            "it is on a file system mounted noexec",
+            "build it elsewhere, or mount with exec and build it again, or unset trust_policy::honour_noexec");
       }
     }
     if (auto judged = judge(path_, status, file_); !judged) return judged;

@@ -54,6 +54,19 @@ TEST(ExecGuard, ABuildThatCameBeforeTheFirstLookIsComparedToo) {
   EXPECT_EQ(app.ask("?"), "3");
 }
 
+TEST(ExecGuard, OfTheBuildThatItStartedWithNothingIsSaid) {
+  workshop here;
+  here.library(number_library(1), "-g0");
+  here.program(number_program());
+  conversation app({"--", "./app"}, here.directory());
+  EXPECT_EQ(app.ask("?"), "1");
+  here.library(number_library(2), "-g0");
+  app.hear("autoreload: loaded: ");
+  const std::string before = app.said().substr(0, app.said().find("autoreload: loaded: "));
+  EXPECT_EQ(before.find("ABI"), std::string::npos) << before;
+  app.hear("has no debug information (-g)");
+}
+
 const char* const point_program =
     "struct point { int x, y; }; int foo(const struct point*);\n"
     "static void answer(const char* line) { (void)line; struct point p = {3, 4}; printf(\"%d\\n\", foo(&p)); }\n";
