@@ -2,6 +2,7 @@
 // landing: calls the library from a frame to which a signal handler can lead back.
 #include "recover/landing.hpp"
 
+#include <pthread.h>
 #include <ucontext.h>
 
 #include <ctime>
@@ -219,7 +220,11 @@ landing::outcome landing::run(void (*body)(void*), void* argument, const void* t
   } const until_the_end{this};
   std::atomic_signal_fence(std::memory_order_release);
   last_begun = this;
-  return ::autoreload_run_guarded(this, body, argument) == 0 ? outcome::came_back : outcome::ended;
+  if (::autoreload_run_guarded(this, body, argument) == 0) return outcome::came_back;
+  // A wait that was left may have let the thread be cancelled at any instruction for as long as it lasts.
+  int ignored = 0;
+  ::pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &ignored);
+  return outcome::ended;
 }
 
 landing* landings::innermost() noexcept { return last_begun; }

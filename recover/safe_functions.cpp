@@ -13,15 +13,14 @@ namespace autoreload {
 namespace {
 
 constexpr std::array memory_functions{
-    "memcpy",       "__memcpy_chk",  "memmove", "__memmove_chk", "mempcpy",   "__mempcpy_chk", "memset",
-    "__memset_chk", "memcmp",        "bcmp",    "bcopy",         "bzero",     "memchr",        "memrchr",
-    "rawmemchr",    "memmem",        "memccpy", "strlen",        "strnlen",   "strcmp",        "strncmp",
-    "strcasecmp",   "strncasecmp",   "strchr",  "strrchr",       "strchrnul", "strcpy",        "__strcpy_chk",
-    "strncpy",      "__strncpy_chk", "stpcpy",  "__stpcpy_chk",  "stpncpy",   "strcat",        "__strcat_chk",
-    "strncat",      "__strncat_chk", "strstr",  "strspn",        "strcspn",   "strpbrk",       "strsep",
-    "strtok_r",     "__strtok_r",    "wcslen",  "wcsnlen",       "wcscmp",    "wcschr",        "wcscpy",
-    "wmemset",      "wmemcpy",       "wmemcmp", "bsearch",       "strtol",    "strtoul",       "strtoll",
-    "atoi",         "atol",
+    "memcpy",       "__memcpy_chk",  "memmove", "__memmove_chk", "mempcpy",       "__mempcpy_chk", "memset",
+    "__memset_chk", "memcmp",        "bcmp",    "bcopy",         "bzero",         "memchr",        "memrchr",
+    "rawmemchr",    "memmem",        "memccpy", "strlen",        "strnlen",       "strcmp",        "strncmp",
+    "strcasecmp",   "strncasecmp",   "strchr",  "strrchr",       "strchrnul",     "strcpy",        "__strcpy_chk",
+    "strncpy",      "__strncpy_chk", "stpcpy",  "__stpcpy_chk",  "stpncpy",       "strcat",        "__strcat_chk",
+    "strncat",      "__strncat_chk", "strstr",  "strspn",        "strcspn",       "strpbrk",       "strsep",
+    "strtok_r",     "__strtok_r",    "wcslen",  "wcsnlen",       "wcscmp",        "wcschr",        "wcscpy",
+    "wmemset",      "wmemcpy",       "wmemcmp", "strcasecmp_l",  "strncasecmp_l",
 };
 constexpr std::array waiting_functions{
     "nanosleep",   "clock_nanosleep", "usleep",     "sleep",    "pause",   "poll",    "ppoll",  "select",  "pselect",
@@ -31,6 +30,7 @@ constexpr std::array waiting_functions{
 constexpr std::array ending_functions{"abort", "raise", "gsignal", "__assert_fail", "__assert_perror_fail", "__assert"};
 
 std::array<std::uintptr_t, memory_functions.size() + waiting_functions.size()> leavable{};
+std::array<std::uintptr_t, waiting_functions.size()> waiting{};
 std::array<std::uintptr_t, ending_functions.size()> ending{};
 std::uintptr_t libc_begin = 0;
 std::uintptr_t libc_end = 0;
@@ -67,7 +67,9 @@ void look_safe_functions_up() {
   if (libc == nullptr) return;
   std::size_t next = 0;
   for (const char* const name : memory_functions) leavable[next++] = address_of(libc, name);
-  for (const char* const name : waiting_functions) leavable[next++] = address_of(libc, name);
+  std::transform(waiting_functions.begin(), waiting_functions.end(), waiting.begin(),
+                 [&](const char* name) { return address_of(libc, name); });
+  std::copy(waiting.begin(), waiting.end(), leavable.begin() + static_cast<std::ptrdiff_t>(next));
   std::transform(ending_functions.begin(), ending_functions.end(), ending.begin(),
                  [&](const char* name) { return address_of(libc, name); });
   ::dl_iterate_phdr(&find_libc, ::dlsym(libc, "abort"));
@@ -77,6 +79,7 @@ void look_safe_functions_up() {
 
 bool is_in_libc(std::uintptr_t address) noexcept { return address >= libc_begin && address < libc_end; }
 bool may_be_left(std::uintptr_t start) noexcept { return holds(leavable, start); }
+bool waits(std::uintptr_t start) noexcept { return holds(waiting, start); }
 bool gives_up(std::uintptr_t start) noexcept { return holds(ending, start); }
 
 }  // namespace autoreload

@@ -16,6 +16,8 @@ void look_safe_functions_up();
 /// Whether the function that starts here may be left in the middle: it works on memory that its caller owns, or waits
 /// in a system call.
 [[nodiscard]] bool may_be_left(std::uintptr_t start) noexcept;
+/// Whether it waits in a system call.
+[[nodiscard]] bool waits(std::uintptr_t start) noexcept;
 /// Whether the function that starts here is one by which its caller gives up: abort, raise, a failed assertion. None
 /// holds a lock while it raises SIGABRT, from whose handler C allows not to return.
 [[nodiscard]] bool gives_up(std::uintptr_t start) noexcept;

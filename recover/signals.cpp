@@ -101,8 +101,11 @@ void on_fault(int number, siginfo_t* info, void* context) noexcept {
   const bool left = here != nullptr && is_own(what) && leave(*here, what, context);
   errno = error_number;
   if (left) return;
+  // Where an instruction that traps is over by then, it would not trap again under the default action.
+  constexpr bool trap_is_past = this_machine == elf_machine::x86_64;
+  const bool comes_again = what.is_fault() && !(trap_is_past && number == SIGTRAP);
   before[static_cast<std::size_t>(std::find(faults.begin(), faults.end(), number) - faults.begin())].pass_on(
-      number, info, context, what.is_fault());
+      number, info, context, comes_again);
 }
 
 // Where it can't be left now it may be a moment later: the timer comes again.

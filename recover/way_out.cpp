@@ -73,6 +73,8 @@ class search {
   // What the library called, and what that called.
   [[nodiscard]] bool libc_may_be_left() const noexcept {
     if (aborts_) return of_libc_ > 0 && gives_up(libc_[static_cast<std::size_t>(of_libc_ - 1)]);
+    // Whatever it calls to get into the kernel and out again holds nothing, either; since glibc 2.41 that has frames.
+    if (of_libc_ > 0 && waits(libc_[static_cast<std::size_t>(of_libc_ - 1)])) return true;
     for (int i = 0; i < of_libc_; ++i) {
       if (!may_be_left(libc_[static_cast<std::size_t>(i)])) return false;
     }

@@ -267,6 +267,20 @@ TEST_F(Guarded, InsideMallocTheProcessDiesAsEver) {
   EXPECT_EQ(signal_of([&] { (void)lib().guarded<&faulty_api::in_stdio>(); }), SIGSEGV);
 }
 
+// As debuggers and libraries spell a failed check.
+void stop_here() {
+#if defined(__x86_64__)
+  asm volatile("int3");
+#else
+  asm volatile("brk #0");
+#endif
+}
+
+TEST_F(Guarded, ABreakpointOfTheHostsOwnEndsItAsEver) {
+  (void)lib().guarded<&faulty_api::stamp>();
+  EXPECT_EQ(signal_of(stop_here), SIGTRAP) << "it went on behind the check";
+}
+
 TEST_F(Guarded, AnotherProcesssSignalIsNobodysFault) {
   (void)lib().guarded<&faulty_api::stamp>();
   EXPECT_EQ(signal_of([&] {
