@@ -245,7 +245,9 @@ std::optional<setback> run_helper(int snapshot, const std::string& path, const t
   work.host = ::getpid();
   const auto time = std::clamp<std::chrono::milliseconds>(options.policy.time_limit, 0ms, 24h);
   work.deadline = std::chrono::steady_clock::now() + time;
-  work.cpu_seconds = static_cast<rlim_t>(std::chrono::ceil<std::chrono::seconds>(time).count() + 1);
+  // Of all its threads: each processor may run one for the whole time.
+  const auto processors = static_cast<rlim_t>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+  work.cpu_seconds = processors * static_cast<rlim_t>(std::chrono::ceil<std::chrono::seconds>(time).count() + 1);
   work.memory = options.policy.memory_limit == 0 || checks.present ? RLIM_INFINITY : options.policy.memory_limit;
   work.arguments = arguments.data();
   work.environment = environment.entries.data();
