@@ -160,12 +160,13 @@ class abi_guard final : public abi_checker {
       }
     }
     auto view = std::make_shared<host_view>();
-    describe_host(request, *view, found);
+    const bool described = describe_host(request, *view, found);
     view->declared = types::describe_declared(request.symbols);
     std::erase_if(view->declared.symbols, [&](const types::symbol& s) { return view->seen.find(s.name) != nullptr; });
     view->complete = request.linked || std::ranges::all_of(request.symbols, [&](const symbol_info& s) {
                        return view->seen.find(s.name) != nullptr;
                      });
+    if (!described) return view;  // tried again with the next build
     if (!view->complete) found.unseen.emplace_back(host_unseen);
     const std::lock_guard lock(mutex_);
     return hosts_.emplace(key, std::move(view)).first->second;
@@ -173,14 +174,15 @@ class abi_guard final : public abi_checker {
 
   // The host's idea of a symbol is the template argument of the function that spells its declaration: in debug
   // information, an entry that the function's address leads to.
-  void describe_host(const guard_request& request, host_view& view, findings& found) const {
+  // @return false: the reader did not answer
+  bool describe_host(const guard_request& request, host_view& view, findings& found) const {
     const auto spelled =
         std::ranges::find_if(request.symbols, [](const symbol_info& s) { return s.declaration != nullptr; });
-    if (spelled == request.symbols.end()) return;
+    if (spelled == request.symbols.end()) return true;
     const auto image = types::find_host_image(reinterpret_cast<std::uintptr_t>(spelled->declaration));
-    if (!image) return;
+    if (!image) return true;
     const types::debug_input input = types::find_debug_input(image->file.get(), image->path, options_.debug_roots);
-    if (!input.any) return;
+    if (!input.any) return true;
     types::request ask = types::within(options_.time_limit);
     ask.path = image->path;
     ask.search = true;
@@ -190,7 +192,9 @@ class abi_guard final : public abi_checker {
     }
     types::helper_process reader(options_.helper, std::move(ask), image->file.get(), input.separate.get(),
                                  options_.orphan_helper);
-    if (const shared_description answer = collect(reader, "the host", found)) view.seen = *answer;
+    const shared_description answer = collect(reader, "the host", found);
+    if (answer != nullptr) view.seen = *answer;
+    return answer != nullptr;
   }
 
   // --- memory ------------------------------------------------------------------------------------

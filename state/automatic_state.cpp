@@ -76,6 +76,7 @@ class automatic final : public state_carrier {
       why = answer->problems.front();
       return nullptr;
     }
+    state::distrust_impossible(*answer);
     return std::make_shared<const types::description>(std::move(*answer));
   }
 

@@ -29,6 +29,16 @@ std::uint64_t size_at(typed of, int depth) {
   }
 }
 
+// A union without a name goes by its first field that has one, perhaps in a struct without a name.
+std::string first_name(typed of, int depth) {
+  if (depth > types::deepest) return {};
+  for (const types::member& m : of.type().members) {
+    std::string name = m.name.empty() ? first_name(typed{of.in, m.type}.bare(), depth + 1) : m.name;
+    if (!name.empty()) return name;
+  }
+  return {};
+}
+
 void gather(typed structure, std::uint64_t offset, int depth, std::vector<slot>& into) {
   for (const types::member& m : structure.type().members) {
     if (into.size() >= most_slots || depth > types::deepest) return;
@@ -37,8 +47,9 @@ void gather(typed structure, std::uint64_t offset, int depth, std::vector<slot>&
       into.push_back({m.name, offset + m.bit_offset, m.bit_size, m.type});
     } else if (inner.type().kind == kind::structure) {
       gather(inner, offset + m.bit_offset, depth + 1, into);
-    } else if (inner.type().kind == kind::unite && !inner.type().members.empty()) {
-      into.push_back({inner.type().members.front().name, offset + m.bit_offset, 0, m.type});
+    } else if (inner.type().kind == kind::unite) {
+      std::string name = first_name(inner, 0);
+      if (!name.empty()) into.push_back({std::move(name), offset + m.bit_offset, 0, m.type});
     }  // else an unnamed bit-field: padding
   }
 }
@@ -140,6 +151,17 @@ std::vector<slot> slots_of(typed structure) {
   std::vector<slot> list;
   gather(structure.bare(), 0, 0, list);
   return list;
+}
+
+void distrust_impossible(types::description& all) {
+  for (types::type& t : all.types) {
+    if (t.kind != kind::structure && t.kind != kind::unite) continue;
+    for (const types::member& m : t.members) {
+      const std::uint64_t end =
+          m.bit_size != 0 ? (m.bit_offset + m.bit_size + 7) / 8 : m.bit_offset / 8 + size_of({&all, m.type});
+      if (end > t.size) t.complete = false;
+    }
+  }
 }
 
 bool plain_and_same(typed was, typed is) { return comparison(comparison::pointers::none).same(was, is); }

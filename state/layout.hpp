@@ -47,6 +47,8 @@ struct slot {
 [[nodiscard]] bool same_bytes(typed was, typed is);
 /// An integer that is made to hold a pointer: uintptr_t or intptr_t.
 [[nodiscard]] bool is_address(typed of);
+/// Takes structs for incomplete that have a field beyond their end: damaged debug information says such things.
+void distrust_impossible(types::description& all);
 /// Whether a pointer is somewhere in a value.
 [[nodiscard]] bool has_pointers(typed of);
 /// Whether what a pointer led to may be read through the other pointer.

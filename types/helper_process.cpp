@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -149,6 +150,13 @@ void helper_process::end() noexcept {
   if (orphan_) {
     // As long as its end of the pipe is open it is there, and its number its own.
     if (open && !ended_) kill(child_, SIGKILL);
+    // Whose parent has ended is given to process 1 or to a subreaper: perhaps to this program, which knows nothing of
+    // it.
+    int reaps = 0;
+    if (getpid() == 1 || (prctl(PR_GET_CHILD_SUBREAPER, &reaps) == 0 && reaps != 0)) {
+      while (waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
+      }
+    }
     child_ = -1;
     return;
   }

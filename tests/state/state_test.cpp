@@ -9,6 +9,7 @@
 #include <string>
 
 #include "loaded.hpp"
+#include "state/layout.hpp"
 #include "tests/support.hpp"
 #include "types/description.hpp"
 
@@ -20,6 +21,24 @@ using autoreload::state_fate;
 using autoreload::state_report;
 
 constexpr const char* debug = "-g -O1 -w";
+
+TEST(layout, a_field_beyond_the_end_of_its_struct_makes_the_struct_incomplete) {
+  using autoreload::types::kind;
+  const auto described = [](std::uint64_t bit_offset, std::uint64_t bit_size) {
+    autoreload::types::description made;
+    made.types.push_back({.kind = kind::base, .name = "int", .size = 4});
+    autoreload::types::type structure{.kind = kind::structure, .name = "s", .size = 8};
+    structure.members.push_back({.name = "field", .type = 1, .bit_offset = bit_offset, .bit_size = bit_size});
+    made.types.push_back(structure);
+    autoreload::state::distrust_impossible(made);
+    return made.types.back().complete;
+  };
+  EXPECT_TRUE(described(32, 0));
+  EXPECT_TRUE(described(63, 1));
+  EXPECT_FALSE(described(40, 0));
+  EXPECT_FALSE(described(63, 2));
+  EXPECT_FALSE(described(UINT64_MAX - 7, 0));
+}
 
 class state : public testing::Test {
  protected:

@@ -136,7 +136,10 @@ std::unordered_map<std::uint64_t, Dwarf_Die> units::at(const std::vector<std::ui
 }
 
 std::optional<Dwarf_Die> units::full_unit(Dwarf_Die skeleton, Dwarf_Die split) {
-  if (split.addr != nullptr) return split;
+  std::uint8_t unit = 0;
+  dwarf_cu_info(skeleton.cu, nullptr, &unit, nullptr, nullptr, nullptr, nullptr, nullptr);
+  // libdw gives the type of a type unit where it gives the split part of a skeleton.
+  if (split.addr != nullptr && unit != DW_UT_type && unit != DW_UT_split_type) return split;
   Dwarf_Attribute attribute;
   const char* name = nullptr;
   for (const unsigned which : {DW_AT_dwo_name, DW_AT_GNU_dwo_name}) {

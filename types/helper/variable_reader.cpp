@@ -228,17 +228,20 @@ class lister {
 
   // What the symbol table alone knows. A compiler makes variants of a function for some of its callers
   // (`f.constprop.0`, `f.part.0`): no pointer leads to one, and the debug information gives it the function's own name.
-  // And of functions that do the same it keeps one body: the others are jumps to it, of which the debug information
-  // tells no address.
+  // Link-time optimisation renames static functions (`f.lto_priv.0`, `f.llvm.123`), which are the functions themselves.
+  // Of functions that do the same it keeps one body: the others are jumps to it, of which the debug information tells
+  // no address.
   void heed_symbols() {
+    constexpr const char* of_clones[] = {".constprop.", ".part.", ".isra.", ".cold", ".specialized."};
     std::set<std::uint64_t> clones;
     std::set<std::uint64_t> own;
     std::map<std::string, std::uint64_t> names;  // 0: several have it
     each_function_symbol([&](const std::string& name, std::uint64_t address) {
-      const bool clone = name.find('.') != std::string::npos;
+      const bool clone = std::any_of(std::begin(of_clones), std::end(of_clones),
+                                     [&](const char* part) { return name.find(part) != std::string::npos; });
       (clone ? clones : own).insert(address);
       if (clone || address == 0) return;
-      const auto [known, fresh] = names.emplace(name, address);
+      const auto [known, fresh] = names.emplace(name.substr(0, name.find('.')), address);
       if (!fresh && known->second != address) known->second = 0;
     });
     std::erase_if(into_.functions,
