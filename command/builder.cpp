@@ -50,6 +50,11 @@ void send_notice(int file, const build_notice& notice) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(0);
   setpgid(0, 0);  // Ctrl-C is for the program, which then ends this
+  // What was typed before that waits for its mask, and would stop this process for good: nobody lets it go on.
+  for (const int typed : {SIGINT, SIGTSTP}) {
+    std::signal(typed, SIG_IGN);
+    std::signal(typed, SIG_DFL);
+  }
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
