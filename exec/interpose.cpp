@@ -9,22 +9,23 @@
 
 #include "exec/agent.hpp"
 
+// `used`: link-time optimisation does not see what assembly calls.
 extern "C" {
 
-[[gnu::visibility("hidden")]] void* autoreload_exec_dlopen = nullptr;
-[[gnu::visibility("hidden")]] void* autoreload_exec_dlsym = nullptr;
+[[gnu::used, gnu::visibility("hidden")]] void* autoreload_exec_dlopen = nullptr;
+[[gnu::used, gnu::visibility("hidden")]] void* autoreload_exec_dlsym = nullptr;
 
-[[gnu::visibility("hidden")]] const char* autoreload_exec_file(const char* name, int flags,
-                                                               const void* caller) noexcept {
+[[gnu::used, gnu::visibility("hidden")]] const char* autoreload_exec_file(const char* name, int flags,
+                                                                          const void* caller) noexcept {
   return autoreload::exec::file_to_open(name, flags, caller);
 }
 
-[[gnu::visibility("hidden")]] void* autoreload_exec_newer(void* handle, const char* name) noexcept {
+[[gnu::used, gnu::visibility("hidden")]] void* autoreload_exec_newer(void* handle, const char* name) noexcept {
   return autoreload::exec::newer_function(handle, name);
 }
 
 // Another library's constructor may call before ours has run.
-[[gnu::visibility("hidden")]] void autoreload_exec_find() noexcept {
+[[gnu::used, gnu::visibility("hidden")]] void autoreload_exec_find() noexcept {
   for (const char* const version : {"GLIBC_2.34", "GLIBC_2.2.5"}) {
     if (autoreload_exec_dlopen == nullptr) autoreload_exec_dlopen = dlvsym(RTLD_NEXT, "dlopen", version);
     if (autoreload_exec_dlsym == nullptr) autoreload_exec_dlsym = dlvsym(RTLD_NEXT, "dlsym", version);
