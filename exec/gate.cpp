@@ -16,8 +16,8 @@
 
 extern "C" {
 
-[[noreturn, gnu::visibility("hidden")]] void autoreload_exec_missing(const autoreload::exec::standin_header* library,
-                                                                     std::uint32_t slot) noexcept {
+[[noreturn, gnu::used, gnu::visibility("hidden")]] void autoreload_exec_missing(
+    const autoreload::exec::standin_header* library, std::uint32_t slot) noexcept {
   autoreload::exec::end_for_missing(library, slot);
 }
 
