@@ -41,8 +41,8 @@ void try_to_load(const library& opened, check_report& into) {
 
 void describe_exports(const library& opened, const result<types::description>& types, check_report& into) {
   if (!types) {
-    into.notes.push_back(types.error().reason() +
-                         (advice_of(types.error()).empty() ? "" : ": " + advice_of(types.error())));
+    const std::string advice = advice_of(types.error());
+    into.notes.push_back(types.error().reason() + (advice.empty() ? "" : ": " + advice));
     for (const exported_name& e : opened.exports()) into.exports.push_back({e.name, ""});
     return;
   }

@@ -2,7 +2,6 @@
 // terminal: https://no-color.org: NO_COLOR counts when it is there and not empty.
 #include "terminal.hpp"
 
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -61,17 +60,7 @@ std::string paint(ink colour, std::string_view text, int descriptor) {
 }
 
 void write_output(std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t put = write(STDOUT_FILENO, text.data(), text.size());
-    if (put >= 0) {
-      text.remove_prefix(static_cast<std::size_t>(put));
-    } else if (errno == EAGAIN) {  // somebody else made it so
-      pollfd room{STDOUT_FILENO, POLLOUT, 0};
-      poll(&room, 1, -1);
-    } else if (errno != EINTR) {
-      throw lost_output{errno};
-    }
-  }
+  if (!write_all(STDOUT_FILENO, text.data(), text.size())) throw lost_output{errno};
 }
 
 void say_error(std::string_view text) { say(ink::red, "error", text); }

@@ -2,6 +2,7 @@
 // worker_wire: a message is written in one piece, so that its start is never without its end.
 #include "worker_wire.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +15,11 @@ bool write_all(int file, const void* bytes, std::size_t size) {
   while (size != 0) {
     const ssize_t put = write(file, from, size);
     if (put < 0 && errno == EINTR) continue;
+    if (put < 0 && errno == EAGAIN) {  // somebody else, who has the file too, made it so
+      pollfd room{file, POLLOUT, 0};
+      poll(&room, 1, -1);
+      continue;
+    }
     if (put <= 0) return false;
     from += put;
     size -= static_cast<std::size_t>(put);

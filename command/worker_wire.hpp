@@ -56,7 +56,7 @@ struct message_head {
   message_kind kind = message_kind::ready;
 };
 
-/// Writes all, whatever signals come. @return false when nobody reads
+/// Writes all, whatever signals come, and waits for room. @return false when nobody reads; errno says why
 bool write_all(int file, const void* bytes, std::size_t size);
 bool send_message(int file, message_kind kind, std::string_view payload);
 

@@ -29,7 +29,7 @@ constexpr std::array waiting_functions{
 };
 constexpr std::array ending_functions{"abort", "raise", "gsignal", "__assert_fail", "__assert_perror_fail", "__assert"};
 
-std::array<std::uintptr_t, memory_functions.size() + waiting_functions.size()> leavable{};
+std::array<std::uintptr_t, memory_functions.size()> on_memory{};
 std::array<std::uintptr_t, waiting_functions.size()> waiting{};
 std::array<std::uintptr_t, ending_functions.size()> ending{};
 std::uintptr_t libc_begin = 0;
@@ -65,21 +65,20 @@ void look_safe_functions_up() {
 #ifdef __GLIBC__
   void* const libc = ::dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
   if (libc == nullptr) return;
-  std::size_t next = 0;
-  for (const char* const name : memory_functions) leavable[next++] = address_of(libc, name);
-  std::transform(waiting_functions.begin(), waiting_functions.end(), waiting.begin(),
-                 [&](const char* name) { return address_of(libc, name); });
-  std::copy(waiting.begin(), waiting.end(), leavable.begin() + static_cast<std::ptrdiff_t>(next));
-  std::transform(ending_functions.begin(), ending_functions.end(), ending.begin(),
-                 [&](const char* name) { return address_of(libc, name); });
+  const auto look_up = [&](const auto& names, auto& into) {
+    std::transform(names.begin(), names.end(), into.begin(), [&](const char* name) { return address_of(libc, name); });
+  };
+  look_up(memory_functions, on_memory);
+  look_up(waiting_functions, waiting);
+  look_up(ending_functions, ending);
   ::dl_iterate_phdr(&find_libc, ::dlsym(libc, "abort"));
   ::dlclose(libc);
 #endif
 }
 
 bool is_in_libc(std::uintptr_t address) noexcept { return address >= libc_begin && address < libc_end; }
-bool may_be_left(std::uintptr_t start) noexcept { return holds(leavable, start); }
 bool waits(std::uintptr_t start) noexcept { return holds(waiting, start); }
+bool may_be_left(std::uintptr_t start) noexcept { return holds(on_memory, start) || waits(start); }
 bool gives_up(std::uintptr_t start) noexcept { return holds(ending, start); }
 
 }  // namespace autoreload

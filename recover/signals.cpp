@@ -57,6 +57,9 @@ std::uintptr_t caller_of_nowhere(const incident& what) noexcept {
   return ::process_vm_readv(::getpid(), &into, 1, &from, 1, 0) == sizeof caller ? caller : 0;
 }
 
+// When the handler runs, an instruction that traps is over here.
+constexpr bool trap_is_past = this_machine == elf_machine::x86_64;
+
 // As if the call of nowhere had returned at once.
 void step_back(std::uintptr_t to, mcontext_t& machine) noexcept {
 #if defined(__x86_64__)
@@ -84,7 +87,6 @@ bool leave(landing& to, const incident& what, void* context) noexcept {
   call_ending how;
   how.signal = what.signal;
   how.code = what.info->si_code;
-  constexpr bool trap_is_past = this_machine == elf_machine::x86_64;  // the instruction that trapped
   how.place = nowhere || (what.signal == SIGTRAP && trap_is_past) ? way.place - 1 : way.place;
   how.instruction = what.instruction;
   how.address = what.address();
@@ -101,8 +103,7 @@ void on_fault(int number, siginfo_t* info, void* context) noexcept {
   const bool left = here != nullptr && is_own(what) && leave(*here, what, context);
   errno = error_number;
   if (left) return;
-  // Where an instruction that traps is over by then, it would not trap again under the default action.
-  constexpr bool trap_is_past = this_machine == elf_machine::x86_64;
+  // What is past would not trap again under the default action.
   const bool comes_again = what.is_fault() && !(trap_is_past && number == SIGTRAP);
   before[static_cast<std::size_t>(std::find(faults.begin(), faults.end(), number) - faults.begin())].pass_on(
       number, info, context, comes_again);

@@ -106,6 +106,12 @@ struct subject {
     chosen.drive = how;
     return chosen;
   }
+  autoreload::options polling(std::chrono::milliseconds interval) {
+    autoreload::options chosen = options(autoreload::drive_mode::manual);
+    chosen.watch = autoreload::watch_mode::polling;
+    chosen.poll_interval = interval;
+    return chosen;
+  }
   // "" when the newest version is what is called.
   std::string comes(const reloadable& library) {
     const auto deadline = std::chrono::steady_clock::now() + patience;
@@ -121,6 +127,11 @@ struct subject {
     return warning->text.find("closed descriptors") != std::string::npos ? "" : warning->text;
   }
 };
+
+bool tells(const reloadable& library) {
+  pollfd waiting{library.descriptor(), POLLIN, 0};
+  return ::poll(&waiting, 1, static_cast<int>(patience.count()) * 1000) == 1 && waiting.revents == POLLIN;
+}
 
 std::chrono::microseconds processor_time() {
   rusage used{};
@@ -209,10 +220,7 @@ TEST(ClosedDescriptors, OfManualDriveAreMadeAgainUnderTheSameNumberIfItIsFree) {
     if (library.descriptor() != number) return "another number";
     for (int i = 0; i < 2; ++i) {
       it.next();
-      pollfd waiting{library.descriptor(), POLLIN, 0};
-      if (::poll(&waiting, 1, static_cast<int>(patience.count()) * 1000) != 1 || waiting.revents != POLLIN) {
-        return "the descriptor doesn't tell";
-      }
+      if (!tells(library)) return "the descriptor doesn't tell";
       library.poll();
       if (library->number() != it.version) return "the change was not taken";
     }
@@ -223,10 +231,7 @@ TEST(ClosedDescriptors, OfManualDriveAreMadeAgainUnderTheSameNumberIfItIsFree) {
 // Calls poll() when the descriptor says so, and at no other time. @return "" once the newest version is called
 std::string loop(subject& it, reloadable& library) {
   while (library->number() != it.version) {
-    pollfd waiting{library.descriptor(), POLLIN, 0};
-    if (::poll(&waiting, 1, static_cast<int>(patience.count()) * 1000) != 1 || waiting.revents != POLLIN) {
-      return "the descriptor doesn't tell";
-    }
+    if (!tells(library)) return "the descriptor doesn't tell";
     library.poll();
   }
   return {};
@@ -235,10 +240,7 @@ std::string loop(subject& it, reloadable& library) {
 TEST(ClosedDescriptors, OfManualDriveAreMadeAgainWhenTheOneOfTheLoopIsAskedForAfterwards) {
   in_a_child([]() -> std::string {
     subject it(3);
-    autoreload::options polling = it.options(autoreload::drive_mode::manual);
-    polling.watch = autoreload::watch_mode::polling;
-    polling.poll_interval = std::chrono::milliseconds(5);
-    reloadable library(it.path, polling);
+    reloadable library(it.path, it.polling(std::chrono::milliseconds(5)));
     close_all_from_3();
     const strangers theirs;
     library.poll();
@@ -254,8 +256,7 @@ TEST(ClosedDescriptors, OfManualDriveTellOfFilesThoughNobodyPolledBeforeTheOneOf
     reloadable library(it.path, it.options(autoreload::drive_mode::manual));
     close_all_from_3();
     const strangers theirs;
-    pollfd waiting{library.descriptor(), POLLIN, 0};
-    if (::poll(&waiting, 1, static_cast<int>(patience.count()) * 1000) != 1) return "nothing asks for a poll()";
+    if (!tells(library)) return "nothing asks for a poll()";
     library.poll();
     if (std::string bad = it.warned(); !bad.empty()) return bad;
     for (int i = 0; i < 2; ++i) {
@@ -270,10 +271,7 @@ TEST(ClosedDescriptors, OfManualDriveTellOfFilesThoughNobodyPolledBeforeTheOneOf
 TEST(ClosedDescriptors, OfPollingInManualDriveTellOfTheNextLook) {
   in_a_child([]() -> std::string {
     subject it(2);
-    autoreload::options polling = it.options(autoreload::drive_mode::manual);
-    polling.watch = autoreload::watch_mode::polling;
-    polling.poll_interval = std::chrono::milliseconds(300);
-    reloadable library(it.path, polling);
+    reloadable library(it.path, it.polling(std::chrono::milliseconds(300)));
     (void)library.descriptor();
     close_all_from_3();
     library.poll();  // before the interval is over

@@ -23,6 +23,7 @@
 #include <typeinfo>
 
 #include "reload/retire/shared_registry.hpp"
+#include "reload/snapshot/copy_place.hpp"
 
 namespace autoreload {
 namespace {
@@ -56,7 +57,7 @@ owner owner_of(const void* address) noexcept {
 bool is_private_copy(std::string_view name) {
   const std::string_view file = name.substr(name.rfind('/') + 1);
   return (name.starts_with("/proc/") && name.find("/fd/") != std::string_view::npos) ||
-         file.starts_with("autoreload-") || file.starts_with(".autoreload-");
+         file.starts_with("autoreload-") || file.starts_with(beside_prefix);
 }
 
 // Whether the exception that is being handled has its type, or what a standard one points to, in the library.
